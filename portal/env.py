@@ -1,0 +1,58 @@
+"""Typed readers of the environment.
+
+Every reader takes the value of ``NAME``, or the content of the file that
+``NAME_FILE`` names (how Docker and Kubernetes hand over secrets), and fails
+loudly: a wrong or missing setting stops the start with a sentence that says
+which variable to mend.
+"""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def text(name: str, default: str | None = None) -> str:
+    """The value of ``name``, stripped; without one, ``default`` or an error."""
+    file = os.environ.get(f"{name}_FILE")
+    if file and name in os.environ:
+        raise ImproperlyConfigured(f"Both {name} and {name}_FILE are set: keep one of them.")
+    if file:
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name}_FILE names {file}, which cannot be read ({error.strerror})."
+            ) from None
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set {name} (or {name}_FILE): see .env.example.")
+    return value.strip()
+
+
+def boolean(name: str, *, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value in TRUE:
+        return True
+    if value in FALSE:
+        return False
+    raise ImproperlyConfigured(f"{name} must be true or false, not {value!r}.")
+
+
+def integer(name: str, default: int, *, minimum: int = 0) -> int:
+    value = text(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+    if number < minimum:
+        raise ImproperlyConfigured(f"{name} must be at least {minimum}, not {number}.")
+    return number
+
+
+def words(name: str, default: str = "") -> list[str]:
+    """A list, written with commas between its items."""
+    return [item.strip() for item in text(name, default).split(",") if item.strip()]

@@ -1,0 +1,241 @@
+"""All settings of the site, in sections. Each value that differs between
+installations is read from the environment (``.env.example`` lists them).
+
+``EMBEDDED=true`` is the form of the demo and of the tests: SQLite and a broker
+of files under ``STATE_DIR``, and keys that are no secret. Without it the values
+of production must be there, or the start stops.
+"""
+
+from pathlib import Path
+
+import dj_database_url
+from csp.constants import NONE, SELF
+
+from portal import env
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- The form of this installation -------------------------------------------------
+
+EMBEDDED = env.boolean("EMBEDDED", default=False)
+STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / "var")))
+ORIGIN = env.text("ORIGIN", "http://127.0.0.1:8000" if EMBEDDED else None).rstrip("/")
+IS_HTTPS = ORIGIN.startswith("https://")
+
+# --- Keys --------------------------------------------------------------------------
+
+SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDED else None)
+
+# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets are
+# sealed with the first; the others only open what they once sealed.
+VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
+
+# --- The site ----------------------------------------------------------------------
+
+DEBUG = env.boolean("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "127.0.0.1,localhost" if EMBEDDED else None)
+CSRF_TRUSTED_ORIGINS = [ORIGIN]
+SITE_NAME = env.text("SITE_NAME", "ECR Portal")
+VENDOR_NAME = env.text("VENDOR_NAME", "Acme Software")
+SUPPORT_EMAIL = env.text("SUPPORT_EMAIL", "support@example.com" if EMBEDDED else None)
+
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+
+INSTALLED_APPS = [
+    "portal",
+    "provisioning",
+    "accounts",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "django_htmx",
+    "csp",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.site",
+            ],
+        },
+    },
+]
+# Forms use the project's own templates (templates/django/forms/), as every page does.
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- Data --------------------------------------------------------------------------
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.text("DATABASE_URL", f"sqlite:///{STATE_DIR / 'portal.sqlite3'}" if EMBEDDED else None)
+    )
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # Without IMMEDIATE two writers that began by reading deadlock at once; WAL lets
+    # pages read while the worker writes.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+    # In a file, so that a worker process started by a test sees what the test wrote.
+    DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
+else:
+    DATABASES["default"]["OPTIONS"] = {"pool": True}
+
+# --- Celery: how work reaches the workers ------------------------------------------
+
+BROKER_DIR = STATE_DIR / "broker"
+CELERY_BROKER_URL = env.text("BROKER_URL", "filesystem://" if EMBEDDED else None)
+if CELERY_BROKER_URL == "filesystem://":
+    for folder in ("messages", "processed", "control"):
+        (BROKER_DIR / folder).mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": BROKER_DIR / "messages",
+        "data_folder_out": BROKER_DIR / "messages",
+        "control_folder": BROKER_DIR / "control",
+    }
+else:
+    # Longer than the longest task, else Redis hands a running task to a second worker.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE = {
+    # The ledger is the truth and the broker only a hurry: what a lost message left
+    # undone, the sweep enqueues again.
+    "sweep": {
+        "task": "provisioning.tasks.sweep",
+        "schedule": env.integer("SWEEP_SECONDS", 5 if EMBEDDED else 15, minimum=1),
+        "options": {"expires": 60},
+    },
+}
+CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
+
+# --- Sign-in -----------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
+# How long a fresh proof of identity lasts before a reveal asks for a new one.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+
+# --- Mail --------------------------------------------------------------------------
+
+DEFAULT_FROM_EMAIL = env.text("FROM_EMAIL", SUPPORT_EMAIL)
+if EMBEDDED:
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = STATE_DIR / "mail"
+else:
+    EMAIL_HOST = env.text("EMAIL_HOST")
+    EMAIL_PORT = env.integer("EMAIL_PORT", 587)
+    EMAIL_HOST_USER = env.text("EMAIL_USER", "")
+    EMAIL_HOST_PASSWORD = env.text("EMAIL_PASSWORD", "")
+    EMAIL_USE_TLS = env.boolean("EMAIL_TLS", default=True)
+    EMAIL_TIMEOUT = 20
+
+# --- Safety ------------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Language, time, static files --------------------------------------------------
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if EMBEDDED
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = EMBEDDED
+
+# --- What the portal makes in AWS --------------------------------------------------
+
+# Everything of the portal's in IAM lies under this path, so that its own role can be
+# held to it.
+AWS_PATH = env.text("AWS_PATH", "/ecr-portal/")
+AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerRegistryLogin")
+# How long one AWS call may take: to connect, and to answer (seconds).
+AWS_TIMEOUTS = (5, 20)

@@ -1,0 +1,1 @@
+"""What a customer may pull, and making it so in AWS."""

@@ -1,0 +1,101 @@
+"""The audit log: every human deed, written in the transaction of the deed, for good."""
+
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from accounts.models import Customer, User
+
+
+class Deed(models.TextChoices):
+    """What people do. The words complete "Sandra …"."""
+
+    REQUESTED = "requested", "requested access"
+    APPROVED = "approved", "approved access"
+    REJECTED = "rejected", "rejected a request"
+    WITHDREW = "withdrew", "withdrew access"
+    REVEALED = "revealed", "revealed credentials"
+    REISSUED = "reissued", "reissued credentials"
+    RETRIED = "retried", "asked for another try"
+
+
+class AuditError(Exception):
+    """An attempt to change or delete the audit log."""
+
+
+class AuditQuerySet(models.QuerySet["AuditEvent"]):
+    """Reads only: lines are added by ``record`` and stay."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        raise AuditError("Audit lines cannot be changed.")
+
+    def delete(self) -> NoReturn:
+        raise AuditError("Audit lines cannot be deleted.")
+
+    bulk_update = update
+    update_or_create = update
+
+
+class AuditEvent(models.Model):
+    """One deed: who, what, to what, when, from where, and why."""
+
+    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    deed = models.CharField(max_length=20, choices=Deed.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="deeds"
+    )
+    # As it was then: names change, the log does not.
+    actor_label = models.CharField(max_length=300)
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, null=True, related_name="audit_events"
+    )
+    subject = models.CharField(max_length=300)
+    entitlement_id = models.BigIntegerField(null=True, db_index=True)
+    reason = models.TextField(blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label} {self.get_deed_display()}: {self.subject}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self._state.adding:
+            raise AuditError("Audit lines cannot be changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise AuditError("Audit lines cannot be deleted.")
+
+
+def record(
+    deed: Deed,
+    subject: str,
+    *,
+    by: "User",
+    customer: "Customer | None" = None,
+    entitlement_id: int | None = None,
+    reason: str = "",
+    address: str | None = None,
+) -> AuditEvent:
+    """Write one line. Call it inside the transaction of the deed.
+
+    ``subject`` is in plain words and holds no secret; ``address`` is the actor's IP
+    address where the deed came by the web.
+    """
+    return AuditEvent.objects.create(
+        deed=deed,
+        subject=subject,
+        actor=by,
+        actor_label=f"{by.name} <{by.email}>" if by.name else by.email,
+        customer=customer,
+        entitlement_id=entitlement_id,
+        reason=reason,
+        address=address,
+    )

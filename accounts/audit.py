@@ -29,14 +29,13 @@ class AuditError(Exception):
 class AuditQuerySet(models.QuerySet["AuditEvent"]):
     """Reads only: lines are added by ``record`` and stay."""
 
-    def update(self, **kwargs: Any) -> NoReturn:
+    def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditError("Audit lines cannot be changed.")
+
+    bulk_update = update_or_create = update
 
     def delete(self) -> NoReturn:
         raise AuditError("Audit lines cannot be deleted.")
-
-    bulk_update = update
-    update_or_create = update
 
 
 class AuditEvent(models.Model):

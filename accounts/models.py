@@ -52,7 +52,9 @@ class Customer(models.Model):
         "changed once there is a pull user; short names leave room for more customers.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    members = models.ManyToManyField(User, through="Membership", related_name="customers")
+    members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
+        User, through="Membership", related_name="customers"
+    )
 
     objects = CustomerQuerySet.as_manager()
 

@@ -53,6 +53,6 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
     return number
 
 
-def words(name: str, default: str = "") -> list[str]:
+def words(name: str, default: str | None = "") -> list[str]:
     """A list, written with commas between its items."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]

@@ -118,6 +118,7 @@ else:
 # --- Celery: how work reaches the workers ------------------------------------------
 
 BROKER_DIR = STATE_DIR / "broker"
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object]
 CELERY_BROKER_URL = env.text("BROKER_URL", "filesystem://" if EMBEDDED else None)
 if CELERY_BROKER_URL == "filesystem://":
     for folder in ("messages", "processed", "control"):

@@ -1,0 +1,135 @@
+"""What AWS refuses, in two families: a TemporaryError passes by itself and is tried
+again; a PermanentError stays until a person acts. Their text is for people.
+
+Sources of the codes: the API references of IAM, STS and ECR ("Common errors" and each
+operation's "Errors").
+"""
+
+
+class AwsError(Exception):
+    """AWS did not do what was asked."""
+
+
+class TemporaryError(AwsError):
+    """It will pass: try again later."""
+
+
+class PermanentError(AwsError):
+    """It will not pass by itself; the text names who can mend it, and how."""
+
+
+class NotFound(AwsError):
+    """The IAM thing is not there, or not yet to be seen."""
+
+
+class AlreadyThere(AwsError):
+    """A thing of that name exists."""
+
+
+class PrincipalNotFound(TemporaryError):
+    """A repository policy names a user that ECR does not know, or not yet."""
+
+
+class Unreachable(TemporaryError):
+    """AWS could not be reached, or its answer was lost: the deed may have happened."""
+
+
+class Throttled(TemporaryError):
+    """Too many calls."""
+
+
+class ServerFault(TemporaryError):
+    """AWS failed by itself: the deed may have happened."""
+
+
+class Busy(TemporaryError):
+    """Another writer is at the same thing."""
+
+
+class RepositoryNotFound(PermanentError):
+    """The repository is not in the registry."""
+
+
+class PolicyNotFound(AwsError):
+    """The repository has no policy."""
+
+
+class LimitExceeded(PermanentError):
+    """A quota of the account is used up."""
+
+
+_BY_CODE: dict[str, tuple[type[AwsError], str]] = {
+    "NoSuchEntity": (NotFound, "It is not there."),
+    "EntityAlreadyExists": (AlreadyThere, "It exists."),
+    "RepositoryPolicyNotFoundException": (PolicyNotFound, "The repository has no policy."),
+    "RepositoryNotFoundException": (
+        RepositoryNotFound,
+        (
+            "The repository does not exist in this registry. Create it in ECR, or correct its name "
+            "in the admin."
+        ),
+    ),
+    "LimitExceeded": (
+        LimitExceeded,
+        "A quota of the AWS account is used up. The account's owner can make room.",
+    ),
+    "ConcurrentModification": (Busy, "Something else is changing the same thing."),
+    "EntityTemporarilyUnmodifiable": (Busy, "AWS is still at work on the same thing."),
+    "DeleteConflict": (Busy, "Something still hangs on it."),
+    **dict.fromkeys(
+        ["Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"],
+        (Throttled, "AWS asks for fewer calls."),
+    ),
+    **dict.fromkeys(
+        ["ServiceFailure", "ServerException", "InternalFailure", "ServiceUnavailable"],
+        (ServerFault, "AWS had a fault of its own."),
+    ),
+    **dict.fromkeys(
+        ["AccessDenied", "AccessDeniedException"],
+        (
+            PermanentError,
+            (
+                "The portal's role is not allowed to do this. The vendor's AWS administrator can "
+                "add the permission (docs/aws-role.md)."
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ["ExpiredToken", "ExpiredTokenException"],
+        (TemporaryError, "The portal's session with AWS has run out and is renewed."),
+    ),
+    **dict.fromkeys(
+        ["InvalidClientTokenId", "UnrecognizedClientException"],
+        (
+            PermanentError,
+            (
+                "AWS does not know the portal's own credentials. The portal's operator can correct "
+                "them."
+            ),
+        ),
+    ),
+    **dict.fromkeys(
+        ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired"],
+        (
+            PermanentError,
+            (
+                "AWS refuses the portal's signature: its credentials are wrong, or this machine's "
+                "clock is. The portal's operator can correct them."
+            ),
+        ),
+    ),
+}
+
+
+def from_code(operation: str, code: str, message: str, status: int = 400) -> AwsError:
+    """The error that stands for an answer of AWS, with AWS's own words after ours."""
+    family: type[AwsError]
+    if "Principal not found" in message:
+        family, words = PrincipalNotFound, "ECR does not know the user yet."
+    elif code in _BY_CODE:
+        family, words = _BY_CODE[code]
+    elif status >= 500:
+        family, words = ServerFault, "AWS had a fault of its own."
+    else:
+        family, words = PermanentError, "AWS refused, in a way the portal does not know."
+    return family(f"{words} (AWS to {operation}: {code}: {message})")

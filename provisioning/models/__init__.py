@@ -1,0 +1,20 @@
+"""The ledger: what is sold, who may pull what, and how far AWS agrees."""
+
+from provisioning.models.attempt import Reconciled, StepAttempt
+from provisioning.models.catalog import Product, Registry, Repository
+from provisioning.models.entitlement import Entitlement
+from provisioning.models.pull_user import AccessKey, Grant, PullUser
+from provisioning.models.secret import OneTimeSecret
+
+__all__ = [
+    "AccessKey",
+    "Entitlement",
+    "Grant",
+    "OneTimeSecret",
+    "Product",
+    "PullUser",
+    "Reconciled",
+    "Registry",
+    "Repository",
+    "StepAttempt",
+]

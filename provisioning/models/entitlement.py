@@ -1,0 +1,88 @@
+"""A customer's right to a product."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.managers import TenantQuerySet
+from provisioning.models.catalog import Product
+from provisioning.states import EntitlementState
+
+
+class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
+    def live(self, now: datetime | None = None) -> "EntitlementQuerySet":
+        """Approved, begun and not yet ended: those that open repositories."""
+        now = now or timezone.now()
+        return self.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+            state=EntitlementState.APPROVED,
+            starts_at__lte=now,
+        )
+
+    def open(self) -> "EntitlementQuerySet":
+        """Asked for or given, and not over: one of a product is enough for a customer."""
+        return self.filter(state__in=[EntitlementState.REQUESTED, EntitlementState.APPROVED])
+
+
+class Entitlement(models.Model):
+    customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="entitlements")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="entitlements")
+    state = models.CharField(
+        max_length=10, choices=EntitlementState.choices, default=EntitlementState.REQUESTED
+    )
+    reference = models.CharField(
+        max_length=80, blank=True, help_text="The customer's order or contract number."
+    )
+    note = models.TextField(blank=True, help_text="What the customer wrote.")
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    requested_at = models.DateTimeField(default=timezone.now)
+
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decision_note = models.TextField(blank=True, help_text="Shown to the customer.")
+    starts_at = models.DateTimeField("start", null=True, blank=True)
+    ends_at = models.DateTimeField("end", null=True, blank=True, help_text="Empty: no end.")
+    ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When its dates next change what is wanted: at its start, then at its end.
+    due_at = models.DateTimeField(null=True, editable=False, db_index=True)
+
+    objects = EntitlementQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-requested_at", "-pk"]
+        permissions = [
+            ("decide_entitlement", "Can approve, reject and withdraw"),
+            ("operate", "Can run the operations dashboard"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "product"],
+                condition=Q(state__in=["requested", "approved"]),
+                name="entitlement_open_once",
+                violation_error_message="The customer has asked for this product, or has it.",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="requested", decided_at__isnull=True, decided_by__isnull=True)
+                | Q(~Q(state="requested"), decided_at__isnull=False, decided_by__isnull=False),
+                name="entitlement_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["requested", "rejected"]) | Q(starts_at__isnull=False),
+                name="entitlement_approved_with_a_start",
+            ),
+            models.CheckConstraint(
+                condition=Q(ends_at__isnull=True) | Q(ends_at__gt=F("starts_at")),
+                name="entitlement_ends_after_it_starts",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=EntitlementState.values), name="entitlement_state_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} for {self.customer}"

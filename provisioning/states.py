@@ -1,0 +1,84 @@
+"""The states of things and the legal moves between them.
+
+People move ``wanted`` and an entitlement's state; the reconciler moves ``status``.
+"""
+
+from typing import Any
+
+from django.db import models
+
+
+class EntitlementState(models.TextChoices):
+    REQUESTED = "requested", "Requested"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+    EXPIRED = "expired", "Expired"
+
+
+class Wanted(models.TextChoices):
+    """What should be true of a pull user or a grant in AWS."""
+
+    PRESENT = "present", "Present"
+    ABSENT = "absent", "Absent"
+
+
+class Status(models.TextChoices):
+    """What AWS was last seen to have of a pull user or a grant."""
+
+    WAITING = "waiting", "Waiting"
+    READY = "ready", "Ready"
+    GONE = "gone", "Gone"
+
+
+class KeyStatus(models.TextChoices):
+    """An access key in AWS. The values are IAM's own words, but for ``Deleted``."""
+
+    ACTIVE = "Active", "Active"
+    INACTIVE = "Inactive", "Inactive"
+    DELETED = "Deleted", "Deleted"
+
+
+class Outcome(models.TextChoices):
+    """How a try of a step ended."""
+
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    TEMPORARY = "temporary", "Failed, tried again by itself"
+    PERMANENT = "permanent", "Failed, needs attention"
+    INTERRUPTED = "interrupted", "Interrupted"
+
+
+E, S, K = EntitlementState, Status, KeyStatus
+
+MOVES: dict[str, set[str]] = {
+    E.REQUESTED: {E.APPROVED, E.REJECTED},
+    E.APPROVED: {E.WITHDRAWN, E.EXPIRED},
+    S.WAITING: {S.READY, S.GONE},
+    S.READY: {S.WAITING, S.GONE},
+    S.GONE: {S.WAITING, S.READY},
+    K.ACTIVE: {K.INACTIVE, K.DELETED},
+    K.INACTIVE: {K.ACTIVE, K.DELETED},
+}
+
+
+class IllegalMove(Exception):
+    """The row is not in a state from which the move is legal, or no longer is."""
+
+
+def move(row: models.Model, to: str, *, field: str, **changes: Any) -> None:
+    """Move ``row.field`` from the state that ``row`` was read in to ``to``.
+
+    A compare-and-set: of two who move the same row, one gets IllegalMove. ``changes``
+    are written by the same UPDATE. Does nothing where the row is there already.
+    """
+    current = getattr(row, field)
+    if current == to and not changes:
+        return
+    if to != current and to not in MOVES.get(current, set()):
+        raise IllegalMove(f"{row} is {current} and cannot become {to}.")
+    manager = type(row)._default_manager
+    if manager.filter(pk=row.pk, **{field: current}).update(**{field: to}, **changes) != 1:
+        raise IllegalMove(f"{row} is no longer {current}: somebody else was quicker.")
+    for name, value in {field: to, **changes}.items():
+        setattr(row, name, value)

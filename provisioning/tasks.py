@@ -1,0 +1,65 @@
+"""Thin Celery tasks: each loads one row by its id and runs one turn. The ledger is the
+workflow; a message is only a hint that a row is due."""
+
+import logging
+from datetime import timedelta
+
+from celery import Task, shared_task
+from django.db import models, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from provisioning import reconcile
+from provisioning.models import PullUser, Reconciled, Repository
+from provisioning.wanted import Due, settle_dates
+
+log = logging.getLogger(__name__)
+
+# Rows that one sweep enqueues at most, of each kind.
+SWEEP_LIMIT = 500
+# How long a row that was enqueued is left to its message before it is enqueued again.
+RESEND = timedelta(seconds=30)
+
+
+@shared_task
+def pull_user_turn(pk: int) -> None:
+    enqueue(reconcile.pull_user_turn(pk))
+
+
+@shared_task
+def repository_turn(pk: int) -> None:
+    enqueue(reconcile.repository_turn(pk))
+
+
+@shared_task
+def sweep() -> None:
+    """Enqueue what is due, whatever became of its message."""
+    settle_dates()
+    enqueue(Due(_take_due(PullUser), _take_due(Repository)))
+
+
+def enqueue(due: Due) -> None:
+    """Send a message for each row. A broker that is down loses nothing: the rows stay
+    due, and the sweep comes back to them."""
+    messages: list[tuple[Task, int]] = [
+        *((pull_user_turn, pk) for pk in sorted(due.pull_users)),
+        *((repository_turn, pk) for pk in sorted(due.repositories)),
+    ]
+    try:
+        for task, pk in messages:
+            task.delay(pk)
+    except OperationalError as error:
+        log.warning("The broker is down; the sweep will bring it up: %s", error)
+
+
+def enqueue_on_commit(due: Due) -> None:
+    """Enqueue when the transaction of the deed is in the database."""
+    transaction.on_commit(lambda: enqueue(due))
+
+
+def _take_due(model: type[Reconciled]) -> set[int]:
+    now = timezone.now()
+    rows: models.QuerySet[Reconciled] = model._default_manager.filter(due_at__lte=now)
+    taken = set(rows.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    rows.filter(pk__in=taken).update(due_at=now + RESEND)
+    return taken

@@ -29,7 +29,12 @@ def role_of(user: User, customer: Customer) -> str | None:
 
 
 def require_role(user: User, customer: Customer, allowed: set[Role], deed: str) -> None:
-    """Raise NotAllowed unless ``user`` has one of the ``allowed`` roles at ``customer``."""
+    """Raise NotAllowed unless ``user`` has one of the ``allowed`` roles at ``customer``.
+
+    The vendor's people never have: who can add members must not reach secrets by it.
+    """
+    if user.is_staff:
+        raise NotAllowed(f"The vendor's own people cannot {deed}; that is the customer's to do.")
     if role_of(user, customer) not in allowed:
         roles = " or ".join(sorted(Role(role).label.lower() for role in allowed))
         raise NotAllowed(

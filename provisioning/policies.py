@@ -161,6 +161,7 @@ def portal_role_policy(account_id: str, path: str) -> Document:
                 "Effect": "Allow",
                 "Action": [
                     "ecr:DeleteRepositoryPolicy",
+                    "ecr:DescribeImages",
                     "ecr:DescribeRepositories",
                     "ecr:GetRepositoryPolicy",
                     "ecr:SetRepositoryPolicy",

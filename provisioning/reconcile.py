@@ -210,10 +210,10 @@ def _observe_repository(
     lease: Lease, row: Repository, present: list[Grant]
 ) -> steps.RepositoryTurn:
     gateway = boto.connect(row.registry)
-    uri = gateway.repository_uri(row.name)
-    if uri != row.uri:
+    uri, newest_tag = gateway.repository_uri(row.name), gateway.newest_tag(row.name)
+    if (uri, newest_tag) != (row.uri, row.newest_tag):
         with lease.writing():
-            Repository.objects.filter(pk=row.pk).update(uri=uri)
+            Repository.objects.filter(pk=row.pk).update(uri=uri, newest_tag=newest_tag)
     return steps.RepositoryTurn(
         lease,
         row,

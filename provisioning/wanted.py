@@ -10,8 +10,11 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from provisioning import names, vault
-from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Repository
+from provisioning.models import AccessKey, Entitlement, Grant, Product, PullUser, Repository
 from provisioning.states import EntitlementState, KeyStatus, Wanted, move
+
+# Entitlements that one sweep looks at.
+SETTLE_LIMIT = 500
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,17 @@ def settle(customer: Customer) -> Due:
     return _mark_due(customer, now)
 
 
+def product_changed(product: Product) -> None:
+    """Have every live entitlement to the product looked at again, by the sweep: there may
+    be ten thousand."""
+    Entitlement.objects.live().filter(product=product).update(due_at=timezone.now())
+
+
 def settle_dates() -> Due:
-    """Carry out what the dates of entitlements bring about: starts and ends."""
+    """Carry out what is due on entitlements: starts, ends, and changes of their product."""
     due = Due()
-    for pk in Entitlement.objects.filter(due_at__lte=timezone.now()).values_list("pk", flat=True):
+    pks = Entitlement.objects.filter(due_at__lte=timezone.now()).values_list("pk", flat=True)
+    for pk in pks[:SETTLE_LIMIT]:
         due |= _settle_date(pk)
     return due
 

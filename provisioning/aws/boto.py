@@ -183,6 +183,15 @@ class BotoGateway:
         uri: str = found[0]["repositoryUri"]
         return uri
 
+    def newest_tag(self, repository_name: str) -> str:
+        pages = self._ecr.get_paginator("describe_images").paginate(
+            repositoryName=repository_name, filter={"tagStatus": "TAGGED"}
+        )
+        with _translated("DescribeImages"):
+            images = [image for page in pages for image in page["imageDetails"]]
+        newest = max(images, key=lambda image: image["imagePushedAt"], default=None)
+        return str(newest["imageTags"][0]) if newest else ""
+
     def repository_policy(self, name: str) -> Document | None:
         try:
             with _translated("GetRepositoryPolicy"):

@@ -63,6 +63,9 @@ class Gateway(Protocol):
     def repository_uri(self, name: str) -> str:
         """Raises RepositoryNotFound."""
 
+    def newest_tag(self, repository_name: str) -> str:
+        """The tag pushed last, or "" where nothing is tagged. Raises RepositoryNotFound."""
+
     def repository_policy(self, name: str) -> Document | None:
         """None where the repository has none. Raises RepositoryNotFound, MalformedPolicy."""
 

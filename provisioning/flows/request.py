@@ -1,10 +1,10 @@
-"""A member asks for a product."""
+"""A member asks for a product, or sales do it for her."""
 
 from django.db import IntegrityError, transaction
 
 from accounts.audit import Deed, record
 from accounts.models import Customer
-from accounts.permissions import MAY_REQUEST, require_role
+from accounts.permissions import DECIDE, MAY_REQUEST, require_role, require_staff
 from provisioning.flows import By, Refused
 from provisioning.models import Entitlement, Product
 
@@ -17,15 +17,24 @@ def request(
     require_role(by.user, customer, MAY_REQUEST, "request products")
     if not product.is_listed:
         raise Refused(f"{product} is not offered. Ask your vendor's sales team for it.")
+    entitlement = Entitlement(customer=customer, product=product, reference=reference, note=note)
+    _write(entitlement, by)
+    return entitlement
+
+
+def prepare(entitlement: Entitlement, *, by: By) -> None:
+    """Write the request that sales make in a customer's name; somebody then approves it.
+    Raises NotAllowed, or Refused where there is one."""
+    require_staff(by.user, DECIDE, "prepare access")
+    _write(entitlement, by)
+
+
+def _write(entitlement: Entitlement, by: By) -> None:
+    customer, product = entitlement.customer, entitlement.product
+    entitlement.requested_by = by.user
     try:
         with transaction.atomic():
-            entitlement = Entitlement.objects.create(
-                customer=customer,
-                product=product,
-                requested_by=by.user,
-                reference=reference,
-                note=note,
-            )
+            entitlement.save(force_insert=True)
             record(
                 Deed.REQUESTED,
                 str(entitlement),
@@ -36,4 +45,3 @@ def request(
             )
     except IntegrityError:
         raise Refused(f"{customer} has already requested {product}, or has it.") from None
-    return entitlement

@@ -71,6 +71,7 @@ class Repository(Reconciled):
         editable=False,
         help_text="As ECR tells it; the portal asks on its first turn.",
     )
+    newest_tag = models.CharField(max_length=300, blank=True, editable=False)
     policy_set_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:

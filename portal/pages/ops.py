@@ -1,0 +1,108 @@
+"""The dashboard of ops: how far every entitlement is, what is stuck, and what to do."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import wraps
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required, permission_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.permissions import OPERATE
+from portal.request import who
+from provisioning import queries
+from provisioning.flows import NotAllowed, Refused
+from provisioning.flows.reissue import OVERLAP
+from provisioning.flows.reissue import reissue as reissue_credentials
+from provisioning.flows.retry import retry as retry_row
+from provisioning.models import PullUser, Repository
+
+PAGE_LENGTH = 25
+View = Callable[..., HttpResponse]
+
+
+def ops_only(view: View) -> View:
+    @login_required
+    @permission_required(OPERATE, raise_exception=True)
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+class ReissueForm(forms.Form):
+    """Why, how long the old key works on, and which key goes when AWS has room for none."""
+
+    reason = forms.CharField(max_length=500)
+    overlap = forms.TypedChoiceField(
+        label="The old key",
+        coerce=lambda days: timedelta(days=int(days)),
+        choices=[
+            (OVERLAP.days, f"works on for {OVERLAP.days} days"),
+            (1, "works on for one day"),
+            (0, "stops now: it has leaked"),
+        ],
+    )
+
+    def __init__(self, *args: Any, pull_user: PullUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        living = list(pull_user.access_keys.living())
+        if len(living) > 1:
+            self.fields["give_up"] = forms.ChoiceField(
+                label="AWS holds two keys of a user; give up",
+                choices=[(str(key), str(key)) for key in living],
+                widget=forms.RadioSelect,
+            )
+
+
+@ops_only
+@require_GET
+def dashboard(request: HttpRequest) -> HttpResponse:
+    page = Paginator(queries.entitlements(), PAGE_LENGTH).get_page(request.GET.get("page"))
+    rows = [
+        (row, queries.progress(row), queries.pull_users(row), queries.stuck_repositories(row))
+        for row in page
+    ]
+    return render(request, "ops/dashboard.html", {"page": page, "rows": rows})
+
+
+@ops_only
+@require_http_methods(["GET", "POST"])
+def reissue(request: HttpRequest, pk: int) -> HttpResponse:
+    pull_user = get_object_or_404(PullUser.objects.select_related("customer"), pk=pk)
+    form = ReissueForm(request.POST or None, pull_user=pull_user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            reissue_credentials(pull_user, by=who(request), **form.cleaned_data)
+        except (NotAllowed, Refused) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request, f"A new key for {pull_user.customer} is being made; they reveal it."
+            )
+        return redirect("ops:dashboard")
+    return render(request, "ops/reissue.html", {"pull_user": pull_user, "form": form})
+
+
+@ops_only
+@require_POST
+def retry_pull_user(request: HttpRequest, pk: int) -> HttpResponse:
+    return _retry(request, get_object_or_404(PullUser, pk=pk))
+
+
+@ops_only
+@require_POST
+def retry_repository(request: HttpRequest, pk: int) -> HttpResponse:
+    return _retry(request, get_object_or_404(Repository, pk=pk))
+
+
+def _retry(request: HttpRequest, row: PullUser | Repository) -> HttpResponse:
+    retry_row(row, by=who(request))
+    messages.success(request, f"{row} is tried again now.")
+    return redirect("ops:dashboard")

@@ -1,0 +1,253 @@
+"""The admin, where sales work: they look, and decide through the flows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.utils.timesince import timesince
+
+from accounts.permissions import DECIDE
+from provisioning import wanted
+from provisioning.flows import By, NotAllowed, Refused
+from provisioning.flows.decide import approve, reject, withdraw
+from provisioning.flows.request import prepare
+from provisioning.models import Entitlement, Product, Registry, Repository
+from provisioning.states import EntitlementState
+
+# More at once would not fit into an address, nor under one pair of eyes.
+DECIDE_AT_ONCE = 200
+
+
+class ApproveForm(forms.Form):
+    """The term, in whole days of the site's time zone, and a note."""
+
+    first_day = forms.DateField(
+        required=False,
+        help_text="Empty: at once.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    last_day = forms.DateField(
+        required=False,
+        help_text="Empty: no end.",
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
+    note = forms.CharField(
+        required=False, max_length=2000, help_text="The customer reads it.", widget=forms.Textarea
+    )
+
+    def deed(self) -> dict[str, Any]:
+        first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
+        return {
+            "starts_at": _midnight(first) if first and first > timezone.localdate() else None,
+            "ends_at": _midnight(last + timedelta(days=1)) if last else None,
+            "note": self.cleaned_data["note"],
+        }
+
+
+class RejectForm(forms.Form):
+    note = forms.CharField(
+        max_length=2000, help_text="Why; the customer reads it.", widget=forms.Textarea
+    )
+
+    def deed(self) -> dict[str, Any]:
+        return {"note": self.cleaned_data["note"]}
+
+
+class WithdrawForm(forms.Form):
+    reason = forms.CharField(
+        max_length=2000, help_text="It stays in the audit log.", widget=forms.Textarea
+    )
+
+    def deed(self) -> dict[str, Any]:
+        return {"reason": self.cleaned_data["reason"]}
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+@dataclass(frozen=True)
+class Decision:
+    verb: str
+    done: str
+    explanation: str
+    form: type[ApproveForm | RejectForm | WithdrawForm]
+    flow: Callable[..., None]
+
+
+DECISIONS = {
+    "approve": Decision(
+        "Approve",
+        "approved",
+        "Opens the product's repositories to the customer. The customer then collects its "
+        "credentials by itself; nobody here sees them.",
+        ApproveForm,
+        approve,
+    ),
+    "reject": Decision("Reject", "rejected", "Nothing is opened.", RejectForm, reject),
+    "withdraw": Decision(
+        "Withdraw",
+        "withdrawn",
+        "Closes the product's repositories to the customer, and deletes its keys if nothing "
+        "else is left to it.",
+        WithdrawForm,
+        withdraw,
+    ),
+}
+
+
+@admin.register(Entitlement)
+class EntitlementAdmin(admin.ModelAdmin):
+    list_display = ["customer", "product", "state", "reference", "age", "starts_at", "ends_at"]
+    list_filter = ["state", "product"]
+    list_select_related = ["customer", "product"]
+    search_fields = ["customer__name", "customer__slug", "product__name", "reference"]
+    search_help_text = "Customer, product or reference"
+    autocomplete_fields = ["customer", "product"]
+    date_hierarchy = "requested_at"
+    actions = ["approve_selected", "reject_selected", "withdraw_selected"]
+
+    @admin.display(description="waiting for")
+    def age(self, entitlement: Entitlement) -> str:
+        if entitlement.state != EntitlementState.REQUESTED:
+            return ""
+        return timesince(entitlement.requested_at, depth=1)
+
+    # Rows change through the flows alone, and none is ever deleted.
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Entitlement | None = None) -> Any:
+        if obj is None:
+            return ["customer", "product", "reference", "note"]
+        return super().get_fields(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        prepare(obj, by=_by(request))
+
+    # --- Deciding ------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        decide = self.admin_site.admin_view(self.decide)
+        name = "provisioning_entitlement_decide"
+        return [path("decide/<slug:decision>/", decide, name=name), *super().get_urls()]
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(DECIDE)
+
+    @admin.action(description="Approve…", permissions=["decide"])
+    def approve_selected(
+        self, request: HttpRequest, rows: QuerySet[Entitlement]
+    ) -> HttpResponse | None:
+        return self._to_decision(request, "approve", rows)
+
+    @admin.action(description="Reject…", permissions=["decide"])
+    def reject_selected(
+        self, request: HttpRequest, rows: QuerySet[Entitlement]
+    ) -> HttpResponse | None:
+        return self._to_decision(request, "reject", rows)
+
+    @admin.action(description="Withdraw…", permissions=["decide"])
+    def withdraw_selected(
+        self, request: HttpRequest, rows: QuerySet[Entitlement]
+    ) -> HttpResponse | None:
+        return self._to_decision(request, "withdraw", rows)
+
+    def _to_decision(
+        self, request: HttpRequest, decision: str, rows: QuerySet[Entitlement]
+    ) -> HttpResponse | None:
+        pks = list(rows.values_list("pk", flat=True)[: DECIDE_AT_ONCE + 1])
+        if len(pks) > DECIDE_AT_ONCE:
+            messages.error(request, f"Choose {DECIDE_AT_ONCE} at the most.")
+            return None
+        return redirect(decision_url(decision, pks))
+
+    def decide(self, request: HttpRequest, decision: str) -> HttpResponse:
+        """The page that decides on the entitlements of ``?pk=…&pk=…``, one or many."""
+        if not self.has_decide_permission(request):
+            raise PermissionDenied
+        if decision not in DECISIONS:
+            raise Http404
+        chosen = DECISIONS[decision]
+        pks = [pk for pk in request.GET.getlist("pk")[:DECIDE_AT_ONCE] if pk.isdecimal()]
+        rows = Entitlement.objects.select_related("customer", "product").filter(pk__in=pks)
+        form = chosen.form(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            self._carry_out(request, chosen, rows, form.deed())
+            return redirect("admin:provisioning_entitlement_changelist")
+        context = self.admin_site.each_context(request) | {
+            "title": f"{chosen.verb} access",
+            "opts": self.opts,
+            "decision": chosen,
+            "entitlements": rows.prefetch_related("product__repositories"),
+            "form": form,
+        }
+        return render(request, "admin/provisioning/entitlement/decide.html", context)
+
+    def _carry_out(
+        self,
+        request: HttpRequest,
+        decision: Decision,
+        rows: QuerySet[Entitlement],
+        deed: dict[str, Any],
+    ) -> None:
+        """Each by itself: one that is refused does not hold up the others."""
+        done = 0
+        for entitlement in rows:
+            try:
+                decision.flow(entitlement, by=_by(request), **deed)
+                done += 1
+            except (NotAllowed, Refused) as error:
+                messages.error(request, str(error))
+        if done:
+            messages.success(request, f"{done} {decision.done}.")
+
+
+def decision_url(decision: str, pks: list[int]) -> str:
+    address = reverse("admin:provisioning_entitlement_decide", args=[decision])
+    return f"{address}?{urlencode({'pk': pks}, doseq=True)}"
+
+
+def _by(request: HttpRequest) -> By:
+    return By(request.user, request.META.get("REMOTE_ADDR") or None)  # type: ignore[arg-type]
+
+
+@admin.register(Product)
+class ProductAdmin(admin.ModelAdmin):
+    list_display = ["name", "is_listed"]
+    search_fields = ["name"]
+    prepopulated_fields = {"slug": ["name"]}
+    filter_horizontal = ["repositories"]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_related(request, form, formsets, change)
+        wanted.product_changed(form.instance)
+
+
+@admin.register(Registry)
+class RegistryAdmin(admin.ModelAdmin):
+    list_display = ["name", "account_id", "region"]
+    search_fields = ["name", "account_id"]
+
+
+@admin.register(Repository)
+class RepositoryAdmin(admin.ModelAdmin):
+    list_display = ["name", "registry", "attention"]
+    list_filter = ["registry"]
+    list_select_related = ["registry"]
+    search_fields = ["name"]
+    readonly_fields = ["uri", "attention"]

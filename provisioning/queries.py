@@ -1,0 +1,230 @@
+"""The read side: what pages show, in a number of queries that does not grow with the
+rows, and without asking AWS."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.utils import timezone
+
+from accounts.models import Customer, User
+from provisioning.models import (
+    AccessKey,
+    Entitlement,
+    Grant,
+    Product,
+    PullUser,
+    Reconciled,
+    Repository,
+    StepAttempt,
+)
+from provisioning.states import EntitlementState, KeyStatus, Outcome, Status, Wanted
+
+DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step as a page shows it. ``state`` is DONE, WORKING, WAITING or ATTENTION;
+    ``error`` is for the vendor's people only."""
+
+    name: str
+    state: str
+    note: str = ""
+    at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an entitlement is. ``state`` is requested, rejected, planned, working,
+    attention, ready, ending, ended; ``words`` say it to its customer."""
+
+    state: str
+    words: str
+    steps: list[Step]
+
+    @property
+    def is_moving(self) -> bool:
+        return self.state in {"working", "ending", "attention"}
+
+
+# --- Loading -----------------------------------------------------------------------
+
+
+def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlement]:
+    """Entitlements with all that ``progress`` looks at, in a fixed number of queries."""
+    if rows is None:
+        rows = Entitlement.objects.all()
+    keys = AccessKey.objects.select_related("secret__revealed_by")
+    pull_users = PullUser.objects.annotate(last_error=_last_error("pull_user")).prefetch_related(
+        "grants", Prefetch("access_keys", keys)
+    )
+    repositories = Repository.objects.annotate(last_error=_last_error("repository")).select_related(
+        "registry"
+    )
+    return rows.select_related(
+        "customer", "product", "requested_by", "decided_by"
+    ).prefetch_related(
+        Prefetch("customer__pull_users", pull_users),
+        Prefetch("product__repositories", repositories),
+    )
+
+
+def _last_error(field: str) -> Subquery:
+    failed = StepAttempt.objects.filter(
+        **{field: OuterRef("pk")}, outcome__in=[Outcome.TEMPORARY, Outcome.PERMANENT]
+    )
+    return Subquery(failed.values("error")[:1])
+
+
+def of_user(user: User) -> QuerySet[Entitlement]:
+    """The entitlements that a member sees, the newest first."""
+    return entitlements(Entitlement.objects.for_user(user))
+
+
+def on_offer(user: User) -> list[tuple[Customer, list[Product]]]:
+    """For each of the user's customers the listed products that it could request."""
+    customers = list(Customer.objects.for_user(user))
+    products = list(Product.objects.filter(is_listed=True))
+    taken = set(
+        Entitlement.objects.open()
+        .filter(customer__in=customers)
+        .values_list("customer_id", "product_id")
+    )
+    return [
+        (customer, [product for product in products if (customer.pk, product.pk) not in taken])
+        for customer in customers
+    ]
+
+
+# --- Progress ----------------------------------------------------------------------
+
+
+def progress(entitlement: Entitlement) -> Progress:
+    """How far an entitlement loaded by ``entitlements`` is. No query."""
+    requested = Step("Requested", DONE, at=entitlement.requested_at)
+    match entitlement.state:
+        case EntitlementState.REQUESTED:
+            words = "Waiting for your vendor to approve the request."
+            return Progress("requested", words, [requested, Step("Approved", WAITING)])
+        case EntitlementState.REJECTED:
+            words = "Your vendor turned the request down."
+            decided = Step("Rejected", DONE, entitlement.decision_note, entitlement.decided_at)
+            return Progress("rejected", words, [requested, decided])
+        case EntitlementState.APPROVED:
+            approved = Step("Approved", DONE, entitlement.decision_note, entitlement.decided_at)
+            return _provisioning(entitlement, [requested, approved])
+        case _:
+            return _ending(entitlement, [requested])
+
+
+def _provisioning(entitlement: Entitlement, before: list[Step]) -> Progress:
+    if entitlement.starts_at and entitlement.starts_at > timezone.now():
+        begin = Step("Begins", WAITING, at=entitlement.starts_at)
+        return Progress("planned", "Access begins at its start date.", [*before, begin])
+    steps = []
+    for account_id in sorted(_accounts(entitlement)):
+        pull_user = _pull_user(entitlement, account_id)
+        if pull_user is not None:
+            steps += [_user_step(pull_user), _key_step(pull_user)]
+    steps += [_repository_step(entitlement, repository) for repository in repositories(entitlement)]
+    state, words = _summary(steps)
+    return Progress(state, words, before + steps)
+
+
+def _summary(steps: list[Step]) -> tuple[str, str]:
+    states = {step.state for step in steps}
+    if ATTENTION in states:
+        return "attention", "Something needs your vendor's attention; they can see what."
+    if states == {DONE}:
+        return "ready", "Ready to pull."
+    return "working", "Being set up in AWS. This usually takes less than a minute."
+
+
+def _user_step(pull_user: PullUser) -> Step:
+    if pull_user.status == Status.READY and not pull_user.attention:
+        return Step("Pull user made", DONE)
+    return _unfinished("Pull user made", pull_user)
+
+
+def _key_step(pull_user: PullUser) -> Step:
+    key = current_key(pull_user)
+    if key is not None:
+        return Step("Access key made", DONE, at=key.created_at)
+    return Step("Access key made", WAITING if pull_user.attention else WORKING)
+
+
+def _repository_step(entitlement: Entitlement, repository: Repository) -> Step:
+    name = f"Repository {repository.name} opened"
+    grant = _grant(entitlement, repository)
+    if grant is not None and grant.status == Status.READY:
+        return Step(name, DONE, at=grant.changed_at)
+    pull_user = _pull_user(entitlement, repository.registry.account_id)
+    if pull_user is None or pull_user.status != Status.READY:
+        return Step(name, WAITING)
+    return _unfinished(name, repository)
+
+
+def _unfinished(name: str, row: Reconciled) -> Step:
+    error = getattr(row, "last_error", None) or ""
+    if row.attention:
+        return Step(name, ATTENTION, "Your vendor has been told.", row.due_at, row.attention)
+    if row.failures:
+        return Step(name, WORKING, "AWS did not do it yet; it is tried again.", row.due_at, error)
+    return Step(name, WORKING)
+
+
+def _ending(entitlement: Entitlement, before: list[Step]) -> Progress:
+    label = entitlement.get_state_display()
+    before = [*before, Step(label, DONE, at=entitlement.ended_at)]
+    closing = []
+    for repository in repositories(entitlement):
+        grant = _grant(entitlement, repository)
+        # A grant that is wanted stays: another product opens the repository too.
+        is_closed = grant is None or grant.wanted == Wanted.PRESENT or grant.status == Status.GONE
+        name = f"Repository {repository.name} closed"
+        closing.append(Step(name, DONE) if is_closed else _unfinished(name, repository))
+    if all(step.state == DONE for step in closing):
+        return Progress("ended", "Access has ended.", before + closing)
+    return Progress("ending", "Access is being taken away.", before + closing)
+
+
+# --- Parts of a loaded entitlement: no query ----------------------------------------
+
+
+def repositories(entitlement: Entitlement) -> list[Repository]:
+    return sorted(entitlement.product.repositories.all(), key=lambda row: row.name)
+
+
+def _accounts(entitlement: Entitlement) -> set[str]:
+    return {row.registry.account_id for row in entitlement.product.repositories.all()}
+
+
+def _pull_user(entitlement: Entitlement, account_id: str) -> PullUser | None:
+    users: Iterable[PullUser] = entitlement.customer.pull_users.all()
+    return next((user for user in users if user.account_id == account_id), None)
+
+
+def _grant(entitlement: Entitlement, repository: Repository) -> Grant | None:
+    pull_user = _pull_user(entitlement, repository.registry.account_id)
+    grants = pull_user.grants.all() if pull_user else []
+    return next((grant for grant in grants if grant.repository_id == repository.pk), None)
+
+
+def pull_users(entitlement: Entitlement) -> list[PullUser]:
+    """The pull users that an entitlement works through, one for each AWS account."""
+    found = (_pull_user(entitlement, account_id) for account_id in sorted(_accounts(entitlement)))
+    return [pull_user for pull_user in found if pull_user is not None]
+
+
+def current_key(pull_user: PullUser) -> AccessKey | None:
+    """The key that stands for the user, if AWS has it."""
+    keys = (key for key in pull_user.access_keys.all() if key.retires_at is None)
+    return next((key for key in keys if key.wanted == KeyStatus.ACTIVE), None)
+
+
+def stuck_repositories(entitlement: Entitlement) -> list[Repository]:
+    """The repositories whose policy somebody should look at."""
+    return [row for row in repositories(entitlement) if row.attention or row.failures]

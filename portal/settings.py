@@ -6,6 +6,7 @@ of files under ``STATE_DIR``, and keys that are no secret. Without it the values
 of production must be there, or the start stops.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -216,6 +217,30 @@ SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
+# --- Logs --------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "plain": {
+            "()": "portal.logging.PlainFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "portal.logging.JsonFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "plain" if EMBEDDED else "json",
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+    # botocore logs requests and answers, secrets among them, below this level.
+    "loggers": {"boto3": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
+}
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+
 # --- Language, time, static files --------------------------------------------------
 
 LANGUAGE_CODE = "en-gb"
@@ -239,5 +264,8 @@ WHITENOISE_USE_FINDERS = EMBEDDED
 # held to it.
 AWS_PATH = env.text("AWS_PATH", "/ecr-portal/")
 AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerRegistryLogin")
+# Between two writes of one repository's policy, so that many approvals share a write
+# (SetRepositoryPolicy's rate is unpublished; one a second for a region is safe).
+REPOSITORY_PACE = timedelta(seconds=env.integer("REPOSITORY_PACE_SECONDS", 5))
 # How long one AWS call may take: to connect, and to answer (seconds).
 AWS_TIMEOUTS = (5, 20)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -25,8 +26,6 @@ from provisioning.policies import MalformedPolicy
 from provisioning.states import KeyStatus, Outcome, Status, Wanted, move
 from provisioning.wanted import Due
 
-# Between two writes of one repository's policy: a thousand approvals share a few writes.
-REPOSITORY_PACE = timedelta(seconds=5)
 # How long ECR may not know a user that IAM has made (up to two minutes were seen).
 NEWCOMER_RETRY = timedelta(seconds=3)
 BACKOFF_FIRST, BACKOFF_LAST = timedelta(seconds=2), timedelta(minutes=15)
@@ -185,8 +184,8 @@ def _next_retirement(row: PullUser) -> datetime | None:
 
 def _reconcile_repository(lease: Lease) -> Agreed:
     row = Repository.objects.select_related("registry").get(pk=lease.pk)
-    if row.policy_set_at and timezone.now() < row.policy_set_at + REPOSITORY_PACE:
-        return Agreed(next_due=row.policy_set_at + REPOSITORY_PACE)
+    if row.policy_set_at and timezone.now() < row.policy_set_at + settings.REPOSITORY_PACE:
+        return Agreed(next_due=row.policy_set_at + settings.REPOSITORY_PACE)
     at_issue = row.grants.exclude(wanted=Wanted.ABSENT, status=Status.GONE)
     grants = list(at_issue.select_related("pull_user").order_by("changed_at", "pk"))
     wanted = [grant for grant in grants if grant.wanted == Wanted.PRESENT]

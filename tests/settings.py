@@ -1,7 +1,11 @@
-"""The site's own settings in their embedded form: tests change nothing else."""
+"""The site's own settings in their embedded form, with a folder of the tests' own."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("EMBEDDED", "true")
+os.environ.setdefault("STATE_DIR", str(Path(__file__).parent.parent / "var" / "tests"))
+# Tests take the turns themselves and do not wait between them.
+os.environ.setdefault("REPOSITORY_PACE_SECONDS", "0")
 
 from portal.settings import *  # noqa: F403

@@ -1,0 +1,78 @@
+"""Unsafe settings stop the start: each is an error of Django's check framework, which
+runs before every command, in the worker, and before the site is served (``wsgi.py``)."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, register
+from django.core.exceptions import ImproperlyConfigured
+
+from provisioning.vault import key_ring
+
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+SECRET_KEY_LENGTH = 50
+
+
+@register
+def vault_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    try:
+        key_ring(settings.VAULT_KEYS)
+    except ImproperlyConfigured as error:
+        return [Error(str(error), id="portal.E001")]
+    return []
+
+
+@register
+def embedded_stays_at_home(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """The embedded form's keys are no secret: it serves nobody but this machine."""
+    served = {*settings.ALLOWED_HOSTS, urlsplit(settings.ORIGIN).hostname}
+    if settings.EMBEDDED and not served <= LOOPBACK:
+        return [
+            Error(
+                "EMBEDDED is for this machine alone, but ALLOWED_HOSTS or ORIGIN name another.",
+                hint="Unset EMBEDDED and give the settings of production (.env.example).",
+                id="portal.E002",
+            )
+        ]
+    return []
+
+
+@register
+def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    if settings.EMBEDDED:
+        return []
+    errors: list[CheckMessage] = []
+    if settings.DEBUG:
+        errors.append(
+            Error(
+                "DEBUG shows settings and variables to anybody.",
+                hint="Unset DEBUG.",
+                id="portal.E003",
+            )
+        )
+    if len(settings.SECRET_KEY) < SECRET_KEY_LENGTH:
+        errors.append(
+            Error(
+                f"SECRET_KEY has fewer than {SECRET_KEY_LENGTH} characters.",
+                hint="Make one with: openssl rand -base64 48",
+                id="portal.E004",
+            )
+        )
+    if not settings.IS_HTTPS:
+        errors.append(
+            Error(
+                "ORIGIN is not https: credentials would be shown over an open line.",
+                hint="Serve the portal by https and set ORIGIN to that address.",
+                id="portal.E005",
+            )
+        )
+    if "*" in settings.ALLOWED_HOSTS:
+        errors.append(
+            Error(
+                "ALLOWED_HOSTS lets any host name in.",
+                hint="Name the portal's own host.",
+                id="portal.E006",
+            )
+        )
+    return errors

@@ -1,0 +1,33 @@
+"""Logs: one JSON object a line in production, plain lines in the embedded form; and the
+last net, which masks what looks like a secret access key wherever it comes from."""
+
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+# A secret access key is 40 characters of base64; so is part of what the vault seals.
+SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+MASK = "[masked]"
+
+
+def masked(text: str) -> str:
+    return SECRET.sub(MASK, text)
+
+
+class PlainFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return masked(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return masked(json.dumps(line))

@@ -1,0 +1,70 @@
+"""Unsafe settings stop the start, each with its own sentence."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from django.core.checks import run_checks
+from pytest_django import Settings
+
+SAFE = {
+    "EMBEDDED": False,
+    "DEBUG": False,
+    "SECRET_KEY": "s" * 64,
+    "IS_HTTPS": True,
+    "ORIGIN": "https://portal.example.com",
+    "ALLOWED_HOSTS": ["portal.example.com"],
+}
+
+
+def found(settings: Settings, **changes: object) -> set[str | None]:
+    for name, value in (SAFE | changes).items():
+        setattr(settings, name, value)
+    return {message.id for message in run_checks() if message.id.startswith("portal.")}
+
+
+def test_safe_production_passes(settings: Settings) -> None:
+    assert found(settings) == set()
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"VAULT_KEYS": []}, "portal.E001"),
+        ({"VAULT_KEYS": ["one:c2hvcnQ="]}, "portal.E001"),
+        ({"VAULT_KEYS": ["not a key"]}, "portal.E001"),
+        ({"EMBEDDED": True}, "portal.E002"),
+        ({"DEBUG": True}, "portal.E003"),
+        ({"SECRET_KEY": "short"}, "portal.E004"),
+        ({"IS_HTTPS": False}, "portal.E005"),
+        ({"ALLOWED_HOSTS": ["*"]}, "portal.E006"),
+    ],
+)
+def test_unsafe_setting_is_refused(
+    settings: Settings, change: dict[str, object], error: str
+) -> None:
+    assert found(settings, **change) == {error}
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "Set ORIGIN"),
+        ({"EMBEDDED": "perhaps"}, "EMBEDDED must be true or false"),
+        ({"EMBEDDED": "true", "SWEEP_SECONDS": "0"}, "SWEEP_SECONDS must be at least 1"),
+    ],
+)
+def test_wrong_setting_is_said_in_one_sentence_without_a_traceback(
+    environment: dict[str, str], words: str
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "migrate"],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -11,7 +11,7 @@ LOCKED := .venv/locked
 .PHONY: demo test check format lock
 
 demo: $(LOCKED)
-	EMBEDDED=true $(BIN)/python manage.py demo $(ARGS)
+	EMBEDDED=true STATE_DIR=var/demo $(BIN)/python manage.py demo $(ARGS)
 
 test: $(LOCKED)
 	$(BIN)/pytest $(ARGS)

@@ -127,6 +127,14 @@ def portal_role_policy(account_id: str, path: str) -> Document:
         "Version": VERSION,
         "Statement": [
             {
+                # IAM looks for a user that is not there under no path, so that a role held
+                # to a path would be denied where it should be told that there is none.
+                "Sid": "LookAtUsers",
+                "Effect": "Allow",
+                "Action": ["iam:GetUser", "iam:ListAccessKeys", "iam:ListAttachedUserPolicies"],
+                "Resource": f"arn:aws:iam::{account_id}:user/*",
+            },
+            {
                 "Sid": "PullUsers",
                 "Effect": "Allow",
                 "Action": [
@@ -135,9 +143,6 @@ def portal_role_policy(account_id: str, path: str) -> Document:
                     "iam:DeleteAccessKey",
                     "iam:DeleteUser",
                     "iam:DetachUserPolicy",
-                    "iam:GetUser",
-                    "iam:ListAccessKeys",
-                    "iam:ListAttachedUserPolicies",
                     "iam:TagUser",
                     "iam:UpdateAccessKey",
                 ],

@@ -49,11 +49,13 @@ class Outcome(models.TextChoices):
     INTERRUPTED = "interrupted", "Interrupted"
 
 
-E, S, K = EntitlementState, Status, KeyStatus
+E, W, S, K = EntitlementState, Wanted, Status, KeyStatus
 
 MOVES: dict[str, set[str]] = {
     E.REQUESTED: {E.APPROVED, E.REJECTED},
     E.APPROVED: {E.WITHDRAWN, E.EXPIRED},
+    W.PRESENT: {W.ABSENT},
+    W.ABSENT: {W.PRESENT},
     S.WAITING: {S.READY, S.GONE},
     S.READY: {S.WAITING, S.GONE},
     S.GONE: {S.WAITING, S.READY},

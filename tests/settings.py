@@ -9,3 +9,6 @@ os.environ.setdefault("STATE_DIR", str(Path(__file__).parent.parent / "var" / "t
 os.environ.setdefault("REPOSITORY_PACE_SECONDS", "0")
 
 from portal.settings import *  # noqa: F403
+
+# A slow hash is the point of the default one, and of no test.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

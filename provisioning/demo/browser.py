@@ -1,0 +1,58 @@
+"""A person at the site, without a browser: pages by address, forms by their fields."""
+
+import re
+from html import unescape
+
+import requests
+
+TIMEOUT = 30  # seconds for an answer
+
+
+class UnexpectedAnswer(Exception):
+    """The site answered with another status than a person would see."""
+
+
+class Visitor:
+    """One person's session. ``page`` is the text of the last page, ``address`` its path."""
+
+    def __init__(self, site: str) -> None:
+        self._site = site
+        self._session = requests.Session()
+        self.page = ""
+        self.address = ""
+
+    def sign_in(self, email: str, password: str) -> None:
+        self.get("/account/login/")
+        self.post("/account/login/", login=email, password=password)
+
+    def get(self, address: str) -> str:
+        return self._read(self._session.get(self._site + address, timeout=TIMEOUT))
+
+    def post(self, address: str, **fields: str) -> str:
+        """Send a form as the page shows it, with its CSRF token, and follow the answer."""
+        fields["csrfmiddlewaretoken"] = self._session.cookies.get("csrftoken", "")
+        headers = {"Referer": self._site + address}
+        return self._read(
+            self._session.post(self._site + address, fields, headers=headers, timeout=TIMEOUT)
+        )
+
+    def link(self, pattern: str) -> str:
+        """The address in the last page that matches ``pattern`` wholly."""
+        for address in re.findall(r'(?:href|action)="([^"]+)"', self.page):
+            if re.fullmatch(pattern, unescape(address)):
+                return unescape(address)
+        raise UnexpectedAnswer(f"{self.address} has no link like {pattern}.")
+
+    def value(self, name: str) -> str:
+        """The content of the element that carries ``data-value="name"`` in the last page."""
+        found = re.search(rf'data-value="{name}"[^>]*>\s*([^<]*?)\s*<', self.page)
+        if found is None:
+            raise UnexpectedAnswer(f"{self.address} shows no {name}.")
+        return unescape(found[1])
+
+    def _read(self, answer: requests.Response) -> str:
+        if not answer.ok:
+            raise UnexpectedAnswer(f"{answer.url} answered {answer.status_code}.")
+        self.page = answer.text
+        self.address = answer.url.removeprefix(self._site)
+        return self.page

@@ -1,0 +1,143 @@
+"""The processes of the demo: the embedded AWS, a worker with beat, and the site."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioning.demo import cast
+from provisioning.embedded_aws import (
+    PORTAL_ACCESS_KEY_ID,
+    PORTAL_SECRET_ACCESS_KEY,
+    EmbeddedAws,
+    Rules,
+)
+
+READY_WITHIN = 60  # seconds
+HOST = "127.0.0.1"
+
+
+class CannotStart(Exception):
+    """The demo cannot start; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running demo. ``site`` and ``aws_url`` are addresses without a closing slash."""
+
+    site: str
+    aws: EmbeddedAws
+    aws_url: str
+    state_dir: Path
+
+
+def require_free(port: int, option: str) -> None:
+    """Raise CannotStart when something listens at the port already."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            raise CannotStart(
+                f"Port {port} is taken by another program. Stop it, or choose another port "
+                f"with {option}."
+            ) from None
+
+
+def begin_anew(state_dir: Path) -> None:
+    """Leave nothing of an earlier demo; what else lies in the folder is not ours."""
+    state_dir.mkdir(parents=True, exist_ok=True)
+    for folder in ("broker", "mail"):
+        shutil.rmtree(state_dir / folder, ignore_errors=True)
+    for pattern in ("portal.sqlite3*", "beat-schedule*", "*.log"):
+        for file in state_dir.glob(pattern):
+            file.unlink()
+
+
+@contextmanager
+def embedded_aws(port: int) -> Iterator[tuple[EmbeddedAws, str]]:
+    """The AWS of the demo, with the vendor's account, repositories and images."""
+    # ECR takes a few seconds to know a new user; so does the demo's.
+    aws = EmbeddedAws(Rules(propagation_seconds=2))
+    cast.stock(aws)
+    with aws.serve(HOST, port) as server:
+        yield aws, server.url
+
+
+@contextmanager
+def running(stack_of: tuple[EmbeddedAws, str], *, port: int, state_dir: Path) -> Iterator[Stack]:
+    """The worker and the site, on the database that is seeded; ended on leaving."""
+    aws, aws_url = stack_of
+    environment = os.environ | {
+        "EMBEDDED": "true",
+        "STATE_DIR": str(state_dir),
+        "ORIGIN": f"http://{HOST}:{port}",
+        "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
+    }
+    worker = [
+        "-m",
+        "celery",
+        "-A",
+        "portal",
+        "worker",
+        "--beat",
+        "--concurrency",
+        "2",
+        "--loglevel",
+        "INFO",
+    ]
+    site = f"-m gunicorn portal.wsgi --bind {HOST}:{port} --threads 8 --access-logfile -".split()
+    stack = Stack(f"http://{HOST}:{port}", aws, aws_url, state_dir)
+    with ExitStack() as processes:
+        processes.enter_context(_process(worker, environment, state_dir / "worker.log"))
+        web = processes.enter_context(_process(site, environment, state_dir / "site.log"))
+        _wait_for(f"{stack.site}/health/ready", web, state_dir / "site.log")
+        yield stack
+
+
+@contextmanager
+def _process(
+    arguments: list[str], environment: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, *arguments],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C is the demo's to hear; it then ends the others in order.
+            start_new_session=True,
+        )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310 - our own address
+                return
+        except (urllib.error.URLError, OSError):
+            if process.poll() is not None:
+                break
+            time.sleep(0.1)
+    tail = log.read_text(errors="replace")[-2000:]
+    raise CannotStart(f"The site did not come up within {READY_WITHIN} s. Its log ends:\n{tail}")

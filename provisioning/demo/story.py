@@ -1,0 +1,137 @@
+"""The whole way of a purchase, played against a running demo: each step by the form or
+the protocol that its person or machine would use."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from provisioning.demo import cast
+from provisioning.demo.browser import Visitor
+from provisioning.demo.stack import Stack
+from provisioning.embedded_aws.customer_machine import Machine, PullRefused
+
+WAIT = 60  # seconds for the worker to carry out what was decided
+Say = Callable[[str], object]
+
+
+class Expectation(Exception):
+    """A step did not end as it should."""
+
+
+def play(stack: Stack, say: Say) -> bool:
+    """Play the story; say each step with its time. Returns whether all of it held."""
+    began = time.monotonic()
+    try:
+        _play(stack, say)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the story did not hold
+        say(f"FAILED: {type(error).__name__}: {error}")
+        return False
+    say(f"All of it held, in {time.monotonic() - began:.1f} s.")
+    return True
+
+
+def _play(stack: Stack, say: Say) -> None:
+    alice, sandra = Visitor(stack.site), Visitor(stack.site)
+    skopeo = shutil.which("skopeo")
+    with step(say, "Alice signs in and requests Acme Server"):
+        alice.sign_in("alice@birch.example", cast.PASSWORD)
+        alice.get("/")
+        alice.get(alice.link(r"/customers/\d+/request/\d+/"))
+        alice.post(alice.address, reference="PO-2026-17", note="For our staging machines.")
+        access = alice.address
+    with step(say, "Sandra approves it in the admin"):
+        sandra.sign_in("sandra@acme.example", cast.PASSWORD)
+        sandra.get("/admin/provisioning/entitlement/?state__exact=requested")
+        sandra.get(sandra.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
+        sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/approve/.*"))
+        sandra.post(sandra.address, note="Welcome to Acme.")
+    with step(say, "The worker provisions it in AWS"):
+        _wait(lambda: "Ready to pull" in alice.get(access), "the page to say that it is ready")
+    with step(say, "Alice confirms that it is her, and reveals her credentials once"):
+        reveal = alice.link(r"/credentials/\d+/reveal/")
+        alice.get(reveal)
+        alice.post(alice.address, password=cast.PASSWORD)
+        alice.post(reveal)
+        machine = Machine(
+            stack.aws_url,
+            cast.REGION,
+            alice.value("access-key-id"),
+            alice.value("secret-access-key"),
+        )
+    with step(say, "The page shows them no more"):
+        secret = alice.value("secret-access-key")
+        if secret in alice.get(access) or "revealed" not in alice.page:
+            raise Expectation("the page should only say when and by whom they were revealed")
+    with step(say, "Her machine signs in and pulls acme/server:1.1"):
+        pulled = machine.pull("acme/server", "1.1")
+        if pulled.digest != stack.aws.digest(cast.ACCOUNT_ID, cast.REGION, "acme/server", "1.1"):
+            raise Expectation(f"{pulled.digest} is not what the vendor pushed")
+    with step(say, "It is refused what Birch Bank has not bought, acme/reports"):
+        _refused(machine, "acme/reports", "0.9", "not authorized to perform: ecr:BatchGetImage")
+    with step(say, "Skopeo pulls it as well" + ("" if skopeo else " (not installed: left out)")):
+        if skopeo:
+            _copy_with_skopeo(skopeo, machine, stack)
+    with step(say, "Sandra withdraws the access"):
+        sandra.get("/admin/provisioning/entitlement/?state__exact=approved")
+        sandra.get(sandra.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
+        sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/withdraw/.*"))
+        sandra.post(sandra.address, reason="The contract has ended.")
+    with step(say, "The worker takes it away in AWS"):
+        _wait(lambda: "Access has ended" in alice.get(access), "the page to say that it ended")
+    with step(say, "Her machine is refused"):
+        _refused(machine, "acme/server", "1.1", "security token included in the request is invalid")
+
+
+@contextmanager
+def step(say: Say, words: str) -> Iterator[None]:
+    """Say a step with the time that it took, when it held."""
+    began = time.monotonic()
+    yield
+    say(f"{time.monotonic() - began:6.2f} s  {words}")
+
+
+def _wait(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise Expectation(f"waited {WAIT} s for {what}")
+        time.sleep(0.3)
+
+
+def _refused(machine: Machine, repository: str, tag: str, words: str) -> None:
+    """Expect a refusal, and for the right reason."""
+    try:
+        machine.pull(repository, tag)
+    except PullRefused as refusal:
+        if words not in str(refusal):
+            raise Expectation(f"refused, but with {str(refusal)!r} instead of {words!r}") from None
+        return
+    raise Expectation(f"{repository}:{tag} was pulled, and should have been refused")
+
+
+def _copy_with_skopeo(skopeo: str, machine: Machine, stack: Stack) -> None:
+    host = stack.aws_url.removeprefix("http://")
+    with tempfile.TemporaryDirectory() as folder:
+        # The token goes by a file: arguments can be read by every process of the machine.
+        auth = Path(folder) / "auth.json"
+        auth.write_text(json.dumps({"auths": {host: {"auth": machine.login_token()}}}))
+        image = f"docker://{host}/acme/server:1.1"
+        subprocess.run(  # noqa: S603 - found by which, with our own arguments
+            [
+                skopeo,
+                "copy",
+                "--authfile",
+                str(auth),
+                "--src-tls-verify=false",
+                image,
+                f"oci:{folder}/image",
+            ],
+            check=True,
+            capture_output=True,
+            timeout=WAIT,
+        )

@@ -1,0 +1,81 @@
+"""An API call, read from its HTTP request: which operation, on what, by whom."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from provisioning.embedded_aws import directory
+from provisioning.embedded_aws.directory import Caller
+from provisioning.embedded_aws.signature import HttpRequest, Signed
+
+READING = ("Get", "List", "Describe", "Batch", "Simulate", "AssumeRole")
+
+
+@dataclass(frozen=True)
+class Call:
+    """``parameters``: those of ECR as its JSON has them, those of IAM and STS as text."""
+
+    service: str
+    region: str
+    operation: str
+    parameters: dict[str, Any]
+    caller: Caller
+
+    @property
+    def action(self) -> str:
+        return f"{self.service}:{self.operation}"
+
+    @property
+    def is_mutating(self) -> bool:
+        return not self.operation.startswith(READING)
+
+    @property
+    def account_id(self) -> str:
+        """The account that is acted on."""
+        return str(self.parameters.get("registryId") or self.caller.account_id)
+
+    @property
+    def user_name(self) -> str:
+        return str(self.parameters.get("UserName", ""))
+
+    @property
+    def repository(self) -> str:
+        names = self.parameters.get("repositoryNames") or [""]
+        return str(self.parameters.get("repositoryName") or names[0])
+
+    @property
+    def resource(self) -> str:
+        """The ARN that a policy must name, or ``*`` for what has none ("Actions,
+        resources, and condition keys" of each service)."""
+        account_id = self.account_id
+        if self.service == "ecr" and self.operation != "GetAuthorizationToken":
+            return f"arn:aws:ecr:{self.region}:{account_id}:repository/{self.repository or '*'}"
+        if self.operation == "AssumeRole":
+            return str(self.parameters["RoleArn"])
+        if self.operation == "CreatePolicy":
+            path = self.parameters.get("Path", "/")
+            return f"arn:aws:iam::{account_id}:policy{path}{self.parameters['PolicyName']}"
+        if self.user_name:
+            user = directory.iam(account_id).users.get(self.user_name)
+            path = user.path if user else self.parameters.get("Path", "/")
+            return f"arn:aws:iam::{account_id}:user{path}{self.user_name}"
+        return str(self.parameters.get("PolicyArn", "*"))
+
+    @property
+    def context(self) -> dict[str, str]:
+        """The condition keys that the call brings."""
+        keys = {"iam:PolicyARN": "PolicyArn", "sts:ExternalId": "ExternalId"}
+        return {
+            key: str(self.parameters[name]) for key, name in keys.items() if name in self.parameters
+        }
+
+
+def read(request: HttpRequest, signed: Signed, caller: Caller) -> Call:
+    if signed.service == "ecr":
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        parameters = json.loads(request.body or b"{}")
+    else:
+        form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
+        operation, parameters = form.pop("Action", ""), form
+    return Call(signed.service, signed.region, operation, parameters, caller)

@@ -1,0 +1,72 @@
+"""A customer's machine, as a program: signs in at the ECR API and pulls by the registry
+protocol, checking every digest."""
+
+import json
+from dataclasses import dataclass, field
+
+import boto3
+import requests
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from provisioning.embedded_aws.images import MANIFEST, digest_of
+
+TIMEOUT = 30  # seconds
+
+
+class PullRefused(Exception):
+    """The API or the registry refused; the text is theirs."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    digest: str
+    layers: int
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``url`` is where AWS is reached."""
+
+    url: str
+    region: str
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+
+    def login_token(self) -> str:
+        """base64 of ``AWS:password``, as a client's auth file holds it. Raises PullRefused."""
+        ecr = boto3.client(
+            "ecr",
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=self.access_key_id,
+            aws_secret_access_key=self.secret_access_key,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        try:
+            token: str = ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
+        except ClientError as error:
+            raise PullRefused(str(error)) from None
+        return token
+
+    def pull(self, repository: str, tag: str, *, token: str | None = None) -> Pulled:
+        """Pull an image wholly; ``token`` is one of an earlier sign-in. Raises PullRefused."""
+        token = token or self.login_token()
+        manifest = self._get(f"/v2/{repository}/manifests/{tag}", token)
+        listed = json.loads(manifest)
+        blobs = [listed["config"], *listed["layers"]]
+        for blob in blobs:
+            content = self._get(f"/v2/{repository}/blobs/{blob['digest']}", token)
+            if digest_of(content) != blob["digest"]:
+                raise PullRefused(f"{blob['digest']} came damaged")
+        return Pulled(digest_of(manifest), len(listed["layers"]))
+
+    def _get(self, path: str, token: str) -> bytes:
+        answer = requests.get(
+            self.url + path,
+            headers={"Authorization": f"Basic {token}", "Accept": MANIFEST},
+            timeout=TIMEOUT,
+        )
+        if not answer.ok:
+            raise PullRefused(f"{answer.status_code} {answer.text}")
+        return answer.content

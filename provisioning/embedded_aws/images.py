@@ -1,0 +1,87 @@
+"""Small OCI images, made with the standard library and the same at every making."""
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from dataclasses import dataclass
+from functools import cached_property
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+
+
+@dataclass(frozen=True)
+class Image:
+    """``blobs``: digest → content of the configuration and of each layer."""
+
+    manifest: bytes
+    blobs: dict[str, bytes]
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self.manifest)
+
+    @property
+    def size(self) -> int:
+        """Bytes, as ECR counts them: the manifest and all that it names."""
+        return len(self.manifest) + sum(len(blob) for blob in self.blobs.values())
+
+
+def digest_of(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def make(repository: str, tag: str) -> Image:
+    """An image of three layers that says which one it is in ``/etc/image``."""
+    layers = [
+        _tar({"etc/os-release": b"NAME=Embedded\n", "etc/passwd": b"root:x:0:0::/:/none\n"}),
+        _tar({f"opt/{repository}/data": bytes(range(256)) * 64}),
+        _tar({"etc/image": f"{repository}:{tag}\n".encode()}),
+    ]
+    packed = [gzip.compress(layer, mtime=0) for layer in layers]
+    configuration = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "created": "2026-01-01T00:00:00Z",
+            "config": {"Cmd": [f"/opt/{repository}/start"], "Labels": {"version": tag}},
+            "rootfs": {"type": "layers", "diff_ids": [digest_of(layer) for layer in layers]},
+            "history": [{"created_by": f"layer {n}"} for n in range(len(layers))],
+        }
+    ).encode()
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": _descriptor(CONFIG, configuration),
+            "layers": [_descriptor(LAYER, layer) for layer in packed],
+        }
+    ).encode()
+    return Image(manifest, {digest_of(blob): blob for blob in [configuration, *packed]})
+
+
+def _descriptor(media_type: str, content: bytes) -> dict[str, str | int]:
+    return {"mediaType": media_type, "digest": digest_of(content), "size": len(content)}
+
+
+def _tar(files: dict[str, bytes]) -> bytes:
+    """A tar of the files and the folders that they are in."""
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for folder in sorted({parent for name in files for parent in _parents(name)}):
+            info = tarfile.TarInfo(folder)
+            info.type, info.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(info)
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(content), 0o644
+            tar.addfile(info, io.BytesIO(content))
+    return output.getvalue()
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[: n + 1]) for n in range(len(parts))]

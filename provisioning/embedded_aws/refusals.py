@@ -1,0 +1,50 @@
+"""What this AWS answers when it refuses, with the codes and texts of the real one."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Refusal(Exception):
+    """An error answer. ``status`` is the HTTP status."""
+
+    status: int
+    code: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
+
+
+def denied(service: str, caller: str, action: str, resource: str, reason: str) -> Refusal:
+    """IAM and STS deny with 403, ECR with 400 (their API references, "Common errors")."""
+    message = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
+    message += f" because {reason}"
+    if service == "ecr":
+        return Refusal(400, "AccessDeniedException", message)
+    return Refusal(403, "AccessDenied", message)
+
+
+def unknown_token(service: str) -> Refusal:
+    message = "The security token included in the request is invalid."
+    if service == "ecr":
+        return Refusal(400, "UnrecognizedClientException", message)
+    return Refusal(403, "InvalidClientTokenId", message)
+
+
+def bad_signature(service: str) -> Refusal:
+    message = (
+        "The request signature we calculated does not match the signature you provided. Check "
+        "your AWS Secret Access Key and signing method. Consult the service documentation for "
+        "details."
+    )
+    if service == "ecr":
+        return Refusal(400, "InvalidSignatureException", message)
+    return Refusal(403, "SignatureDoesNotMatch", message)
+
+
+def bad_policy_text(constraint: str) -> Refusal:
+    return Refusal(
+        400,
+        "InvalidParameterException",
+        f"Invalid parameter at 'PolicyText' failed to satisfy constraint: '{constraint}'",
+    )

@@ -1,0 +1,27 @@
+"""How strict this AWS is: its quotas, its delays, and what a test breaks on purpose."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Broken(Enum):
+    """A place where enforcement is switched off, to see that a test notices."""
+
+    IDENTITY_POLICY = "identity policy"
+    REPOSITORY_POLICY = "repository policy"
+    KEY_AT_API = "key status at the API"
+    KEY_AT_REGISTRY = "key status at the registry"
+
+
+@dataclass
+class Rules:
+    """``propagation_seconds``: how long ECR does not know a new user; ``login_hours``:
+    how long a login token lives. Whether a token outlives its key on the real ECR is not
+    known; here it does, unless ``tokens_die_with_their_key``."""
+
+    propagation_seconds: float = 0
+    users_per_account: int = 5_000
+    policies_per_user: int = 10
+    login_hours: float = 12
+    tokens_die_with_their_key: bool = False
+    broken: frozenset[Broken] = frozenset()

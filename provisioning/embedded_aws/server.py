@@ -1,0 +1,324 @@
+"""The embedded AWS as one WSGI application: APIs and registry on the same port."""
+
+import base64
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.moto_api._internal.models import moto_api_backend
+from moto.server import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from provisioning.embedded_aws import (
+    authorization,
+    calls,
+    directory,
+    images,
+    refusals,
+    signature,
+    vendor,
+)
+from provisioning.embedded_aws.authorization import Question, Verdict
+from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.login_tokens import LoginToken, Mint
+from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.registry import Registry
+from provisioning.embedded_aws.rules import Broken, Rules
+from provisioning.embedded_aws.strictness import Strictness, named_in
+
+Document = dict[str, Any]
+REGISTRY_NAME = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
+
+
+@dataclass(frozen=True)
+class Server:
+    """``url`` has no closing slash."""
+
+    url: str
+
+
+class EmbeddedAws:
+    """One AWS with all its accounts. moto keeps its state in the process: one at a time.
+
+    ``has_real_names``: clients reach it by AWS's own host names, and are sent to them.
+    """
+
+    def __init__(self, rules: Rules | None = None, *, has_real_names: bool = False) -> None:
+        self.rules = rules or Rules()
+        self.has_real_names = has_real_names
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto's backends are plain dictionaries, and its server has many threads.
+        self._lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
+        """An AWS on its first day, with the portal's own identity and nothing else."""
+        moto_api_backend.reset()
+        self.calls: list[Call] = []
+        self._strictness = Strictness(self.rules)
+        self._mint = Mint()
+        self._registry = Registry(self.rules, self._mint, self._why_denied)
+        # (account, region, repository) → ARN → unique id of the user when it was named.
+        self._named: dict[tuple[str, str, str], dict[str, str]] = {}
+        self._pushed = 0
+        self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
+        vendor.found_portal()
+
+    # --- The vendor's side -----------------------------------------------------------
+
+    def found_account(self, account_id: str) -> None:
+        """An account with the role that the portal assumes."""
+        vendor.found_role(account_id)
+
+    def create_repository(self, account_id: str, region: str, name: str) -> None:
+        directory.ecr(account_id, region).create_repository(
+            repository_name=name,
+            registry_id=account_id,
+            encryption_config=None,
+            image_scan_config=None,
+            image_tag_mutability="MUTABLE",
+            image_tag_mutability_exclusion_filters=None,
+            tags=[],
+        )
+
+    def push(self, account_id: str, region: str, repository: str, tag: str) -> str:
+        """Push a small image of that name and tag, an hour after the one before. Returns
+        its digest."""
+        image = images.make(repository, tag)
+        stored = directory.ecr(account_id, region).put_image(
+            repository, image.manifest.decode(), tag, images.MANIFEST, image.digest
+        )
+        self._pushed += 1
+        stored.image_pushed_at = int(time.time()) - 7 * 86_400 + self._pushed * 3600
+        stored.get_image_size_in_bytes = lambda: image.size
+        self._registry.blobs |= image.blobs
+        return image.digest
+
+    def digest(self, account_id: str, region: str, repository: str, tag: str) -> str:
+        """The digest of a pushed image."""
+        found = directory.ecr(account_id, region).repositories[repository]
+        digest: str = found._get_image(tag, None).image_digest
+        return digest
+
+    # --- Serving ---------------------------------------------------------------------
+
+    @contextmanager
+    def serve(
+        self, host: str = "127.0.0.1", port: int = 0, certificate: tuple[Path, Path] | None = None
+    ) -> Iterator[Server]:
+        """Serve in a thread. ``certificate``: its file and its key's, for TLS. Raises
+        OSError for a port that is taken."""
+        ssl_context = (str(certificate[0]), str(certificate[1])) if certificate else None
+        server = make_server(
+            host, port, self, threaded=True, request_handler=_Quiet, ssl_context=ssl_context
+        )
+        server.daemon_threads = True  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield Server(f"{'https' if certificate else 'http'}://{host}:{server.port}")
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        request = Request(environ)
+        if request.path == "/v2" or request.path.startswith("/v2/"):
+            response = self._pull(request)
+        else:
+            response = self._call(request, environ)
+        return response(environ, start_response)
+
+    def _pull(self, request: Request) -> Response:
+        header = request.headers.get("Authorization", "")
+        with self._lock:
+            answer = self._registry.answer(request.path, request.host, header)
+        headers = answer.headers | {"Docker-Distribution-Api-Version": "registry/2.0"}
+        return Response(answer.body, answer.status, headers)
+
+    # --- API calls -------------------------------------------------------------------
+
+    def _call(self, request: Request, environ: dict[str, Any]) -> Response:
+        body = request.get_data()
+        read = signature.HttpRequest(
+            request.method,
+            request.url,
+            {name.lower(): value for name, value in request.headers.items()},
+            body,
+        )
+        signed = signature.parse(read)
+        if signed is None:
+            return _refused(
+                "sts",
+                Refusal(
+                    403, "MissingAuthenticationToken", "Request is missing Authentication Token"
+                ),
+            )
+        try:
+            with self._lock:
+                caller = signature.identify(
+                    read, signed, self._root, skip_status=Broken.KEY_AT_API in self.rules.broken
+                )
+                call = calls.read(read, signed, caller)
+                self._authorize(call)
+                self._strictness.check(call)
+                self.calls.append(call)
+                return self._carry_out(call, request, environ | {"wsgi.input": BytesIO(body)})
+        except Refusal as refusal:
+            return _refused(signed.service, refusal)
+
+    def _carry_out(self, call: Call, request: Request, environ: dict[str, Any]) -> Response:
+        if call.operation == "GetAuthorizationToken":
+            return self._authorization_token(call, request)
+        response = Response.from_app(self._moto, environ)
+        if response.status_code != 200:
+            return response
+        match call.operation:
+            case "CreateUser":
+                user = directory.iam(call.account_id).users[call.user_name]
+                self._strictness.born[directory.unique_id(user)] = time.monotonic()
+            case "SetRepositoryPolicy":
+                self._remember_named(call)
+            case "GetRepositoryPolicy":
+                content = json.loads(response.get_data())
+                shown = self._policy(call.account_id, call.region, call.repository)
+                content["policyText"] = json.dumps(shown)
+                response.set_data(json.dumps(content))
+        if not self.has_real_names:
+            host = request.host.encode()
+            response.set_data(REGISTRY_NAME.sub(host, response.get_data()))
+        return response
+
+    def _authorization_token(self, call: Call, request: Request) -> Response:
+        account_id = (call.parameters.get("registryIds") or [call.caller.account_id])[0]
+        expires_at = time.time() + self.rules.login_hours * 3600
+        token = LoginToken(
+            call.caller.access_key_id,
+            account_id,
+            call.caller.principal_arn,
+            call.region,
+            expires_at,
+        )
+        password = self._mint.make(token)
+        if self.has_real_names:
+            endpoint = f"https://{account_id}.dkr.ecr.{call.region}.amazonaws.com"
+        else:
+            endpoint = f"{request.scheme}://{request.host}"
+        data = {
+            "authorizationToken": base64.b64encode(f"AWS:{password}".encode()).decode(),
+            "expiresAt": expires_at,
+            "proxyEndpoint": endpoint,
+        }
+        content = json.dumps({"authorizationData": [data]})
+        return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
+
+    # --- Who may -----------------------------------------------------------------------
+
+    def _authorize(self, call: Call) -> None:
+        if call.caller.is_root or call.action == "sts:GetCallerIdentity":
+            return
+        question = Question(call.caller, call.action, call.resource, call.context)
+        if call.operation == "AssumeRole":
+            is_trusted = authorization.trusts(question, directory.trust_policy(call.resource))
+            reason = None if is_trusted else "the role's trust policy does not allow it"
+            reason = reason or self._why_identity_denies(question)
+        elif call.service == "ecr" and call.repository:
+            reason = self._why_denied(question, call.account_id, call.region, call.repository)
+        else:
+            reason = self._why_identity_denies(question)
+        if reason is not None:
+            raise refusals.denied(call.service, call.caller.arn, call.action, call.resource, reason)
+
+    def _why_identity_denies(self, question: Question) -> str | None:
+        if self._by_identity(question) is Verdict.ALLOWED:
+            return None
+        return f"no identity-based policy allows the {question.action} action"
+
+    def _why_denied(
+        self, question: Question, account_id: str, region: str, repository: str
+    ) -> str | None:
+        """Identity and repository policy together: in one account either is enough,
+        across accounts both are needed, and a Deny in either is final."""
+        by_identity = self._by_identity(question)
+        if Broken.REPOSITORY_POLICY in self.rules.broken:
+            by_repository = Verdict.ALLOWED
+        else:
+            policy = self._policy(account_id, region, repository)
+            by_repository = authorization.by_resource(question, policy)
+        verdicts = (by_identity, by_repository)
+        if Verdict.DENIED in verdicts:
+            return "of an explicit deny"
+        needed = any if question.caller.account_id == account_id else all
+        if needed(verdict is Verdict.ALLOWED for verdict in verdicts):
+            return None
+        return f"no resource-based policy allows the {question.action} action"
+
+    def _by_identity(self, question: Question) -> Verdict:
+        if Broken.IDENTITY_POLICY in self.rules.broken:
+            return Verdict.ALLOWED
+        return authorization.by_identity(question, directory.identity_policies(question.caller))
+
+    # --- Repository policies: users that are gone become ids ----------------------------
+
+    def _remember_named(self, call: Call) -> None:
+        statements = json.loads(call.parameters["policyText"])["Statement"]
+        users = {arn: directory.user_of_arn(arn) for s in statements for arn in named_in(s)}
+        key = (call.account_id, call.region, call.repository)
+        self._named[key] = {
+            arn: directory.unique_id(user) for arn, user in users.items() if user is not None
+        }
+
+    def _policy(self, account_id: str, region: str, repository: str) -> Document | None:
+        """The policy as AWS shows it and goes by it."""
+        found = directory.ecr(account_id, region).repositories.get(repository)
+        if found is None or found.policy is None:
+            return None
+        document: Document = json.loads(found.policy)
+        named = self._named.get((account_id, region, repository), {})
+        for statement in document["Statement"]:
+            if isinstance(statement.get("Principal"), dict):
+                shown = [_shown(arn, named) for arn in named_in(statement)]
+                statement["Principal"]["AWS"] = shown if len(shown) > 1 else shown[0]
+        return document
+
+
+def _shown(arn: str, named: dict[str, str]) -> str:
+    """The ARN while it names the same user as when the policy was set; else that one's id."""
+    user = directory.user_of_arn(arn)
+    if arn not in named or (user is not None and directory.unique_id(user) == named[arn]):
+        return arn
+    return named[arn]
+
+
+def _refused(service: str, refusal: Refusal) -> Response:
+    """An error as the service's protocol writes it."""
+    if service == "ecr":
+        content = json.dumps({"__type": refusal.code, "message": refusal.message})
+        return Response(content, refusal.status, {"Content-Type": "application/x-amz-json-1.1"})
+    content = (
+        "<ErrorResponse><Error><Type>Sender</Type>"
+        f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
+        "</Error><RequestId>embedded</RequestId></ErrorResponse>"
+    )
+    return Response(content, refusal.status, {"Content-Type": "text/xml"})
+
+
+class _Quiet(WSGIRequestHandler):
+    """Keeps connections open, and says nothing."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
+        pass

@@ -1,0 +1,92 @@
+"""Signature version 4: who signed, and whether it is really her. The signature is made
+again with botocore's own signer and compared."""
+
+import hmac
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from provisioning.embedded_aws import directory, refusals
+from provisioning.embedded_aws.directory import Caller, Credential
+
+AUTHORIZATION = re.compile(
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/"
+    r"(?P<service>[^/]+)/aws4_request, ?SignedHeaders=(?P<headers>[^,]+), ?"
+    r"Signature=(?P<signature>[0-9a-f]{64})"
+)
+
+
+@dataclass(frozen=True)
+class HttpRequest:
+    """An API call as it came. Header names are in small letters."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Signed:
+    """What the signature says of itself: the key, and the scope."""
+
+    access_key_id: str
+    region: str
+    service: str
+    signed_headers: list[str]
+    signature: str
+
+
+def parse(request: HttpRequest) -> Signed | None:
+    """The parts of the Authorization header, or None where there is no signature."""
+    found = AUTHORIZATION.match(request.headers.get("authorization", ""))
+    if found is None:
+        return None
+    return Signed(
+        found["key"],
+        found["region"],
+        found["service"],
+        found["headers"].split(";"),
+        found["signature"],
+    )
+
+
+def identify(
+    request: HttpRequest, signed: Signed, known: dict[str, Credential], *, skip_status: bool
+) -> Caller:
+    """The caller. ``known`` are credentials beside those of IAM. Raises Refusal for a key
+    that is unknown, deleted or inactive, and for a signature that another secret made."""
+    credential = known.get(signed.access_key_id) or directory.credential(signed.access_key_id)
+    if credential is None or not (credential.is_active or skip_status):
+        raise refusals.unknown_token(signed.service)
+    if credential.session_token != request.headers.get("x-amz-security-token", ""):
+        raise refusals.unknown_token(signed.service)
+    if not hmac.compare_digest(_signature(request, signed, credential), signed.signature):
+        raise refusals.bad_signature(signed.service)
+    return credential.caller
+
+
+def _signature(request: HttpRequest, signed: Signed, credential: Credential) -> str:
+    signer = SigV4Auth(
+        Credentials(credential.caller.access_key_id, credential.secret_access_key),
+        signed.service,
+        signed.region,
+    )
+    parts = urlsplit(request.url)
+    again = AWSRequest(
+        method=request.method,
+        url=f"{parts.scheme}://{parts.netloc}{parts.path}",
+        params=dict(parse_qsl(parts.query)),
+        data=request.body,
+        headers={name: request.headers.get(name, "") for name in signed.signed_headers},
+    )
+    again.context["timestamp"] = request.headers.get("x-amz-date", "")
+    if "x-amz-content-sha256" in request.headers:
+        again.headers["X-Amz-Content-SHA256"] = request.headers["x-amz-content-sha256"]
+    text = signer.string_to_sign(again, signer.canonical_request(again))
+    made: str = signer.signature(text, again)
+    return made

@@ -1,0 +1,61 @@
+"""The vendor's side of this AWS: the portal's own identity, and the role it assumes."""
+
+import json
+
+from provisioning import policies
+from provisioning.embedded_aws import directory
+from provisioning.embedded_aws.directory import Caller, Credential
+
+# Secrets of nothing: they open an AWS that lives in one process and holds toy images.
+PORTAL_ACCESS_KEY_ID = "AKIAPORTALPORTALDEMO"
+PORTAL_SECRET_ACCESS_KEY = "portal-secret-of-the-embedded-aws-000000"  # noqa: S105
+ROOT_ACCESS_KEY_ID = "AKIAROOTROOTROOTDEMO"
+ROOT_SECRET_ACCESS_KEY = "root-secret-of-the-embedded-aws-00000000"  # noqa: S105
+TOOLING_ACCOUNT_ID = "111111111111"
+ROOT_ACCOUNT_ID = "123456789012"  # where moto puts callers whose key it does not know
+EXTERNAL_ID = "embedded-external-id"
+ROLE_NAME = "ecr-portal"
+PATH = "/ecr-portal/"
+
+
+def role_arn(account_id: str) -> str:
+    return f"arn:aws:iam::{account_id}:role/{ROLE_NAME}"
+
+
+def root() -> Credential:
+    """May do everything in ROOT_ACCOUNT_ID: for setting the scene and for looking."""
+    arn = f"arn:aws:iam::{ROOT_ACCOUNT_ID}:root"
+    caller = Caller(ROOT_ACCOUNT_ID, arn, arn, ROOT_ACCESS_KEY_ID, is_root=True)
+    return Credential(caller, ROOT_SECRET_ACCESS_KEY, "", is_active=True)
+
+
+def found_portal() -> None:
+    """The portal's own identity: a user that may assume the portal's roles and no more."""
+    backend = directory.iam(TOOLING_ACCOUNT_ID)
+    user = backend.create_user("us-east-1", "portal", "/", None)
+    user = user[0] if isinstance(user, tuple) else user
+    key = user.create_access_key(prefix="AKIA")
+    key.access_key_id = PORTAL_ACCESS_KEY_ID
+    key.secret_access_key = PORTAL_SECRET_ACCESS_KEY
+    backend.access_keys[PORTAL_ACCESS_KEY_ID] = key
+    statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn("*")}
+    document = {"Version": policies.VERSION, "Statement": [statement]}
+    user.put_policy("assume-portal-roles", json.dumps(document))
+
+
+def found_role(account_id: str) -> None:
+    """The role of ``docs/aws-role.md`` in a registry's account."""
+    trust = {
+        "Version": policies.VERSION,
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": f"arn:aws:iam::{TOOLING_ACCOUNT_ID}:root"},
+                "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"sts:ExternalId": EXTERNAL_ID}},
+            }
+        ],
+    }
+    backend = directory.iam(account_id)
+    role = backend.create_role(ROLE_NAME, json.dumps(trust), "/", None, "", [], "3600")
+    role.put_policy("portal", json.dumps(policies.portal_role_policy(account_id, PATH)))

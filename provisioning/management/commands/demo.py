@@ -1,0 +1,67 @@
+"""``manage.py demo``: the whole portal on this machine, to look at or to watch play."""
+
+import signal
+import sys
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management import BaseCommand, CommandError, call_command
+
+from provisioning.demo import cast, stack, story
+
+
+class Command(BaseCommand):
+    help = "Run the whole portal on this machine, with an AWS of its own; --once plays its story."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--once", action="store_true", help="Play the story and leave.")
+        parser.add_argument("--port", type=int, default=8000, help="The site's port (8000).")
+        parser.add_argument("--aws-port", type=int, default=5123, help="The AWS's port (5123).")
+
+    def handle(self, *args: Any, once: bool, port: int, aws_port: int, **options: Any) -> None:
+        if not settings.EMBEDDED:
+            raise CommandError("The demo is for the embedded form: set EMBEDDED=true.")
+        # A stop by the system ends the demo as Ctrl-C does.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            self._run(once=once, port=port, aws_port=aws_port)
+        except stack.CannotStart as error:
+            raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            self.stdout.write("\nStopped.")
+
+    def _run(self, *, once: bool, port: int, aws_port: int) -> None:
+        state_dir = Path(settings.STATE_DIR)
+        stack.require_free(port, "--port")
+        stack.require_free(aws_port, "--aws-port")
+        self.stdout.write("Beginning anew: what an earlier demo left is gone.")
+        stack.begin_anew(state_dir)
+        with stack.embedded_aws(aws_port) as aws:
+            call_command("migrate", verbosity=0)
+            cast.seed(**stack.registry_fields(aws))
+            with stack.running(aws, port=port, state_dir=state_dir) as running:
+                if once:
+                    if not story.play(running, self.stdout.write):
+                        sys.exit(1)
+                    return
+                self._say_where(running)
+                signal.pause()
+
+    def _say_where(self, running: stack.Stack) -> None:
+        self.stdout.write(
+            f"""
+The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.aws_url}.
+
+  alice@birch.example     owner at Birch Bank: request Acme Server, then reveal and pull
+  bob@birch.example       viewer at Birch Bank
+  charlie@cedar.example   owner at Cedar Clinic
+  sandra@acme.example     sales: approve in {running.site}/admin/
+  otto@acme.example       ops: {running.site}/ops/
+
+The password of all is: {cast.PASSWORD}
+Mail and logs are in {running.state_dir}.
+"""
+        )

@@ -1,0 +1,98 @@
+"""The embedded AWS as tests use it: set the scene, look, and count."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+import boto3
+import pytest
+
+from provisioning.demo import cast
+from provisioning.embedded_aws import (
+    ROOT_ACCESS_KEY_ID,
+    ROOT_SECRET_ACCESS_KEY,
+    EmbeddedAws,
+    directory,
+)
+from provisioning.embedded_aws.customer_machine import Machine, PullRefused
+
+ACCOUNT_ID, REGION = cast.ACCOUNT_ID, cast.REGION
+
+
+class Aws:
+    """The embedded AWS at ``url``, with its root's clients."""
+
+    def __init__(self, embedded: EmbeddedAws, url: str) -> None:
+        self.embedded = embedded
+        self.url = url
+
+    @cached_property
+    def iam(self) -> Any:
+        return self.client("iam", ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY)
+
+    @cached_property
+    def ecr(self) -> Any:
+        return self.client("ecr", ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY)
+
+    def client(self, service: str, access_key_id: str, secret_access_key: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+        )
+
+    def begin(self) -> None:
+        """AWS's first day, with the vendor's account, repositories and images."""
+        self.embedded.rules.__init__()  # type: ignore[misc]
+        self.embedded.reset()
+        cast.stock(self.embedded)
+
+    # --- Looking -----------------------------------------------------------------
+
+    def users(self) -> list[str]:
+        return sorted(directory.iam(ACCOUNT_ID).users)
+
+    def keys(self, user_name: str) -> dict[str, str]:
+        listed = self.iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
+        return {key["AccessKeyId"]: key["Status"] for key in listed}
+
+    def repository_policy(self, name: str) -> dict[str, Any] | None:
+        try:
+            text = self.ecr.get_repository_policy(repositoryName=name)["policyText"]
+        except self.ecr.exceptions.RepositoryPolicyNotFoundException:
+            return None
+        document: dict[str, Any] = json.loads(text)
+        return document
+
+    def set_repository_policy(self, name: str, document: dict[str, Any]) -> None:
+        self.ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(document))
+
+    def digest(self, repository: str, tag: str) -> str:
+        return self.embedded.digest(ACCOUNT_ID, REGION, repository, tag)
+
+    def delete_user(self, name: str) -> None:
+        """As somebody in the console would, behind the portal's back."""
+        for key in self.keys(name):
+            self.iam.delete_access_key(UserName=name, AccessKeyId=key)
+        for policy in self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
+            self.iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
+        self.iam.delete_user(UserName=name)
+
+    @contextmanager
+    def no_changes(self) -> Iterator[None]:
+        before = len(self.embedded.calls)
+        yield
+        assert [call.action for call in self.embedded.calls[before:] if call.is_mutating] == []
+
+    # --- A customer's machine -----------------------------------------------------
+
+    def machine(self, access_key_id: str, secret_access_key: str) -> Machine:
+        return Machine(self.url, REGION, access_key_id, secret_access_key)
+
+    def assert_refused(self, machine: Machine, repository: str, tag: str, words: str) -> None:
+        with pytest.raises(PullRefused, match=words):
+            machine.pull(repository, tag)

@@ -1,0 +1,241 @@
+"""The files of deployment agree with the settings, and the settings with Django's advice."""
+
+import ast
+import base64
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+PORTAL = {name for name, service in SERVICES.items() if "build" in service}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+ENV_LINE = re.compile(r"^(?P<is_default># )?(?P<name>[A-Z][A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
+ENV_EXAMPLE = (ROOT / ".env.example").read_text()
+
+
+def names_that_settings_read() -> set[str]:
+    """The first argument of every call ``env.<reader>("NAME", …)`` in settings.py."""
+    tree = ast.parse((ROOT / "portal" / "settings.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {
+        ast.literal_eval(call.args[0])
+        for call in calls
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "env"
+    }
+
+
+@pytest.fixture
+def production(tmp_path: Path) -> dict[str, str]:
+    """The environment of the web service: .env as a stranger copies it, and secrets in
+    files as Docker mounts them."""
+    secrets = {
+        "database_url": "postgres://portal:password@127.0.0.1:9/portal",
+        "email_password": "",
+        "secret_key": token(48),
+        "vault_keys": "2026:" + token(32),
+    }
+    for name, value in secrets.items():
+        (tmp_path / name).write_text(value + "\n")
+    lines = ENV_LINE.finditer(ENV_EXAMPLE)
+    copied = {line["name"]: line["value"] for line in lines if not line["is_default"]}
+    given = {
+        name: str(value).replace("/run/secrets", str(tmp_path))
+        for name, value in SERVICES["web"]["environment"].items()
+    }
+    folders = {"STATE_DIR": str(tmp_path), "STATIC_ROOT": str(tmp_path)}
+    return {"PATH": os.environ["PATH"], **folders, **copied, **given}
+
+
+def token(length: int) -> str:
+    """What ``openssl rand -base64 LENGTH`` tells."""
+    return base64.b64encode(os.urandom(length)).decode()
+
+
+def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
+    """Run a Python module's command line, and return what it wrote when it succeeded."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
+
+
+# --- The settings ------------------------------------------------------------------
+
+
+def test_production_settings_leave_django_nothing_to_warn_of(production: dict[str, str]) -> None:
+    told = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production)
+    assert told == "System check identified no issues (0 silenced).\n"
+
+
+def test_env_example_lists_exactly_what_the_settings_read() -> None:
+    listed = [line["name"] for line in ENV_LINE.finditer(ENV_EXAMPLE)]
+    assert sorted(listed) == sorted(names_that_settings_read())
+
+
+def test_env_example_explains_every_setting() -> None:
+    for line in ENV_LINE.finditer(ENV_EXAMPLE):
+        above = ENV_EXAMPLE[: line.start()].splitlines()[-1]
+        assert above.startswith("# "), line["name"]
+        assert not ENV_LINE.match(above), line["name"]
+
+
+def test_env_example_tells_the_defaults_of_the_settings() -> None:
+    source = (ROOT / "portal" / "settings.py").read_text()
+    told = {
+        line["name"]: line["value"]
+        for line in ENV_LINE.finditer(ENV_EXAMPLE)
+        if line["is_default"] and line["value"]
+    }
+    by_the_image = {"BROKER_URL", "STATE_DIR", "STATIC_ROOT"}
+    for name in told.keys() - by_the_image:
+        call = source[source.index(f'"{name}"') :].split("\n")[0].lower()
+        assert told[name].lower() in call, name
+
+
+# --- docker-compose.yml ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("service", sorted(PORTAL))
+def test_compose_sets_only_what_the_settings_read(service: str) -> None:
+    given = {name.removesuffix("_FILE") for name in SERVICES[service]["environment"]}
+    assert given <= names_that_settings_read()
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_service_reads_exactly_the_secrets_that_it_is_given(service: str) -> None:
+    environment: dict[str, str] = SERVICES[service].get("environment", {})
+    read = {value for name, value in environment.items() if name.endswith("_FILE")}
+    given = SERVICES[service].get("secrets", [])
+    assert read == {f"/run/secrets/{name}" for name in given}
+    assert set(given) <= COMPOSE["secrets"].keys()
+
+
+def test_every_secret_is_a_file_that_some_service_reads() -> None:
+    used = {name for service in SERVICES.values() for name in service.get("secrets", [])}
+    assert used == COMPOSE["secrets"].keys()
+    assert all(secret == {"file": f"secrets/{name}"} for name, secret in COMPOSE["secrets"].items())
+
+
+def test_no_secret_stands_in_the_environment_of_a_service() -> None:
+    secrets = {name.upper() for name in COMPOSE["secrets"]}
+    for service in SERVICES.values():
+        assert not secrets & set(service.get("environment", {}))
+
+
+def test_every_image_is_pinned_to_a_version() -> None:
+    bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
+    for image in [*bases, *(service["image"] for service in SERVICES.values())]:
+        assert re.search(r":\d+[.\d]*", image), image
+
+
+def test_image_is_tagged_with_the_version_of_the_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {SERVICES[name]["image"] for name in PORTAL} == {f"ecr-portal:{version}"}
+
+
+def test_nothing_serves_before_the_migrations_are_done() -> None:
+    for name in PORTAL - {"migrate"}:
+        waits = SERVICES[name]["depends_on"]
+        assert waits["migrate"] == {"condition": "service_completed_successfully"}
+    assert SERVICES["migrate"]["restart"] == "no"
+
+
+def test_database_and_broker_are_reached_from_inside_only() -> None:
+    assert COMPOSE["networks"]["inside"] == {"internal": True}
+    for name in ("postgres", "redis"):
+        assert SERVICES[name]["networks"] == ["inside"]
+        assert "ports" not in SERVICES[name]
+
+
+def test_web_is_published_to_the_proxy_of_this_host_only() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"web": ["127.0.0.1:8000:8000"]}
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+def test_no_service_writes_to_its_image_or_gains_privileges(service: str) -> None:
+    assert SERVICES[service]["read_only"] is True
+    assert SERVICES[service]["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_beat_keeps_its_schedule_in_a_volume_of_its_own() -> None:
+    (volume,) = SERVICES["beat"]["volumes"]
+    name, folder = volume.split(":")
+    assert name in COMPOSE["volumes"]
+    assert f"STATE_DIR={folder}" in DOCKERFILE
+
+
+def test_web_command_starts_the_site_with_its_settings(production: dict[str, str]) -> None:
+    gunicorn, *arguments = shlex.split(SERVICES["web"]["command"])
+    run(["-m", gunicorn, "--check-config", *arguments], production)
+
+
+@pytest.mark.parametrize("service", ["worker", "beat"])
+def test_celery_command_finds_the_app_and_its_options(
+    service: str, production: dict[str, str]
+) -> None:
+    celery, *arguments = shlex.split(SERVICES[service]["command"])
+    assert "Usage: python -m celery" in run(["-m", celery, *arguments, "--help"], production)
+
+
+# --- Dockerfile --------------------------------------------------------------------
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    """What COPY brings into the image: .dockerignore says what."""
+    folder = tmp_path / "image"
+    lines = (ROOT / ".dockerignore").read_text().splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    taken = [rule[1:] for rule in rules if rule.startswith("!")]
+    left_out = [rule for rule in rules if not rule.startswith(("!", "*"))]
+    for file in subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines():
+        if within(file, taken) and not within(file, left_out) and (ROOT / file).exists():
+            (folder / file).parent.mkdir(parents=True, exist_ok=True)
+            (folder / file).write_bytes((ROOT / file).read_bytes())
+    return folder
+
+
+def within(file: str, folders: list[str]) -> bool:
+    return any(file == folder or file.startswith(f"{folder}/") for folder in folders)
+
+
+def test_image_works_without_the_demo_and_its_aws(image: Path, production: dict[str, str]) -> None:
+    assert not (image / "provisioning" / "demo").exists()
+    assert not (image / "provisioning" / "embedded_aws").exists()
+    told = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production, image)
+    assert "no issues" in told
+
+
+def test_image_collects_the_static_files_when_it_is_built(image: Path) -> None:
+    folded = DOCKERFILE.replace("\\\n", " ")
+    words = shlex.split(next(line for line in folded.splitlines() if line.startswith("RUN env")))
+    at = words.index("/venv/bin/python")
+    environment = dict(word.split("=", 1) for word in words[2:at])
+    told = run(words[at + 1 :], {"PATH": os.environ["PATH"], **environment}, image)
+    assert "static files copied" in told
+    assert (image / "staticfiles" / "staticfiles.json").exists()
+
+
+def test_image_runs_as_nobody_special_and_checks_hashes() -> None:
+    last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
+    assert re.search(r"^USER \d{4,}$", last_stage, re.MULTILINE)
+    assert "--require-hashes" in DOCKERFILE

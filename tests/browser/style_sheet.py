@@ -1,0 +1,88 @@
+"""The site's addresses, and with them a page that shows every fragment, and pages that
+fail: for the tests of the clothes alone."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.core.exceptions import SuspiciousOperation
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.template import engines
+from django.urls import path
+
+from portal.urls import urlpatterns as site
+from provisioning.instructions import Place, for_tools
+from provisioning.queries import Step
+
+PAGE = Path(__file__).with_name("style_sheet.html")
+
+
+class ExampleForm(forms.Form):
+    reference = forms.CharField(help_text="As on your order.", max_length=20)
+    term = forms.ChoiceField(choices=[("1", "One year"), ("2", "Two years")])
+    key = forms.ChoiceField(choices=[("a", "AKIAEXAMPLE1"), ("b", "AKIA2")], widget=forms.RadioSelect)
+    agreed = forms.BooleanField(label="I have read the terms")
+    note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
+
+
+def style_sheet(request: HttpRequest) -> HttpResponse:
+    template = engines["django"].from_string(PAGE.read_text())
+    return HttpResponse(template.render(_examples(), request))
+
+
+def _examples() -> dict[str, Any]:
+    moment = datetime.now(UTC) - timedelta(hours=2)
+    uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/acme/measurement-server"
+    place = Place(profile="acme-software", region="eu-central-1", uri=uri, tag="4.2.0")
+    return {
+        "at": moment,
+        "uri": uri,
+        "states": ["waiting", "working", "ready", "attention", "ended"],
+        "kinds": ["info", "success", "warning", "error"],
+        "steps": [
+            Step("Requested", "done", at=moment),
+            Step("Approved", "done", "Welcome aboard.", moment),
+            Step("Pull user made", "working"),
+            Step("Repository acme/api opened", "attention", "Told.", moment, "Not found."),
+            Step("Access key made", "waiting"),
+        ],
+        "tools": for_tools(place),
+        "pairs": [("Region", "eu-central-1"), ("Repository", uri), ("Ends", "")],
+        "columns": ["Product", "State", "Ends"],
+        "page": Paginator(range(60), 20).page(2),
+        "form": ExampleForm(),
+        "failed_form": ExampleForm({"reference": "x" * 30}, prefix="failed"),
+        "tab_body": _fragment(
+            "{% for block in tab.blocks %}{% include 'elements/command.html' with"
+            " text=block.text caption=block.caption file=block.file only %}{% endfor %}"
+        ),
+        "row": _fragment(
+            '<tr><th scope="row"><a href="#main">{{ row }} product</a></th><td data-label="State">'
+            "{% include 'elements/status.html' with state=row only %}</td>"
+            '<td data-label="Ends">{% include "elements/time.html" with at=at as_date=1 %}</td></tr>'
+        ),
+        "card_body": _fragment("<p>What is inside.</p>"),
+    }
+
+
+def _fragment(source: str) -> object:
+    # The engine's own template, which {% include %} takes in the place of a name.
+    return engines["django"].from_string(source).template  # type: ignore[attr-defined]
+
+
+def fail(request: HttpRequest) -> HttpResponse:
+    raise RuntimeError("as the test wants it")
+
+
+def reject(request: HttpRequest) -> HttpResponse:
+    raise SuspiciousOperation("as the test wants it")
+
+
+urlpatterns = [
+    path("style-sheet/", style_sheet),
+    path("fail/", fail),
+    path("reject/", reject),
+    *site,
+]

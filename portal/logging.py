@@ -6,8 +6,12 @@ import logging
 import re
 from datetime import UTC, datetime
 
-# A secret access key is 40 characters of base64; so is part of what the vault seals.
-SECRET = re.compile(r"(?<![A-Za-z0-9/+=])[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])")
+# A secret access key is 40 characters of base64. Capitals, small letters and digits are
+# all among them, which tells it from the path of a file.
+SECRET = re.compile(
+    r"(?<![A-Za-z0-9/+=])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])"
+    r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
+)
 MASK = "[masked]"
 
 

@@ -60,6 +60,8 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # Its own templates, for what templates/django/forms/ leaves as it is.
+    "django.forms",
 ]
 
 MIDDLEWARE = [

@@ -43,13 +43,13 @@ class Instruction:
     blocks: tuple[Block, ...]
 
 
-def set_up(place: Place) -> Block:
+def set_up(profile: str, region: str) -> Block:
     """Stores the credentials in a profile of their own; the AWS CLI asks for them, so
     that the secret stays out of the shell's history."""
     return Block(
         "Store the credentials in a profile. Answer with the access key id, the secret access "
-        f"key, the region {place.region}, and json.",
-        f"aws configure --profile {place.profile}",
+        f"key, the region {region}, and json.",
+        f"aws configure --profile {profile}",
     )
 
 

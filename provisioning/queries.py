@@ -16,12 +16,24 @@ from provisioning.models import (
     Product,
     PullUser,
     Reconciled,
+    Registry,
     Repository,
     StepAttempt,
 )
 from provisioning.states import EntitlementState, KeyStatus, Outcome, Status, Wanted
 
 DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
+
+LABELS = {
+    "requested": "Requested",
+    "rejected": "Rejected",
+    "planned": "Approved for later",
+    "working": "Being set up",
+    "attention": "Needs attention",
+    "ready": "Ready",
+    "ending": "Being taken away",
+    "ended": "Ended",
+}
 
 
 @dataclass(frozen=True)
@@ -38,12 +50,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an entitlement is. ``state`` is requested, rejected, planned, working,
-    attention, ready, ending, ended; ``words`` say it to its customer."""
+    """How far an entitlement is. ``state`` is one of LABELS; ``words`` say it to its
+    customer."""
 
     state: str
     words: str
     steps: list[Step]
+
+    @property
+    def label(self) -> str:
+        """The state in a word or two."""
+        return LABELS[self.state]
 
     @property
     def is_moving(self) -> bool:
@@ -217,6 +234,12 @@ def pull_users(entitlement: Entitlement) -> list[PullUser]:
     """The pull users that an entitlement works through, one for each AWS account."""
     found = (_pull_user(entitlement, account_id) for account_id in sorted(_accounts(entitlement)))
     return [pull_user for pull_user in found if pull_user is not None]
+
+
+def region_of(pull_user: PullUser) -> str:
+    """A region of the pull user's account, to begin with: every command names its own."""
+    registries = Registry.objects.filter(account_id=pull_user.account_id)
+    return registries.order_by("pk").values_list("region", flat=True)[0]
 
 
 def current_key(pull_user: PullUser) -> AccessKey | None:

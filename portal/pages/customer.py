@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
+from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Customer
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, role_of
@@ -72,12 +73,18 @@ def request_access(request: HttpRequest, customer_pk: int, product_pk: int) -> H
 @require_GET
 def access(request: HttpRequest, pk: int) -> HttpResponse:
     entitlement = get_object_or_404(queries.of_user(member(request)), pk=pk)
-    template = "customer/_progress.html" if request.htmx else "customer/access.html"  # type: ignore[attr-defined]
-    return render(request, template, _access_context(request, entitlement))
-
-
-def _access_context(request: HttpRequest, entitlement: Entitlement) -> dict[str, Any]:
     progress = queries.progress(entitlement)
+    if request.htmx:  # type: ignore[attr-defined]
+        context = {"entitlement": entitlement, "progress": progress}
+        response = render(request, "customer/_progress.html", context)
+        # At the end the rest of the page has changed as well.
+        return response if progress.is_moving else HttpResponseClientRefresh()
+    return render(request, "customer/access.html", _access_context(request, entitlement, progress))
+
+
+def _access_context(
+    request: HttpRequest, entitlement: Entitlement, progress: queries.Progress
+) -> dict[str, Any]:
     role = role_of(member(request), entitlement.customer)
     credentials = [
         (pull_user, queries.current_key(pull_user))
@@ -104,9 +111,10 @@ def _place(repository: Repository) -> dict[str, Any]:
         endpoint_url=repository.registry.endpoint_url,
     )
     return {
+        "slug": f"pull-{repository.pk}",
         "repository": repository,
         "place": place,
-        "set_up": instructions.set_up(place),
+        "set_up": instructions.set_up(place.profile, place.region),
         "tools": instructions.for_tools(place),
     }
 
@@ -126,7 +134,10 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
     except (NotAllowed, Refused, VaultError) as error:
         messages.error(request, str(error))
         return redirect("customer:home")
-    context = {"pull_user": pull_user, "credentials": credentials, "profile": _profile()}
+    context = {
+        "credentials": credentials,
+        "set_up": instructions.set_up(_profile(), queries.region_of(pull_user)),
+    }
     return render(request, "customer/secret.html", context)
 
 

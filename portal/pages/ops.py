@@ -66,7 +66,12 @@ class ReissueForm(forms.Form):
 def dashboard(request: HttpRequest) -> HttpResponse:
     page = Paginator(queries.entitlements(), PAGE_LENGTH).get_page(request.GET.get("page"))
     rows = [
-        (row, queries.progress(row), queries.pull_users(row), queries.stuck_repositories(row))
+        {
+            "entitlement": row,
+            "progress": queries.progress(row),
+            "pull_users": queries.pull_users(row),
+            "stuck_repositories": queries.stuck_repositories(row),
+        }
         for row in page
     ]
     return render(request, "ops/dashboard.html", {"page": page, "rows": rows})

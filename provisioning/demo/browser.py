@@ -30,7 +30,7 @@ class Visitor:
 
     def post(self, address: str, **fields: str) -> str:
         """Send a form as the page shows it, with its CSRF token, and follow the answer."""
-        fields["csrfmiddlewaretoken"] = self._session.cookies.get("csrftoken", "")
+        fields["csrfmiddlewaretoken"] = self._session.cookies.get("csrftoken") or ""
         headers = {"Referer": self._site + address}
         return self._read(
             self._session.post(self._site + address, fields, headers=headers, timeout=TIMEOUT)
@@ -44,8 +44,8 @@ class Visitor:
         raise UnexpectedAnswer(f"{self.address} has no link like {pattern}.")
 
     def value(self, name: str) -> str:
-        """The content of the element that carries ``data-value="name"`` in the last page."""
-        found = re.search(rf'data-value="{name}"[^>]*>\s*([^<]*?)\s*<', self.page)
+        """What the last page shows to copy in the element with ``data-value="name"``."""
+        found = re.search(rf'data-value="{name}".*?<code[^>]*>([^<]*)</code>', self.page, re.DOTALL)
         if found is None:
             raise UnexpectedAnswer(f"{self.address} shows no {name}.")
         return unescape(found[1])

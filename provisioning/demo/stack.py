@@ -31,12 +31,19 @@ class CannotStart(Exception):
 
 
 @dataclass(frozen=True)
+class ServedAws:
+    """The embedded AWS, and its address without a closing slash."""
+
+    aws: EmbeddedAws
+    url: str
+
+
+@dataclass(frozen=True)
 class Stack:
-    """The running demo. ``site`` and ``aws_url`` are addresses without a closing slash."""
+    """The running demo; ``site`` is its address without a closing slash."""
 
     site: str
-    aws: EmbeddedAws
-    aws_url: str
+    served: ServedAws
     state_dir: Path
 
 
@@ -64,19 +71,18 @@ def begin_anew(state_dir: Path) -> None:
 
 
 @contextmanager
-def embedded_aws(port: int) -> Iterator[tuple[EmbeddedAws, str]]:
+def embedded_aws(port: int) -> Iterator[ServedAws]:
     """The AWS of the demo, with the vendor's account, repositories and images."""
     # ECR takes a few seconds to know a new user; so does the demo's.
     aws = EmbeddedAws(Rules(propagation_seconds=2))
     cast.stock(aws)
     with aws.serve(HOST, port) as server:
-        yield aws, server.url
+        yield ServedAws(aws, server.url)
 
 
 @contextmanager
-def running(stack_of: tuple[EmbeddedAws, str], *, port: int, state_dir: Path) -> Iterator[Stack]:
+def running(served: ServedAws, *, port: int, state_dir: Path) -> Iterator[Stack]:
     """The worker and the site, on the database that is seeded; ended on leaving."""
-    aws, aws_url = stack_of
     environment = os.environ | {
         "EMBEDDED": "true",
         "STATE_DIR": str(state_dir),
@@ -97,7 +103,7 @@ def running(stack_of: tuple[EmbeddedAws, str], *, port: int, state_dir: Path) ->
         "INFO",
     ]
     site = f"-m gunicorn portal.wsgi --bind {HOST}:{port} --threads 8 --access-logfile -".split()
-    stack = Stack(f"http://{HOST}:{port}", aws, aws_url, state_dir)
+    stack = Stack(f"http://{HOST}:{port}", served, state_dir)
     with ExitStack() as processes:
         processes.enter_context(_process(worker, environment, state_dir / "worker.log"))
         web = processes.enter_context(_process(site, environment, state_dir / "site.log"))

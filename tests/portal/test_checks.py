@@ -21,7 +21,7 @@ SAFE = {
 def found(settings: Settings, **changes: object) -> set[str | None]:
     for name, value in (SAFE | changes).items():
         setattr(settings, name, value)
-    return {message.id for message in run_checks() if message.id.startswith("portal.")}
+    return {message.id for message in run_checks() if str(message.id).startswith("portal.")}
 
 
 def test_safe_production_passes(settings: Settings) -> None:

@@ -12,7 +12,15 @@ from provisioning.flows.decide import approve, withdraw
 from provisioning.flows.reissue import reissue
 from provisioning.flows.request import request
 from provisioning.flows.reveal import reveal
-from provisioning.models import AccessKey, Entitlement, Grant, OneTimeSecret, PullUser, StepAttempt
+from provisioning.models import (
+    AccessKey,
+    Entitlement,
+    Grant,
+    OneTimeSecret,
+    PullUser,
+    Repository,
+    StepAttempt,
+)
 from tests.aws import Aws
 from tests.turns import take_turns
 
@@ -55,7 +63,7 @@ def test_turns_taken_again_change_nothing(aws: Aws, cast: Cast) -> None:
     approved(cast)
     take_turns()
     PullUser.objects.update(due_at=timezone.now())
-    Grant.objects.first().repository.__class__.objects.update(due_at=timezone.now())
+    Repository.objects.update(due_at=timezone.now())
     before = StepAttempt.objects.count()
     with aws.no_changes():
         take_turns()

@@ -41,7 +41,7 @@ class Command(BaseCommand):
         stack.begin_anew(state_dir)
         with stack.embedded_aws(aws_port) as aws:
             call_command("migrate", verbosity=0)
-            cast.seed(**stack.registry_fields(aws))
+            cast.seed(endpoint_url=aws.url)
             with stack.running(aws, port=port, state_dir=state_dir) as running:
                 if once:
                     if not story.play(running, self.stdout.write):
@@ -53,7 +53,7 @@ class Command(BaseCommand):
     def _say_where(self, running: stack.Stack) -> None:
         self.stdout.write(
             f"""
-The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.aws_url}.
+The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.served.url}.
 
   alice@birch.example     owner at Birch Bank: request Acme Server, then reveal and pull
   bob@birch.example       viewer at Birch Bank

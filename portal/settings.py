@@ -147,7 +147,7 @@ CELERY_BEAT_SCHEDULE = {
     # undone, the sweep enqueues again.
     "sweep": {
         "task": "provisioning.tasks.sweep",
-        "schedule": env.integer("SWEEP_SECONDS", 5 if EMBEDDED else 15, minimum=1),
+        "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
         "options": {"expires": 60},
     },
 }

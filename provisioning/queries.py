@@ -203,6 +203,11 @@ def _ending(entitlement: Entitlement, before: list[Step]) -> Progress:
         is_closed = grant is None or grant.wanted == Wanted.PRESENT or grant.status == Status.GONE
         name = f"Repository {repository.name} closed"
         closing.append(Step(name, DONE) if is_closed else _unfinished(name, repository))
+    for pull_user in pull_users(entitlement):
+        if pull_user.wanted == Wanted.ABSENT:
+            is_gone = pull_user.status == Status.GONE
+            name = "Pull user and access keys deleted"
+            closing.append(Step(name, DONE) if is_gone else _unfinished(name, pull_user))
     if all(step.state == DONE for step in closing):
         return Progress("ended", "Access has ended.", before + closing)
     return Progress("ending", "Access is being taken away.", before + closing)

@@ -42,15 +42,16 @@ def perform(step: Step, turn: UserTurn) -> None:
 
 
 @contextmanager
-def attempt(name: str, lease: Lease, **of: object) -> Iterator[None]:
-    """Record a try: begun before the block, ended by how the block ends.
+def attempt(name: str, lease: Lease, **of: object) -> Iterator[StepAttempt]:
+    """Record a try: begun before the block, ended by how the block ends. An ``error`` set
+    in the block says what is left to be tried again.
 
     ``of`` is the row tried for: ``pull_user=`` or ``repository=``.
     """
     with lease.writing():
         row = StepAttempt.objects.create(step=StepAttempt.Step(name), **of)
     try:
-        yield
+        yield row
     except errors.PermanentError as error:
         row.end(Outcome.PERMANENT, str(error))
         raise
@@ -60,7 +61,7 @@ def attempt(name: str, lease: Lease, **of: object) -> Iterator[None]:
     except Exception:
         row.end(Outcome.INTERRUPTED)
         raise
-    row.end(Outcome.DONE)
+    row.end(Outcome.TEMPORARY if row.error else Outcome.DONE, row.error)
 
 
 def ensure_login_policy(turn: UserTurn, step: Step) -> None:
@@ -175,7 +176,7 @@ def ensure_repository_statement(turn: RepositoryTurn) -> list[Grant]:
     newcomers = _that_fit(turn)
     if _same(turn, turn.observed, turn.confirmed + newcomers):
         return turn.confirmed + newcomers
-    with attempt("ensure_repository_statement", turn.lease, repository=turn.repository):
+    with attempt("ensure_repository_statement", turn.lease, repository=turn.repository) as row:
         granted = _set_largest(turn, newcomers)
         with turn.lease.writing():
             Repository.objects.filter(pk=turn.repository.pk).update(policy_set_at=timezone.now())
@@ -183,6 +184,9 @@ def ensure_repository_statement(turn: RepositoryTurn) -> list[Grant]:
             raise errors.TemporaryError(
                 "ECR has taken the policy, but does not show it yet: it is read again."
             )
+        left_out = len(turn.confirmed) + len(newcomers) - len(granted)
+        if left_out:
+            row.error = f"ECR does not know {left_out} of the users yet; they are tried again."
     return granted
 
 

@@ -36,9 +36,10 @@ class Visitor:
             self._session.post(self._site + address, fields, headers=headers, timeout=TIMEOUT)
         )
 
-    def link(self, pattern: str) -> str:
-        """The address in the last page that matches ``pattern`` wholly."""
-        for address in re.findall(r'(?:href|action)="([^"]+)"', self.page):
+    def link(self, pattern: str, *, after: str = "") -> str:
+        """The first address in the last page, ``after`` these words, that matches wholly."""
+        _, _, rest = self.page.partition(after or "<body")
+        for address in re.findall(r'(?:href|action)="([^"]+)"', rest):
             if re.fullmatch(pattern, unescape(address)):
                 return unescape(address)
         raise UnexpectedAnswer(f"{self.address} has no link like {pattern}.")

@@ -41,7 +41,7 @@ def _play(stack: Stack, say: Say) -> None:
     with step(say, "Alice signs in and requests Acme Server"):
         alice.sign_in("alice@birch.example", cast.PASSWORD)
         alice.get("/")
-        alice.get(alice.link(r"/customers/\d+/request/\d+/"))
+        alice.get(alice.link(r"/customers/\d+/request/\d+/", after="Acme Server"))
         alice.post(alice.address, reference="PO-2026-17", note="For our staging machines.")
         access = alice.address
     with step(say, "Sandra approves it in the admin"):

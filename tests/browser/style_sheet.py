@@ -22,7 +22,9 @@ PAGE = Path(__file__).with_name("style_sheet.html")
 class ExampleForm(forms.Form):
     reference = forms.CharField(help_text="As on your order.", max_length=20)
     term = forms.ChoiceField(choices=[("1", "One year"), ("2", "Two years")])
-    key = forms.ChoiceField(choices=[("a", "AKIAEXAMPLE1"), ("b", "AKIA2")], widget=forms.RadioSelect)
+    key = forms.ChoiceField(
+        choices=[("a", "AKIAEXAMPLE1"), ("b", "AKIA2")], widget=forms.RadioSelect
+    )
     agreed = forms.BooleanField(label="I have read the terms")
     note = forms.CharField(widget=forms.Textarea(attrs={"rows": 2}), required=False)
 
@@ -59,9 +61,10 @@ def _examples() -> dict[str, Any]:
             " text=block.text caption=block.caption file=block.file only %}{% endfor %}"
         ),
         "row": _fragment(
-            '<tr><th scope="row"><a href="#main">{{ row }} product</a></th><td data-label="State">'
-            "{% include 'elements/status.html' with state=row only %}</td>"
-            '<td data-label="Ends">{% include "elements/time.html" with at=at as_date=1 %}</td></tr>'
+            "<tr><th scope='row'><a href='#main'>{{ row }} product</a></th>"
+            "<td data-label='State'>{% include 'elements/status.html' with state=row only %}</td>"
+            "<td data-label='Ends'>"
+            "{% include 'elements/time.html' with at=at as_date=1 only %}</td></tr>"
         ),
         "card_body": _fragment("<p>What is inside.</p>"),
     }

@@ -224,6 +224,7 @@ def within(file: str, folders: list[str]) -> bool:
 
 
 def test_image_works_without_the_demo_and_its_aws(image: Path, production: dict[str, str]) -> None:
+    assert (image / "templates" / "base.html").exists()
     assert not (image / "provisioning" / "demo").exists()
     assert not (image / "provisioning" / "embedded_aws").exists()
     told = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production, image)

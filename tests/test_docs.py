@@ -137,7 +137,7 @@ def test_every_make_command_of_the_documents_exists() -> None:
 
 def test_every_compose_command_names_services_that_exist() -> None:
     for page in PAGES:
-        for line in re.findall(r"^docker compose (.+)$", page.read_text(), re.MULTILINE):
+        for line in re.findall(r"(?:^|`)docker compose ([^`\n]+)", page.read_text(), re.MULTILINE):
             verb, *words = shlex.split(line.partition("#")[0].partition(' "')[0])
             plain = [word for word in words if not word.startswith("-")]
             if verb in {"exec", "run"}:

@@ -22,6 +22,11 @@ class Place:
         return self.uri.partition("/")[0]
 
     @property
+    def folder(self) -> str:
+        """A name for a local copy."""
+        return self.uri.rpartition("/")[2]
+
+    @property
     def image(self) -> str:
         return f"{self.uri}:{self.tag}"
 
@@ -106,9 +111,9 @@ def for_tools(place: Place) -> list[Instruction]:
             (
                 Block("Sign in. It lasts 12 hours.", _login_password(place, "skopeo")),
                 Block(
-                    "Copy the image into an archive.",
+                    "Copy the image into a folder, as an OCI layout.",
                     f"skopeo copy {_plain_http(place, 'src-')}docker://{place.image} "
-                    "docker-archive:image.tar",
+                    f"oci:{place.folder}:{place.tag}",
                 ),
             ),
         ),

@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 MANAGE = [sys.executable, "manage.py"]
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 CA_STORE = "/etc/ssl/certs/ca-certificates.crt"
+ADDRESS = "192.0.2.10"  # of a range kept for documentation: no machine has it
 CLONE_NEWNET = 0x40000000
 
 # Its own file systems where daemons and clients write, and its own names and authority.
@@ -35,9 +36,15 @@ mount --make-rprivate /
 for folder in /run /var/lib/docker /var/lib/containers; do
     mkdir -p $folder && mount -t tmpfs tmpfs $folder
 done
+# docker takes a desktop's keyring where it finds the program for it; there is no desktop.
+for store in /usr/bin/docker-credential-secretservice /usr/bin/docker-credential-pass; do
+    if [ -e $store ]; then mount --bind /dev/null $store; fi
+done
 mount --bind {folder}/hosts /etc/hosts
 mount --bind {folder}/store.pem {store}
 ip link set lo up
+# Not 127.0.0.1: docker would take a registry there without TLS.
+ip address add {address}/32 dev lo
 touch {folder}/ready
 exec sleep infinity
 """
@@ -67,23 +74,34 @@ class Sandbox:
     def certificate(self) -> tuple[Path, Path]:
         return self.folder / "server.pem", self.folder / "server.key"
 
-    def environment(self, *, aws: str = "v1") -> dict[str, str]:
-        """A clean one. ``aws``: which version of the AWS CLI is called ``aws``."""
+    def environment(self, *, aws: str = "v1", home: str = "home") -> dict[str, str]:
+        """A clean one. ``aws``: which version of the AWS CLI is called ``aws``; ``home``:
+        whose machine it is."""
         return {
             "PATH": f"{self.folder}/aws-{aws}:{SYSTEM_PATH}",
-            "HOME": str(self.folder / "home"),
+            "HOME": str(self.folder / home),
+            "XDG_RUNTIME_DIR": str(self.folder / home / "run"),
             # botocore and the AWS CLI bring a store of their own.
             "AWS_CA_BUNDLE": CA_STORE,
             "REQUESTS_CA_BUNDLE": CA_STORE,
             "LANG": "C.UTF-8",
         }
 
-    def run(self, command: str, *, stdin: str = "", aws: str = "v1", timeout: float = 60) -> Result:
+    def run(
+        self,
+        command: str,
+        *,
+        stdin: str = "",
+        aws: str = "v1",
+        home: str = "home",
+        timeout: float = 60,
+    ) -> Result:
         """Run a line in bash, as a person would have typed it."""
+        (self.folder / home / "run").mkdir(parents=True, exist_ok=True)
         ended = subprocess.run(
             [*self._enter(), "bash", "-c", f"set -o pipefail; cd; {command}"],
             input=stdin,
-            env=self.environment(aws=aws),
+            env=self.environment(aws=aws, home=home),
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -108,7 +126,7 @@ class Sandbox:
     def start_embedded_aws(self, *options: str) -> None:
         """At AWS's own names, with TLS."""
         certificate, key = self.certificate
-        where = f"--host 127.0.0.1 --port 443 --certificate {certificate} --key {key}"
+        where = f"--host {ADDRESS} --port 443 --certificate {certificate} --key {key}"
         log = self.start(
             "aws",
             [*MANAGE, "embedded_aws", "--real-names", *where.split(), *options],
@@ -153,19 +171,18 @@ def _check(code: int) -> None:
 
 @contextmanager
 def sandbox(hosts: list[str]) -> Iterator[Sandbox]:
-    """A sandbox in which ``hosts`` are names of 127.0.0.1, with certificates it trusts."""
+    """A sandbox in which ``hosts`` are names of its own, with certificates it trusts."""
     folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
     folder.chmod(0o755)
-    (folder / "home").mkdir()
     for version, program in {
         "v1": Path(sys.executable).parent / "aws",
         "v2": "/usr/bin/aws",
     }.items():
         (folder / f"aws-{version}").mkdir()
         (folder / f"aws-{version}" / "aws").symlink_to(program)
-    (folder / "hosts").write_text(f"127.0.0.1 localhost {' '.join(hosts)}\n")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {' '.join(hosts)}\n")
     _certify(folder, hosts)
-    set_up = SET_UP.format(folder=folder, store=CA_STORE)
+    set_up = SET_UP.format(folder=folder, store=CA_STORE, address=ADDRESS)
     unshare = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     with (folder / "holder.log").open("wb") as log:
         holder = subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.requires import require
-from tests.stories.sandbox import Sandbox, aws_hosts, sandbox
+from tests.stories.sandbox import ADDRESS, Sandbox, aws_hosts, sandbox
 
 HOSTS = aws_hosts("123456789012", "eu-central-1")
 pytestmark = pytest.mark.xdist_group("sandbox")
@@ -22,13 +22,13 @@ def box() -> Iterator[Sandbox]:
 
 
 def test_real_names_lead_to_the_sandbox_itself_and_only_within(box: Sandbox) -> None:
-    assert box.run(f"getent hosts {HOSTS[0]}").stdout.startswith("127.0.0.1")
+    assert box.run(f"getent hosts {HOSTS[0]}").stdout.startswith(ADDRESS)
     assert HOSTS[0] not in Path("/etc/hosts").read_text()
 
 
 def test_no_route_leads_out(box: Sandbox) -> None:
     assert box.run("ip route").stdout == ""
-    refused = box.run("curl -sS --max-time 5 http://192.0.2.1/")
+    refused = box.run("curl -sS --max-time 5 http://198.51.100.1/")
     assert refused.code != 0
     assert "Couldn't connect" in refused.words or "unreachable" in refused.words
 

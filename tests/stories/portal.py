@@ -1,0 +1,132 @@
+"""The portal in a sandbox, on AWS's real names, and its people at their pages."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bs4 import BeautifulSoup
+
+from provisioning.demo import cast
+from provisioning.demo.browser import Visitor
+from provisioning.embedded_aws import PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY
+from tests.stories.sandbox import MANAGE, Sandbox
+
+SITE = "http://127.0.0.1:8000"
+WAIT = 60  # seconds for the worker
+SEED = "from provisioning.demo import cast; cast.seed()"
+
+
+@dataclass(frozen=True)
+class Block:
+    """Something that the page gives to copy; ``file`` is where it belongs, if not in a shell."""
+
+    text: str
+    file: str
+
+
+@dataclass(frozen=True)
+class Revealed:
+    access_key_id: str
+    secret_access_key: str
+
+
+def start_portal(box: Sandbox) -> None:
+    """Site and worker, on a database with the cast."""
+    environment = {
+        "EMBEDDED": "true",
+        "STATE_DIR": str(box.folder / "portal"),
+        "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
+        "REPOSITORY_PACE_SECONDS": "0",
+        "SWEEP_SECONDS": "1",
+    }
+    for command in ("migrate", f'shell -c "{SEED}"'):
+        line = " ".join([f"{name}={value}" for name, value in environment.items()] + MANAGE)
+        made = box.run(f"cd - && {line} {command}")
+        assert made.code == 0, made.words
+    celery = [sys.executable, "-m", "celery", "-A", "portal", "worker", "--beat"]
+    box.start("worker", [*celery, "--concurrency", "1"], environment)
+    gunicorn = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", "127.0.0.1:8000"]
+    log = box.start("site", [*gunicorn, "--threads", "4"], environment)
+    box.wait_for(f"curl -fsS {SITE}/health/ready", log)
+
+
+@dataclass
+class Person:
+    """A person of the cast at her browser, within the sandbox's network."""
+
+    box: Sandbox
+    name: str
+    email: str
+
+    def __post_init__(self) -> None:
+        self.visitor = Visitor(SITE)
+        with self.box.network():
+            self.visitor.sign_in(self.email, cast.PASSWORD)
+
+    # --- A customer ----------------------------------------------------------------
+
+    def request(self, product: str) -> str:
+        """Returns the address of the page on which the product is followed."""
+        with self.box.network():
+            self.visitor.get("/")
+            form = self.visitor.link(r"/customers/\d+/request/\d+/", after=f"<dt>{product}")
+            self.visitor.get(form)
+            self.visitor.post(form, reference="PO-1", note="")
+            return self.visitor.address
+
+    def wait_for(self, page: str, words: str) -> None:
+        with self.box.network():
+            _wait(lambda: words in self.visitor.get(page), f"{page} to say {words!r}")
+
+    def reveal(self, page: str) -> Revealed:
+        with self.box.network():
+            self.visitor.get(page)
+            address = self.visitor.link(r"/credentials/\d+/reveal/")
+            self.visitor.get(address)
+            self.visitor.post(self.visitor.address, password=cast.PASSWORD)
+            self.visitor.post(address)
+            return Revealed(
+                self.visitor.value("access-key-id"), self.visitor.value("secret-access-key")
+            )
+
+    def instructions(self, page: str, repository: str) -> dict[str, list[Block]]:
+        """What the page gives to copy for a repository: under "" what is done once, then
+        the blocks of each tool by its tab's title."""
+        with self.box.network():
+            soup = BeautifulSoup(self.visitor.get(page), "html.parser")
+        heading = soup.find("h2", string=f"Pull {repository}")
+        assert heading is not None, f"{page} says nothing about {repository}"
+        card = heading.find_parent("section")
+        assert card is not None
+        tabs = card.find("fieldset")
+        blocks = {"": [_block(f) for f in card.find_all("figure") if tabs not in f.parents]}
+        for label in card.select("fieldset > label"):
+            tab = label.find_next_sibling("div")
+            blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]
+        return blocks
+
+    # --- Sales ---------------------------------------------------------------------
+
+    def decide(self, decision: str, product: str, **fields: str) -> None:
+        state = "requested" if decision == "approve" else "approved"
+        with self.box.network():
+            self.visitor.get(f"/admin/provisioning/entitlement/?state__exact={state}&q={product}")
+            self.visitor.get(self.visitor.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
+            form = self.visitor.link(rf"/admin/provisioning/entitlement/decide/{decision}/.*")
+            self.visitor.get(form)
+            self.visitor.post(form, **fields)
+
+
+def _block(figure: object) -> Block:
+    code = figure.find("code").get_text()  # type: ignore[attr-defined]
+    file = figure.select_one(".file")  # type: ignore[attr-defined]
+    return Block(code, file.get_text(strip=True) if file else "")
+
+
+def _wait(is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + WAIT
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited {WAIT} s for {what}"
+        time.sleep(0.2)

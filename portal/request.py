@@ -1,5 +1,6 @@
 """Reading who is at the other end of a request."""
 
+from allauth.account.adapter import get_adapter
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -14,4 +15,4 @@ def member(request: HttpRequest) -> User:
 
 def who(request: HttpRequest) -> By:
     """The signed-in person and her address, for a deed."""
-    return By(member(request), request.META.get("REMOTE_ADDR") or None)
+    return By(member(request), get_adapter().get_client_ip(request))

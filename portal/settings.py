@@ -117,6 +117,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
 else:
     DATABASES["default"]["OPTIONS"] = {"pool": True}
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # --- Celery: how work reaches the workers ------------------------------------------
 
@@ -174,6 +175,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
+# Proxies before the site that add to X-Forwarded-For: rate limits and the audit log go by
+# the address that the outermost of them saw.
+ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0 if EMBEDDED else 1)
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # How long a fresh proof of identity lasts before a reveal asks for a new one.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -223,7 +224,7 @@ def decision_url(decision: str, pks: list[int]) -> str:
 
 
 def _by(request: HttpRequest) -> By:
-    return By(request.user, request.META.get("REMOTE_ADDR") or None)  # type: ignore[arg-type]
+    return By(request.user, get_adapter().get_client_ip(request))  # type: ignore[arg-type]
 
 
 @admin.register(Product)

@@ -118,11 +118,15 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def portal_role_policy(account_id: str, path: str) -> Document:
-    """The least that the portal's own role needs in a registry's account: IAM under its
-    ``path`` only, and the policies of the account's repositories."""
+def portal_role_policy(account_id: str, path: str, login_policy_name: str) -> Document:
+    """The least that the portal's own role needs in a registry's account: IAM users under
+    its ``path`` only, and the policies of the account's repositories.
+
+    It names the one login policy and no other: who may make any policy and attach it to
+    a user with keys has the whole account.
+    """
     users = f"arn:aws:iam::{account_id}:user{path}*"
-    policies = f"arn:aws:iam::{account_id}:policy{path}*"
+    login_policy = f"arn:aws:iam::{account_id}:policy{path}{login_policy_name}"
     return {
         "Version": VERSION,
         "Statement": [
@@ -153,13 +157,13 @@ def portal_role_policy(account_id: str, path: str) -> Document:
                 "Effect": "Allow",
                 "Action": "iam:AttachUserPolicy",
                 "Resource": users,
-                "Condition": {"ArnLike": {"iam:PolicyARN": policies}},
+                "Condition": {"ArnEquals": {"iam:PolicyARN": login_policy}},
             },
             {
                 "Sid": "LoginPolicy",
                 "Effect": "Allow",
                 "Action": ["iam:CreatePolicy", "iam:GetPolicy"],
-                "Resource": policies,
+                "Resource": login_policy,
             },
             {
                 "Sid": "RepositoryPolicies",

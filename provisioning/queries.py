@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.models import Customer, User
@@ -18,9 +18,8 @@ from provisioning.models import (
     Reconciled,
     Registry,
     Repository,
-    StepAttempt,
 )
-from provisioning.states import EntitlementState, KeyStatus, Outcome, Status, Wanted
+from provisioning.states import EntitlementState, KeyStatus, Status, Wanted
 
 DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
 
@@ -74,26 +73,14 @@ def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlem
     """Entitlements with all that ``progress`` looks at, in a fixed number of queries."""
     if rows is None:
         rows = Entitlement.objects.all()
-    keys = AccessKey.objects.select_related("secret__revealed_by")
-    pull_users = PullUser.objects.annotate(last_error=_last_error("pull_user")).prefetch_related(
-        "grants", Prefetch("access_keys", keys)
-    )
-    repositories = Repository.objects.annotate(last_error=_last_error("repository")).select_related(
-        "registry"
-    )
+    pull_users = PullUser.objects.prefetch_related("grants", "access_keys__secret__revealed_by")
+    repositories = Repository.objects.select_related("registry")
     return rows.select_related(
         "customer", "product", "requested_by", "decided_by"
     ).prefetch_related(
         Prefetch("customer__pull_users", pull_users),
         Prefetch("product__repositories", repositories),
     )
-
-
-def _last_error(field: str) -> Subquery:
-    failed = StepAttempt.objects.filter(
-        **{field: OuterRef("pk")}, outcome__in=[Outcome.TEMPORARY, Outcome.PERMANENT]
-    )
-    return Subquery(failed.values("error")[:1])
 
 
 def of_user(user: User) -> QuerySet[Entitlement]:
@@ -185,11 +172,11 @@ def _repository_step(entitlement: Entitlement, repository: Repository) -> Step:
 
 
 def _unfinished(name: str, row: Reconciled) -> Step:
-    error = getattr(row, "last_error", None) or ""
     if row.attention:
         return Step(name, ATTENTION, "Your vendor has been told.", row.due_at, row.attention)
     if row.failures:
-        return Step(name, WORKING, "AWS did not do it yet; it is tried again.", row.due_at, error)
+        note = "AWS did not do it yet; it is tried again."
+        return Step(name, WORKING, note, row.due_at, row.last_error)
     return Step(name, WORKING)
 
 

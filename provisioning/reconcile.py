@@ -1,6 +1,7 @@
 """One turn for one row: observe AWS, compare with what is wanted, act on the difference,
 record. A turn may be run twice, beside itself, or die anywhere: the next one ends it."""
 
+import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from provisioning.models import (
 from provisioning.policies import MalformedPolicy
 from provisioning.states import KeyStatus, Outcome, Status, Wanted, move
 from provisioning.wanted import Due
+
+log = logging.getLogger(__name__)
 
 # How long ECR may not know a user that IAM has made (up to two minutes were seen).
 NEWCOMER_RETRY = timedelta(seconds=3)
@@ -66,12 +69,14 @@ def _turn(model: type[Reconciled], pk: int, reconcile: Callable[[Lease], Agreed]
         try:
             agreed = reconcile(lease)
         except (errors.PermanentError, MalformedPolicy) as error:
-            is_due = _release_failed(lease, ATTENTION_RETRY, attention=str(error))
-        except errors.AwsError:
-            is_due = _release_failed(lease, _backoff(_failures(model, pk)))
+            is_due = _release_failed(lease, ATTENTION_RETRY, error, attention=str(error))
+        except errors.AwsError as error:
+            is_due = _release_failed(lease, _backoff(_failures(model, pk)), error)
         else:
             next_turns = agreed.next_turns
-            is_due = lease.release(agreed.next_due, failures=0, attention=agreed.attention)
+            is_due = lease.release(
+                agreed.next_due, failures=0, attention=agreed.attention, last_error=""
+            )
     except LeaseLost:
         # What this turn did to AWS after losing the row, its successor has not seen.
         model._default_manager.filter(pk=pk).update(due_at=timezone.now())
@@ -80,9 +85,14 @@ def _turn(model: type[Reconciled], pk: int, reconcile: Callable[[Lease], Agreed]
     return next_turns | (Due(pull_users=own) if model is PullUser else Due(repositories=own))
 
 
-def _release_failed(lease: Lease, delay: timedelta, attention: str = "") -> bool:
-    failures = _failures(lease.model, lease.pk) + 1
-    return lease.release(timezone.now() + delay, failures=failures, attention=attention)
+def _release_failed(lease: Lease, delay: timedelta, error: Exception, attention: str = "") -> bool:
+    log.warning("The turn of %s %s failed: %s", lease.model.__name__, lease.pk, error)
+    return lease.release(
+        timezone.now() + delay,
+        failures=_failures(lease.model, lease.pk) + 1,
+        attention=attention,
+        last_error=str(error),
+    )
 
 
 def _failures(model: type[Reconciled], pk: int) -> int:

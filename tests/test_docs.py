@@ -36,7 +36,9 @@ def json_block(label: str) -> Any:
 
 
 def test_permissions_of_the_document_are_those_of_the_code() -> None:
-    rendered = policies.portal_role_policy("123456789012", "/ecr-portal/")
+    rendered = policies.portal_role_policy(
+        "123456789012", "/ecr-portal/", "AmazonEC2ContainerRegistryLogin"
+    )
     assert json_block("permissions") == rendered, json.dumps(rendered, indent=2)
 
 

@@ -1,6 +1,7 @@
 """The processes of the demo: the embedded AWS, a worker with beat, and the site."""
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -90,19 +91,10 @@ def running(served: ServedAws, *, port: int, state_dir: Path) -> Iterator[Stack]
         "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
     }
-    worker = [
-        "-m",
-        "celery",
-        "-A",
-        "portal",
-        "worker",
-        "--beat",
-        "--concurrency",
-        "2",
-        "--loglevel",
-        "INFO",
-    ]
-    site = f"-m gunicorn portal.wsgi --bind {HOST}:{port} --threads 8 --access-logfile -".split()
+    worker = shlex.split("-m celery -A portal --quiet worker --beat --concurrency 2 -l INFO")
+    site = shlex.split(
+        f"-m gunicorn portal.wsgi --bind {HOST}:{port} --threads 8 --no-control-socket"
+    )
     stack = Stack(f"http://{HOST}:{port}", served, state_dir)
     with ExitStack() as processes:
         processes.enter_context(_process(worker, environment, state_dir / "worker.log"))

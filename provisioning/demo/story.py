@@ -15,7 +15,7 @@ from provisioning.demo.browser import Visitor
 from provisioning.demo.stack import Stack
 from provisioning.embedded_aws.customer_machine import Machine, PullRefused
 
-WAIT = 60  # seconds for the worker to carry out what was decided
+SKOPEO_SECONDS = 60
 Say = Callable[[str], object]
 
 
@@ -23,11 +23,12 @@ class Expectation(Exception):
     """A step did not end as it should."""
 
 
-def play(stack: Stack, say: Say) -> bool:
-    """Play the story; say each step with its time. Returns whether all of it held."""
+def play(stack: Stack, say: Say, *, wait: float) -> bool:
+    """Play the story; say each step with its time. ``wait``: seconds for the worker to
+    carry out what was decided. Returns whether all of it held."""
     began = time.monotonic()
     try:
-        _play(stack, say)
+        _play(stack, say, wait)
     except Exception as error:  # noqa: BLE001 - whatever it is, the story did not hold
         say(f"FAILED: {type(error).__name__}: {error}")
         return False
@@ -35,7 +36,7 @@ def play(stack: Stack, say: Say) -> bool:
     return True
 
 
-def _play(stack: Stack, say: Say) -> None:
+def _play(stack: Stack, say: Say, wait: float) -> None:
     alice, sandra = Visitor(stack.site), Visitor(stack.site)
     skopeo = shutil.which("skopeo")
     with step(say, "Alice signs in and requests Acme Server"):
@@ -51,7 +52,7 @@ def _play(stack: Stack, say: Say) -> None:
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/approve/.*"))
         sandra.post(sandra.address, note="Welcome to Acme.")
     with step(say, "The worker provisions it in AWS"):
-        _wait(lambda: "Ready to pull" in alice.get(access), "the page to say that it is ready")
+        _wait(wait, lambda: "Ready to pull" in alice.get(access), "the page to say it is ready")
     with step(say, "Alice confirms that it is her, and reveals her credentials once"):
         reveal = alice.link(r"/credentials/\d+/reveal/")
         alice.get(reveal)
@@ -84,7 +85,7 @@ def _play(stack: Stack, say: Say) -> None:
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/withdraw/.*"))
         sandra.post(sandra.address, reason="The contract has ended.")
     with step(say, "The worker takes it away in AWS"):
-        _wait(lambda: "Access has ended" in alice.get(access), "the page to say that it ended")
+        _wait(wait, lambda: "Access has ended" in alice.get(access), "the page to say it ended")
     with step(say, "Her machine is refused"):
         _refused(machine, "acme/server", "1.1", "security token included in the request is invalid")
 
@@ -97,11 +98,11 @@ def step(say: Say, words: str) -> Iterator[None]:
     say(f"{time.monotonic() - began:6.2f} s  {words}")
 
 
-def _wait(is_so: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WAIT
+def _wait(seconds: float, is_so: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > deadline:
-            raise Expectation(f"waited {WAIT} s for {what}")
+            raise Expectation(f"waited {seconds:g} s for {what}")
         time.sleep(0.3)
 
 
@@ -135,5 +136,5 @@ def _copy_with_skopeo(skopeo: str, machine: Machine, stack: Stack) -> None:
             ],
             check=True,
             capture_output=True,
-            timeout=WAIT,
+            timeout=SKOPEO_SECONDS,
         )

@@ -16,6 +16,7 @@ ROOT_ACCOUNT_ID = "123456789012"  # where moto puts callers whose key it does no
 EXTERNAL_ID = "embedded-external-id"
 ROLE_NAME = "ecr-portal"
 PATH = "/ecr-portal/"
+LOGIN_POLICY_NAME = "AmazonEC2ContainerRegistryLogin"
 
 
 def role_arn(account_id: str) -> str:
@@ -58,4 +59,6 @@ def found_role(account_id: str) -> None:
     }
     backend = directory.iam(account_id)
     role = backend.create_role(ROLE_NAME, json.dumps(trust), "/", None, "", [], "3600")
-    role.put_policy("portal", json.dumps(policies.portal_role_policy(account_id, PATH)))
+    role.put_policy(
+        "portal", json.dumps(policies.portal_role_policy(account_id, PATH, LOGIN_POLICY_NAME))
+    )

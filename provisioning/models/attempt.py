@@ -14,6 +14,7 @@ class Reconciled(models.Model):
     ``due_at`` is when the next turn is due, or NULL when there is nothing to do; the
     sweep enqueues what is due. ``lease_*`` say who is at it (``provisioning.lease``).
     ``attention`` says in plain words what a person must do; empty means nothing.
+    ``last_error`` is how the last turn failed, if it did; for the vendor's people.
     """
 
     due_at = models.DateTimeField(null=True, editable=False, db_index=True)
@@ -21,6 +22,7 @@ class Reconciled(models.Model):
     lease_until = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)
     attention = models.TextField(blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -142,7 +142,7 @@ def test_login_policy_allows_signing_in_and_nothing_else() -> None:
 
 
 def test_portal_role_changes_nothing_of_iam_outside_its_path() -> None:
-    role = policies.portal_role_policy("123456789012", "/ecr-portal/")
+    role = policies.portal_role_policy("123456789012", "/ecr-portal/", "Login")
     for statement in role["Statement"]:
         assert statement["Resource"].startswith(("arn:aws:iam::123456789012:", "arn:aws:ecr:"))
         actions = (
@@ -152,3 +152,14 @@ def test_portal_role_changes_nothing_of_iam_outside_its_path() -> None:
             a for a in actions if a.startswith("iam:") and not a.startswith(("iam:Get", "iam:List"))
         ]
         assert not changing or "/ecr-portal/" in statement["Resource"]
+
+
+def test_portal_role_can_neither_make_nor_attach_any_policy_but_the_login_policy() -> None:
+    role = policies.portal_role_policy("123456789012", "/ecr-portal/", "Login")
+    arn = "arn:aws:iam::123456789012:policy/ecr-portal/Login"
+    by_sid = {statement["Sid"]: statement for statement in role["Statement"]}
+    assert by_sid["LoginPolicy"]["Resource"] == arn
+    attaching = by_sid["AttachTheLoginPolicyOnly"]
+    assert attaching["Condition"] == {"ArnEquals": {"iam:PolicyARN": arn}}
+    for statement in role["Statement"]:
+        assert "iam:PutUserPolicy" not in statement["Action"]

@@ -100,8 +100,8 @@ class Person:
         assert heading is not None, f"{page} says nothing about {repository}"
         card = heading.find_parent("section")
         assert card is not None
-        tabs = card.find("fieldset")
-        blocks = {"": [_block(f) for f in card.find_all("figure") if tabs not in f.parents]}
+        once = [f for f in card.find_all("figure") if f.find_parent("fieldset") is None]
+        blocks = {"": [_block(figure) for figure in once]}
         for label in card.select("fieldset > label"):
             tab = label.find_next_sibling("div")
             blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]

@@ -174,10 +174,8 @@ def sandbox(hosts: list[str]) -> Iterator[Sandbox]:
     """A sandbox in which ``hosts`` are names of its own, with certificates it trusts."""
     folder = Path(tempfile.mkdtemp(prefix="sandbox-"))
     folder.chmod(0o755)
-    for version, program in {
-        "v1": Path(sys.executable).parent / "aws",
-        "v2": "/usr/bin/aws",
-    }.items():
+    programs = {"v1": Path(sys.executable).parent / "aws", "v2": Path("/usr/bin/aws")}
+    for version, program in programs.items():
         (folder / f"aws-{version}").mkdir()
         (folder / f"aws-{version}" / "aws").symlink_to(program)
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {' '.join(hosts)}\n")

@@ -18,22 +18,28 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--once", action="store_true", help="Play the story and leave.")
+        parser.add_argument(
+            "--wait", type=float, default=60, help="Seconds that --once gives the worker (60)."
+        )
         parser.add_argument("--port", type=int, default=8000, help="The site's port (8000).")
         parser.add_argument("--aws-port", type=int, default=5123, help="The AWS's port (5123).")
 
-    def handle(self, *args: Any, once: bool, port: int, aws_port: int, **options: Any) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
             raise CommandError("The demo is for the embedded form: set EMBEDDED=true.")
         # A stop by the system ends the demo as Ctrl-C does.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
-            self._run(once=once, port=port, aws_port=aws_port)
+            self._run(
+                options["port"], options["aws_port"], options["wait"] if options["once"] else None
+            )
         except stack.CannotStart as error:
             raise CommandError(str(error)) from None
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
 
-    def _run(self, *, once: bool, port: int, aws_port: int) -> None:
+    def _run(self, port: int, aws_port: int, wait: float | None) -> None:
+        """Run until Ctrl-C; or, with a ``wait``, play the story once."""
         state_dir = Path(settings.STATE_DIR)
         stack.require_free(port, "--port")
         stack.require_free(aws_port, "--aws-port")
@@ -43,8 +49,8 @@ class Command(BaseCommand):
             call_command("migrate", verbosity=0)
             cast.seed(endpoint_url=aws.url)
             with stack.running(aws, port=port, state_dir=state_dir) as running:
-                if once:
-                    if not story.play(running, self.stdout.write):
+                if wait is not None:
+                    if not story.play(running, self.stdout.write, wait=wait):
                         sys.exit(1)
                     return
                 self._say_where(running)

@@ -48,12 +48,12 @@ class Instruction:
     blocks: tuple[Block, ...]
 
 
-def set_up(profile: str, region: str) -> Block:
+def set_up(profile: str) -> Block:
     """Stores the credentials in a profile of their own; the AWS CLI asks for them, so
     that the secret stays out of the shell's history."""
     return Block(
-        "Store the credentials in a profile. Answer with the access key id, the secret access "
-        f"key, the region {region}, and json.",
+        "Store the credentials in a profile of the AWS CLI. It asks for the access key id and the "
+        "secret access key; leave the other two answers empty.",
         f"aws configure --profile {profile}",
     )
 

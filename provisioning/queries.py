@@ -16,7 +16,6 @@ from provisioning.models import (
     Product,
     PullUser,
     Reconciled,
-    Registry,
     Repository,
 )
 from provisioning.states import EntitlementState, KeyStatus, Status, Wanted
@@ -228,16 +227,23 @@ def pull_users(entitlement: Entitlement) -> list[PullUser]:
     return [pull_user for pull_user in found if pull_user is not None]
 
 
-def region_of(pull_user: PullUser) -> str:
-    """A region of the pull user's account, to begin with: every command names its own."""
-    registries = Registry.objects.filter(account_id=pull_user.account_id)
-    return registries.order_by("pk").values_list("region", flat=True)[0]
-
-
 def current_key(pull_user: PullUser) -> AccessKey | None:
     """The key that stands for the user, if AWS has it."""
     keys = (key for key in pull_user.access_keys.all() if key.retires_at is None)
     return next((key for key in keys if key.wanted == KeyStatus.ACTIVE), None)
+
+
+def open_repositories(entitlement: Entitlement) -> list[Repository]:
+    """The repositories that the customer can pull from now."""
+    if entitlement.state != EntitlementState.APPROVED:
+        return []
+    grants = {row.pk: _grant(entitlement, row) for row in repositories(entitlement)}
+    return [
+        row
+        for row in repositories(entitlement)
+        if (grant := grants[row.pk])
+        and (grant.wanted, grant.status) == (Wanted.PRESENT, Status.READY)
+    ]
 
 
 def stuck_repositories(entitlement: Entitlement) -> list[Repository]:

@@ -44,6 +44,8 @@ class RequestForm(forms.Form):
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     user = member(request)
+    if user.is_staff:
+        return redirect("ops:dashboard" if user.has_perm(OPERATE) else "admin:index")
     rows = [(row, queries.progress(row)) for row in queries.of_user(user)]
     offers = queries.on_offer(user)
     return render(request, "customer/home.html", {"rows": rows, "offers": offers})
@@ -96,9 +98,8 @@ def _access_context(
         "progress": progress,
         "credentials": credentials,
         "may_reveal": role in MAY_HANDLE_CREDENTIALS,
-        "places": [_place(row) for row in queries.repositories(entitlement)]
-        if progress.state in {"ready", "working", "attention"}
-        else [],
+        "set_up": instructions.set_up(_profile()),
+        "places": [_place(row) for row in queries.open_repositories(entitlement)],
     }
 
 
@@ -114,7 +115,6 @@ def _place(repository: Repository) -> dict[str, Any]:
         "slug": f"pull-{repository.pk}",
         "repository": repository,
         "place": place,
-        "set_up": instructions.set_up(place.profile, place.region),
         "tools": instructions.for_tools(place),
     }
 
@@ -134,10 +134,7 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
     except (NotAllowed, Refused, VaultError) as error:
         messages.error(request, str(error))
         return redirect("customer:home")
-    context = {
-        "credentials": credentials,
-        "set_up": instructions.set_up(_profile(), queries.region_of(pull_user)),
-    }
+    context = {"credentials": credentials, "set_up": instructions.set_up(_profile())}
     return render(request, "customer/secret.html", context)
 
 

@@ -92,16 +92,15 @@ class Person:
             )
 
     def instructions(self, page: str, repository: str) -> dict[str, list[Block]]:
-        """What the page gives to copy for a repository: under "" what is done once, then
-        the blocks of each tool by its tab's title."""
+        """What the page gives to copy for a repository: under "" what is done once on each
+        machine, then the blocks of each tool by its tab's title."""
         with self.box.network():
             soup = BeautifulSoup(self.visitor.get(page), "html.parser")
         heading = soup.find("h2", string=f"Pull {repository}")
         assert heading is not None, f"{page} says nothing about {repository}"
         card = heading.find_parent("section")
         assert card is not None
-        once = [f for f in card.find_all("figure") if f.find_parent("fieldset") is None]
-        blocks = {"": [_block(figure) for figure in once]}
+        blocks = {"": [_block(figure) for figure in soup.select("#set-up figure")]}
         for label in card.select("fieldset > label"):
             tab = label.find_next_sibling("div")
             blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]

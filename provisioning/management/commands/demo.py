@@ -27,8 +27,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.EMBEDDED:
             raise CommandError("The demo is for the embedded form: set EMBEDDED=true.")
-        # A stop by the system ends the demo as Ctrl-C does.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # A stop by the system ends the demo as Ctrl-C does, from a script's background too.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             self._run(
                 options["port"], options["aws_port"], options["wait"] if options["once"] else None

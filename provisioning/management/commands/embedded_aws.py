@@ -49,7 +49,8 @@ class Command(BaseCommand):
         aws = EmbeddedAws(rules, has_real_names=options["real_names"])
         cast.stock(aws)
         certificate = (options["certificate"], options["key"]) if options["certificate"] else None
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             with aws.serve(options["host"], options["port"], certificate) as server:
                 self.stdout.write(f"AWS is at {server.url} (Ctrl-C stops it).")

@@ -9,6 +9,7 @@ from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from accounts.models import Customer, User
+from accounts.permissions import MAY_REQUEST
 from provisioning.models import (
     AccessKey,
     Entitlement,
@@ -87,9 +88,21 @@ def of_user(user: User) -> QuerySet[Entitlement]:
     return entitlements(Entitlement.objects.for_user(user))
 
 
-def on_offer(user: User) -> list[tuple[Customer, list[Product]]]:
-    """For each of the user's customers the listed products that it could request."""
+@dataclass(frozen=True)
+class Offer:
+    """The listed products that a customer neither has nor has asked for."""
+
+    customer: Customer
+    products: list[Product]
+    may_request: bool
+
+
+def on_offer(user: User) -> list[Offer]:
+    """An offer for each of the user's customers."""
     customers = list(Customer.objects.for_user(user))
+    requesting = set(
+        user.memberships.filter(role__in=MAY_REQUEST).values_list("customer_id", flat=True)
+    )
     products = list(Product.objects.filter(is_listed=True))
     taken = set(
         Entitlement.objects.open()
@@ -97,7 +110,11 @@ def on_offer(user: User) -> list[tuple[Customer, list[Product]]]:
         .values_list("customer_id", "product_id")
     )
     return [
-        (customer, [product for product in products if (customer.pk, product.pk) not in taken])
+        Offer(
+            customer,
+            [product for product in products if (customer.pk, product.pk) not in taken],
+            may_request=customer.pk in requesting,
+        )
         for customer in customers
     ]
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Customer
-from accounts.permissions import MAY_HANDLE_CREDENTIALS, role_of
+from accounts.permissions import MAY_HANDLE_CREDENTIALS, OPERATE, role_of
 from portal.pages.fresh import fresh_proof_required
 from portal.request import member, who
 from provisioning import instructions, queries

@@ -237,9 +237,11 @@ def _record_grants(lease: Lease, *, granted: list[Grant], gone: list[Grant]) -> 
     """Write down what AWS has now. Users that lost their last grant are next."""
     now = timezone.now()
     with lease.writing():
-        Grant.objects.filter(pk__in=[grant.pk for grant in granted]).exclude(
-            status=Status.READY
-        ).update(status=Status.READY, changed_at=now)
+        # Not the grants of a user that was made anew meanwhile: the policy names the old one.
+        Grant.objects.filter(
+            pk__in=[grant.pk for grant in granted],
+            pull_user__user_id__in={grant.pull_user.user_id for grant in granted},
+        ).exclude(status=Status.READY).update(status=Status.READY, changed_at=now)
         Grant.objects.filter(pk__in=[grant.pk for grant in gone]).update(
             status=Status.GONE, changed_at=now
         )

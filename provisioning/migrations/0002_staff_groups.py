@@ -11,7 +11,8 @@ GROUPS = {
         "product": ["view_product"],
         "repository": ["view_repository"],
         "customer": ["view_customer", "add_customer", "change_customer"],
-        "membership": ["view_membership", "add_membership", "change_membership"],
+        # Who can make members can have a secret shown: that is not for sales.
+        "membership": ["view_membership"],
     },
     "Ops": {
         "entitlement": ["operate", "view_entitlement"],

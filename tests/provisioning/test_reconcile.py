@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from provisioning import policies
+from provisioning import policies, reconcile
 from provisioning.demo.cast import Cast
 from provisioning.flows import By, Refused
 from provisioning.flows.decide import approve, withdraw
 from provisioning.flows.reissue import reissue
 from provisioning.flows.request import request
 from provisioning.flows.reveal import reveal
+from provisioning.lease import claim
 from provisioning.models import (
     AccessKey,
     Entitlement,
@@ -312,3 +313,15 @@ def test_user_deleted_behind_the_portals_back_is_made_again_and_let_in(
     take_turns(even_if_not_due=True)
     arns = set(PullUser.objects.values_list("arn", flat=True))
     assert policies.principals(aws.repository_policy("acme/server")) == arns
+
+
+def test_grant_of_a_user_made_anew_in_mid_turn_is_not_taken_for_ready(cast: Cast) -> None:
+    approved(cast)
+    PullUser.objects.update(user_id="AIDAOLD")
+    grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
+    lease = claim(Repository, grant.repository_id)
+    assert lease is not None
+    PullUser.objects.update(user_id="AIDANEW")
+    reconcile._record_grants(lease, granted=[grant], gone=[])
+    grant.refresh_from_db()
+    assert grant.status == "waiting"

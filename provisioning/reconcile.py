@@ -23,6 +23,7 @@ from provisioning.models import (
     Repository,
     StepAttempt,
 )
+from provisioning.models.pull_user import AccessKeyQuerySet
 from provisioning.policies import MalformedPolicy
 from provisioning.states import KeyStatus, Outcome, Status, Wanted, move
 from provisioning.wanted import Due
@@ -125,7 +126,10 @@ def _reconcile_pull_user(lease: Lease) -> Agreed:
             # The grant goes first; the repository's turn calls back here.
             return Agreed(Due(repositories=granted))
     turn = steps.UserTurn(lease, row, _gateway_of_account(row.account_id))
-    for step in plan.diff(_wanted(row), _observe(turn)):
+    observed = _observe(turn)
+    with lease.writing():
+        steps.forget(_missing_keys(row, observed))
+    for step in plan.diff(_wanted(row), observed):
         steps.perform(step, turn)
     with lease.writing():
         move(row, Status.READY if row.wanted == Wanted.PRESENT else Status.GONE, field="status")
@@ -177,6 +181,17 @@ def _observe(turn: steps.UserTurn) -> plan.ObservedUser:
 
 def _ids(grants: QuerySet[Grant]) -> set[int]:
     return set(grants.values_list("repository_id", flat=True))
+
+
+def _missing_keys(row: PullUser, observed: plan.ObservedUser) -> AccessKeyQuerySet:
+    """The keys that somebody deleted behind the portal's back. Young ones may only not be
+    visible yet; and where the user itself is wanted and gone, making it anew settles it."""
+    missing = row.access_keys.living().exclude(access_key_id__in=observed.keys)
+    if row.wanted == Wanted.ABSENT and not observed.is_present:
+        return missing
+    if not observed.is_present:
+        return missing.none()
+    return missing.filter(created_at__lt=timezone.now() - BELIEVED_AFTER)
 
 
 def _next_retirement(row: PullUser) -> datetime | None:

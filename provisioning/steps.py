@@ -13,6 +13,7 @@ from provisioning.aws import errors
 from provisioning.aws.gateway import Gateway
 from provisioning.lease import Lease
 from provisioning.models import AccessKey, Grant, PullUser, Repository, StepAttempt
+from provisioning.models.pull_user import AccessKeyQuerySet
 from provisioning.plan import Step
 from provisioning.policies import Document
 from provisioning.states import KeyStatus, Outcome, Status
@@ -93,10 +94,24 @@ def ensure_pull_user(turn: UserTurn, step: Step) -> None:
     turn.gateway.attach_policy(row.name, turn.login_policy_arn)
     with turn.lease.writing():
         if row.user_id != user.user_id:
-            # A policy that named its predecessor does not let this user in.
-            row.grants.filter(status=Status.READY).update(status=Status.WAITING)
+            _forget_predecessor(row)
         row.arn, row.user_id = user.arn, user.user_id
         row.save(update_fields=["arn", "user_id"])
+
+
+def _forget_predecessor(row: PullUser) -> None:
+    """Another user bears the name now: the keys of the one before went with it, and a
+    policy that named it does not let this one in. The next turn makes both anew."""
+    row.grants.filter(status=Status.READY).update(status=Status.WAITING)
+    if forget(row.access_keys.all()):
+        PullUser.objects.filter(pk=row.pk).update(due_at=timezone.now())
+
+
+def forget(keys: AccessKeyQuerySet) -> int:
+    """Write down that AWS no longer has these keys, and burn what is sealed of them.
+    Returns how many were thought to live."""
+    vault.burn(*keys)
+    return keys.living().update(status=KeyStatus.DELETED, wanted=KeyStatus.DELETED)
 
 
 def refuse_strangers(turn: UserTurn, tags: Mapping[str, str]) -> None:
@@ -127,9 +142,7 @@ def remove_access_key(turn: UserTurn, step: Step) -> None:
     """A key that should not live: retired, withdrawn, or unknown to the database."""
     turn.gateway.delete_access_key(turn.pull_user.name, step.access_key_id)
     with turn.lease.writing():
-        AccessKey.objects.filter(access_key_id=step.access_key_id).update(
-            status=KeyStatus.DELETED, wanted=KeyStatus.DELETED
-        )
+        forget(AccessKey.objects.filter(access_key_id=step.access_key_id))
 
 
 def remove_pull_user(turn: UserTurn, step: Step) -> None:
@@ -137,6 +150,8 @@ def remove_pull_user(turn: UserTurn, step: Step) -> None:
     for arn in turn.gateway.attached_policies(turn.pull_user.name):
         turn.gateway.detach_policy(turn.pull_user.name, arn)
     turn.gateway.delete_user(turn.pull_user.name)
+    with turn.lease.writing():
+        forget(turn.pull_user.access_keys.all())
 
 
 _STEPS: dict[str, Callable[[UserTurn, Step], None]] = {

@@ -313,6 +313,42 @@ def test_user_deleted_behind_the_portals_back_is_made_again_and_let_in(
     take_turns(even_if_not_due=True)
     arns = set(PullUser.objects.values_list("arn", flat=True))
     assert policies.principals(aws.repository_policy("acme/server")) == arns
+    # Its keys went with it: there is a new one, and a machine that has it pulls.
+    pull_user = PullUser.objects.get(name="birch-bank")
+    credentials = reveal(pull_user, by=By(cast.alice))
+    assert list(aws.keys("birch-bank")) == [credentials.access_key_id]
+    machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
+    machine.pull("acme/server", "1.1")
+
+
+def test_key_deleted_behind_the_portals_back_is_replaced(aws: Aws, cast: Cast) -> None:
+    approved(cast)
+    take_turns()
+    old = AccessKey.objects.get()
+    aws.iam.delete_access_key(UserName="birch-bank", AccessKeyId=old.access_key_id)
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    # A young key may only not be visible yet.
+    assert aws.keys("birch-bank") == {}
+    AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    old.refresh_from_db()
+    assert old.status == "Deleted"
+    assert OneTimeSecret.objects.get(access_key=old).burned_at is not None
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
+
+
+def test_user_gone_before_its_withdrawal_leaves_no_key_that_seems_to_live(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    take_turns()
+    aws.delete_user("birch-bank")
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    take_turns()
+    assert PullUser.objects.get().status == "gone"
+    assert not AccessKey.objects.living().exists()
 
 
 def test_grant_of_a_user_made_anew_in_mid_turn_is_not_taken_for_ready(cast: Cast) -> None:

@@ -32,10 +32,10 @@ from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.login_tokens import LoginToken, Mint
 from provisioning.embedded_aws.refusals import Refusal
 from provisioning.embedded_aws.registry import Registry
+from provisioning.embedded_aws.repository_policies import RepositoryPolicies
 from provisioning.embedded_aws.rules import Broken, Rules
-from provisioning.embedded_aws.strictness import Strictness, named_in
+from provisioning.embedded_aws.strictness import Strictness
 
-Document = dict[str, Any]
 REGISTRY_NAME = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 
 
@@ -67,8 +67,7 @@ class EmbeddedAws:
         self._strictness = Strictness(self.rules)
         self._mint = Mint()
         self._registry = Registry(self.rules, self._mint, self._why_denied)
-        # (account, region, repository) → ARN → unique id of the user when it was named.
-        self._named: dict[tuple[str, str, str], dict[str, str]] = {}
+        self._policies = RepositoryPolicies()
         self._pushed = 0
         self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
         vendor.found_portal()
@@ -190,10 +189,10 @@ class EmbeddedAws:
                 user = directory.iam(call.account_id).users[call.user_name]
                 self._strictness.born[directory.unique_id(user)] = time.monotonic()
             case "SetRepositoryPolicy":
-                self._remember_named(call)
+                self._policies.remember(call)
             case "GetRepositoryPolicy":
                 content = json.loads(response.get_data())
-                shown = self._policy(call.account_id, call.region, call.repository)
+                shown = self._policies.shown(call.account_id, call.region, call.repository)
                 content["policyText"] = json.dumps(shown)
                 response.set_data(json.dumps(content))
         if not self.has_real_names:
@@ -255,7 +254,7 @@ class EmbeddedAws:
         if Broken.REPOSITORY_POLICY in self.rules.broken:
             by_repository = Verdict.ALLOWED
         else:
-            policy = self._policy(account_id, region, repository)
+            policy = self._policies.shown(account_id, region, repository)
             by_repository = authorization.by_resource(question, policy)
         verdicts = (by_identity, by_repository)
         if Verdict.DENIED in verdicts:
@@ -269,37 +268,6 @@ class EmbeddedAws:
         if Broken.IDENTITY_POLICY in self.rules.broken:
             return Verdict.ALLOWED
         return authorization.by_identity(question, directory.identity_policies(question.caller))
-
-    # --- Repository policies: users that are gone become ids ----------------------------
-
-    def _remember_named(self, call: Call) -> None:
-        statements = json.loads(call.parameters["policyText"])["Statement"]
-        users = {arn: directory.user_of_arn(arn) for s in statements for arn in named_in(s)}
-        key = (call.account_id, call.region, call.repository)
-        self._named[key] = {
-            arn: directory.unique_id(user) for arn, user in users.items() if user is not None
-        }
-
-    def _policy(self, account_id: str, region: str, repository: str) -> Document | None:
-        """The policy as AWS shows it and goes by it."""
-        found = directory.ecr(account_id, region).repositories.get(repository)
-        if found is None or found.policy is None:
-            return None
-        document: Document = json.loads(found.policy)
-        named = self._named.get((account_id, region, repository), {})
-        for statement in document["Statement"]:
-            if isinstance(statement.get("Principal"), dict):
-                shown = [_shown(arn, named) for arn in named_in(statement)]
-                statement["Principal"]["AWS"] = shown if len(shown) > 1 else shown[0]
-        return document
-
-
-def _shown(arn: str, named: dict[str, str]) -> str:
-    """The ARN while it names the same user as when the policy was set; else that one's id."""
-    user = directory.user_of_arn(arn)
-    if arn not in named or (user is not None and directory.unique_id(user) == named[arn]):
-        return arn
-    return named[arn]
 
 
 def _refused(service: str, refusal: Refusal) -> Response:

@@ -5,11 +5,11 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 from provisioning.embedded_aws import directory, refusals
 from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.repository_policies import named_in
 from provisioning.embedded_aws.rules import Rules
 
 USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -119,13 +119,6 @@ class Strictness:
             born = self.born.get(directory.unique_id(user), 0)
             return time.monotonic() - born >= self.rules.propagation_seconds
         return not principal.startswith("AIDA")
-
-
-def named_in(statement: dict[str, Any]) -> list[str]:
-    """The AWS principals of a statement."""
-    principal = statement.get("Principal", {})
-    named = principal.get("AWS", []) if isinstance(principal, dict) else []
-    return named if isinstance(named, list) else [named]
 
 
 def _quota(name: str, value: int) -> Refusal:

@@ -1,0 +1,86 @@
+"""The table of legal moves, and the compare-and-set that makes them."""
+
+from itertools import product
+
+import pytest
+from django.utils import timezone
+
+from provisioning.demo.cast import Cast
+from provisioning.flows import By
+from provisioning.flows.request import request
+from provisioning.models import Entitlement, PullUser
+from provisioning.states import (
+    MOVES,
+    EntitlementState,
+    IllegalMove,
+    KeyStatus,
+    Status,
+    Wanted,
+    move,
+)
+
+LEGAL = [
+    ("requested", "approved"),
+    ("requested", "rejected"),
+    ("approved", "withdrawn"),
+    ("approved", "expired"),
+    ("present", "absent"),
+    ("absent", "present"),
+    ("waiting", "ready"),
+    ("waiting", "gone"),
+    ("ready", "waiting"),
+    ("ready", "gone"),
+    ("gone", "waiting"),
+    ("gone", "ready"),
+    ("Active", "Inactive"),
+    ("Active", "Deleted"),
+    ("Inactive", "Active"),
+    ("Inactive", "Deleted"),
+]
+ILLEGAL = [
+    pair
+    for states in (EntitlementState, Wanted, Status, KeyStatus)
+    for pair in product(states.values, repeat=2)
+    if pair[0] != pair[1] and pair not in LEGAL
+]
+
+
+@pytest.fixture
+def pull_user(cast: Cast) -> PullUser:
+    return PullUser.objects.create(customer=cast.birch, account_id="123456789012", name="birch")
+
+
+def test_table_holds_these_moves_and_no_others() -> None:
+    assert {(str(here), str(to)) for here in MOVES for to in MOVES[here]} == set(LEGAL)
+
+
+@pytest.mark.parametrize(("here", "to"), ILLEGAL)
+def test_illegal_move_is_refused_before_the_database_hears_of_it(here: str, to: str) -> None:
+    with pytest.raises(IllegalMove, match=f"is {here} and cannot become {to}"):
+        move(PullUser(status=here), to, field="status")
+
+
+def test_legal_move_is_written_with_its_changes(pull_user: PullUser) -> None:
+    now = timezone.now()
+    move(pull_user, Wanted.ABSENT, field="wanted", due_at=now)
+    assert (pull_user.wanted, pull_user.due_at) == ("absent", now)
+    pull_user.refresh_from_db()
+    assert (pull_user.wanted, pull_user.due_at) == ("absent", now)
+
+
+def test_of_two_who_read_the_same_row_one_moves_it(cast: Cast) -> None:
+    request(cast.birch, cast.server, by=By(cast.alice))
+    first, second = Entitlement.objects.get(), Entitlement.objects.get()
+    decided = {"decided_by": cast.sandra, "decided_at": timezone.now()}
+    move(first, EntitlementState.REJECTED, field="state", **decided)
+    with pytest.raises(IllegalMove, match="no longer requested: somebody else was quicker"):
+        move(second, EntitlementState.APPROVED, field="state", starts_at=timezone.now(), **decided)
+    assert second.state == "requested"
+    first.refresh_from_db()
+    assert (first.state, first.starts_at) == ("rejected", None)
+
+
+def test_move_to_where_the_row_is_does_nothing(pull_user: PullUser) -> None:
+    PullUser.objects.update(wanted=Wanted.ABSENT)
+    move(pull_user, Wanted.PRESENT, field="wanted")
+    assert PullUser.objects.get().wanted == "absent"

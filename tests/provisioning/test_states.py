@@ -84,3 +84,9 @@ def test_move_to_where_the_row_is_does_nothing(pull_user: PullUser) -> None:
     PullUser.objects.update(wanted=Wanted.ABSENT)
     move(pull_user, Wanted.PRESENT, field="wanted")
     assert PullUser.objects.get().wanted == "absent"
+
+
+def test_changes_are_written_even_if_the_row_is_there_already(pull_user: PullUser) -> None:
+    now = timezone.now()
+    move(pull_user, Wanted.PRESENT, field="wanted", due_at=now)
+    assert PullUser.objects.get().due_at == now

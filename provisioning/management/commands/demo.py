@@ -51,14 +51,19 @@ class Command(BaseCommand):
             cast.seed(endpoint_url=aws.url)
             with stack.running(aws, port=port, state_dir=state_dir) as running:
                 if wait is not None:
-                    if not story.play(running, self.stdout.write, wait=wait):
+                    if not story.play(running, self._say, wait=wait):
                         sys.exit(1)
                     return
                 self._say_where(running)
                 signal.pause()
 
+    def _say(self, words: str) -> None:
+        """At once, where the output goes into a file or a pipe as well."""
+        self.stdout.write(words)
+        self.stdout.flush()
+
     def _say_where(self, running: stack.Stack) -> None:
-        self.stdout.write(
+        self._say(
             f"""
 The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.served.url}.
 

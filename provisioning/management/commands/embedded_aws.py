@@ -54,6 +54,7 @@ class Command(BaseCommand):
         try:
             with aws.serve(options["host"], options["port"], certificate) as server:
                 self.stdout.write(f"AWS is at {server.url} (Ctrl-C stops it).")
+                self.stdout.flush()
                 signal.pause()
         except KeyboardInterrupt:
             self.stdout.write("Stopped.")

@@ -221,11 +221,11 @@ def _reconcile_repository(lease: Lease) -> Agreed:
         granted = steps.ensure_repository_statement(_observe_repository(lease, row, present))
     except errors.RepositoryNotFound:
         # Its policy went with it.
-        next_turns = _record_grants(lease, granted=[], gone=unwanted)
+        next_turns = _record_grants(lease, present=[], granted=[], gone=unwanted)
         if wanted:
             raise
         return Agreed(next_turns)
-    next_turns = _record_grants(lease, granted=granted, gone=unwanted)
+    next_turns = _record_grants(lease, present, granted, gone=unwanted)
     left_out = [grant for grant in present if grant not in granted]
     return _agreed_but_for(left_out, next_turns)
 
@@ -248,22 +248,30 @@ def _observe_repository(
     )
 
 
-def _record_grants(lease: Lease, *, granted: list[Grant], gone: list[Grant]) -> Due:
-    """Write down what AWS has now. Users that lost their last grant are next."""
+def _record_grants(
+    lease: Lease, present: list[Grant], granted: list[Grant], gone: list[Grant]
+) -> Due:
+    """Write down what AWS has now. Next are the users that lost their last grant, and those
+    that AWS once knew and knows no more."""
     now = timezone.now()
+    lost = [grant for grant in present if grant.status == Status.READY and grant not in granted]
     with lease.writing():
         # Not the grants of a user that was made anew meanwhile: the policy names the old one.
         Grant.objects.filter(
             pk__in=[grant.pk for grant in granted],
             pull_user__user_id__in={grant.pull_user.user_id for grant in granted},
         ).exclude(status=Status.READY).update(status=Status.READY, changed_at=now)
-        Grant.objects.filter(pk__in=[grant.pk for grant in gone]).update(
-            status=Status.GONE, changed_at=now
-        )
+        for grants, status in ((lost, Status.WAITING), (gone, Status.GONE)):
+            Grant.objects.filter(pk__in=[grant.pk for grant in grants]).update(
+                status=status, changed_at=now
+            )
         leaving = PullUser.objects.unsettled().filter(
             pk__in={grant.pull_user_id for grant in gone}, wanted=Wanted.ABSENT
         )
-        due = Due(pull_users=set(leaving.values_list("pk", flat=True)))
+        due = Due(
+            pull_users={*leaving.values_list("pk", flat=True)}
+            | {grant.pull_user_id for grant in lost}
+        )
         PullUser.objects.filter(pk__in=due.pull_users).update(due_at=now)
     return due
 

@@ -51,6 +51,10 @@ class Aws:
         self.embedded.reset()
         cast.stock(self.embedded)
 
+    def age_users(self) -> None:
+        """Let ECR know by now all users that there are."""
+        self.embedded._strictness.born.clear()
+
     # --- Looking -----------------------------------------------------------------
 
     def users(self) -> list[str]:

@@ -5,14 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from provisioning import policies, reconcile
+from provisioning import policies
 from provisioning.demo.cast import Cast
 from provisioning.flows import By, Refused
 from provisioning.flows.decide import approve, withdraw
 from provisioning.flows.reissue import reissue
 from provisioning.flows.request import request
 from provisioning.flows.reveal import reveal
-from provisioning.lease import claim
 from provisioning.models import (
     AccessKey,
     Entitlement,
@@ -301,63 +300,42 @@ def test_user_that_ecr_does_not_know_yet_holds_up_nobody_else(aws: Aws, cast: Ca
     assert set(Grant.objects.values_list("status", flat=True)) == {"ready"}
 
 
-def test_user_deleted_behind_the_portals_back_is_made_again_and_let_in(
-    aws: Aws, cast: Cast
-) -> None:
+def test_key_retires_at_its_date_by_itself(aws: Aws, cast: Cast) -> None:
     approved(cast)
     take_turns()
-    aws.delete_user("birch-bank")
-    approved(cast, customer="cedar")
-    PullUser.objects.update(due_at=timezone.now())
+    pull_user = PullUser.objects.get()
+    old = reveal(pull_user, by=By(cast.alice))
+    reissue(pull_user, by=By(cast.otto), reason="Rotation", overlap=timedelta(days=2))
     take_turns()
-    take_turns(even_if_not_due=True)
-    arns = set(PullUser.objects.values_list("arn", flat=True))
-    assert policies.principals(aws.repository_policy("acme/server")) == arns
-    # Its keys went with it: there is a new one, and a machine that has it pulls.
-    pull_user = PullUser.objects.get(name="birch-bank")
-    credentials = reveal(pull_user, by=By(cast.alice))
-    assert list(aws.keys("birch-bank")) == [credentials.access_key_id]
-    machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
-    machine.pull("acme/server", "1.1")
+    pull_user.refresh_from_db()
+    retiring = AccessKey.objects.get(access_key_id=old.access_key_id)
+    assert pull_user.due_at == retiring.retires_at
 
 
-def test_key_deleted_behind_the_portals_back_is_replaced(aws: Aws, cast: Cast) -> None:
-    approved(cast)
-    take_turns()
-    old = AccessKey.objects.get()
-    aws.iam.delete_access_key(UserName="birch-bank", AccessKeyId=old.access_key_id)
-    PullUser.objects.update(due_at=timezone.now())
-    take_turns()
-    # A young key may only not be visible yet.
-    assert aws.keys("birch-bank") == {}
-    AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=6))
-    PullUser.objects.update(due_at=timezone.now())
-    take_turns()
-    old.refresh_from_db()
-    assert old.status == "Deleted"
-    assert OneTimeSecret.objects.get(access_key=old).burned_at is not None
-    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
-
-
-def test_user_gone_before_its_withdrawal_leaves_no_key_that_seems_to_live(
+def test_access_withdrawn_and_given_back_before_any_turn_has_a_new_key(
     aws: Aws, cast: Cast
 ) -> None:
     entitlement = approved(cast)
     take_turns()
-    aws.delete_user("birch-bank")
-    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
-    take_turns()
-    assert PullUser.objects.get().status == "gone"
-    assert not AccessKey.objects.living().exists()
-
-
-def test_grant_of_a_user_made_anew_in_mid_turn_is_not_taken_for_ready(cast: Cast) -> None:
+    old = AccessKey.objects.get().access_key_id
+    withdraw(entitlement, by=By(cast.sandra), reason="By mistake")
     approved(cast)
-    PullUser.objects.update(user_id="AIDAOLD")
-    grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
-    lease = claim(Repository, grant.repository_id)
-    assert lease is not None
-    PullUser.objects.update(user_id="AIDANEW")
-    reconcile._record_grants(lease, granted=[grant], gone=[])
-    grant.refresh_from_db()
-    assert grant.status == "waiting"
+    take_turns()
+    # The secret of the old one was burned by the withdrawal.
+    assert old not in aws.keys("birch-bank")
+    reveal(PullUser.objects.get(), by=By(cast.alice))
+
+
+def test_newcomer_that_ecr_knows_comes_in_beside_one_that_it_does_not(aws: Aws, cast: Cast) -> None:
+    approved(cast, customer="cedar", product="reports")
+    take_turns()
+    aws.age_users()
+    aws.embedded.rules.propagation_seconds = 3600
+    approved(cast, customer="cedar")
+    approved(cast)
+    take_turns()
+    statuses = Grant.objects.filter(repository__name="acme/server")
+    assert dict(statuses.values_list("pull_user__name", "status")) == {
+        "cedar-clinic": "ready",
+        "birch-bank": "waiting",
+    }

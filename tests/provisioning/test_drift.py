@@ -1,0 +1,112 @@
+"""What somebody did in AWS behind the portal's back, and how the portal gets over it."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from provisioning import names, policies, reconcile
+from provisioning.demo.cast import Cast
+from provisioning.flows import By
+from provisioning.flows.decide import withdraw
+from provisioning.flows.reveal import reveal
+from provisioning.lease import claim
+from provisioning.models import AccessKey, Grant, OneTimeSecret, PullUser, Repository
+from tests.aws import Aws
+from tests.provisioning.test_reconcile import approved
+from tests.turns import take_turns
+
+
+def assert_pulls(aws: Aws, cast: Cast) -> None:
+    """Alice reveals what there is to reveal, and her machine pulls with it."""
+    credentials = reveal(PullUser.objects.get(name="birch-bank"), by=By(cast.alice))
+    assert list(aws.keys("birch-bank")) == [credentials.access_key_id]
+    machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
+    machine.pull("acme/server", "1.1")
+
+
+def test_user_deleted_behind_the_portals_back_is_made_again_and_let_in(
+    aws: Aws, cast: Cast
+) -> None:
+    approved(cast)
+    take_turns()
+    aws.delete_user("birch-bank")
+    approved(cast, customer="cedar")
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    take_turns(even_if_not_due=True)
+    arns = set(PullUser.objects.values_list("arn", flat=True))
+    assert policies.principals(aws.repository_policy("acme/server")) == arns
+    # Its keys went with it: there is a new one, and a machine that has it pulls.
+    assert_pulls(aws, cast)
+
+
+def test_key_deleted_behind_the_portals_back_is_replaced(aws: Aws, cast: Cast) -> None:
+    approved(cast)
+    take_turns()
+    old = AccessKey.objects.get()
+    aws.iam.delete_access_key(UserName="birch-bank", AccessKeyId=old.access_key_id)
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    # A young key may only not be visible yet.
+    assert aws.keys("birch-bank") == {}
+    AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    old.refresh_from_db()
+    assert old.status == "Deleted"
+    assert OneTimeSecret.objects.get(access_key=old).burned_at is not None
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
+
+
+def test_user_gone_before_its_withdrawal_leaves_no_key_that_seems_to_live(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    take_turns()
+    aws.delete_user("birch-bank")
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    take_turns()
+    assert PullUser.objects.get().status == "gone"
+    assert not AccessKey.objects.living().exists()
+
+
+def test_grant_of_a_user_made_anew_in_mid_turn_is_not_taken_for_ready(cast: Cast) -> None:
+    approved(cast)
+    PullUser.objects.update(user_id="AIDAOLD")
+    grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
+    lease = claim(Repository, grant.repository_id)
+    assert lease is not None
+    PullUser.objects.update(user_id="AIDANEW")
+    reconcile._record_grants(lease, present=[grant], granted=[grant], gone=[])
+    grant.refresh_from_db()
+    assert grant.status == "waiting"
+
+
+def test_deleted_user_does_not_keep_the_next_customer_out(aws: Aws, cast: Cast) -> None:
+    approved(cast)
+    take_turns()
+    aws.delete_user("birch-bank")
+    # Nobody has told the portal; the policy with the deleted user is refused by ECR.
+    approved(cast, customer="cedar")
+    take_turns()
+    cedar = Grant.objects.get(pull_user__name="cedar-clinic", repository__name="acme/server")
+    assert cedar.status == "ready"
+    # What was found out on the way has the deleted one made anew.
+    take_turns(even_if_not_due=True)
+    assert_pulls(aws, cast)
+
+
+def test_namesake_made_in_place_of_a_user_is_let_in_anew(aws: Aws, cast: Cast) -> None:
+    approved(cast)
+    take_turns()
+    aws.delete_user("birch-bank")
+    tags = names.user_tags("birch-bank", "default").items()
+    aws.iam.create_user(
+        UserName="birch-bank",
+        Path="/ecr-portal/",
+        Tags=[{"Key": key, "Value": value} for key, value in tags],
+    )
+    PullUser.objects.update(due_at=timezone.now())
+    take_turns()
+    take_turns(even_if_not_due=True)
+    assert_pulls(aws, cast)

@@ -1,0 +1,235 @@
+"""The secret is seen once, by the one who has just proven who she is, and is nowhere
+afterwards."""
+
+import base64
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from accounts.models import AuditEvent, Membership
+from portal.pages.fresh import REAUTHENTICATION_TIMEOUT
+from provisioning.demo.cast import PASSWORD, Cast
+from provisioning.models import AccessKey, Entitlement, OneTimeSecret, PullUser
+from tests.portal.pages.everywhere import everything_said
+from tests.portal.pages.reading import as_user, confirm, words
+from tests.provisioned import SECRET, approved, provision
+
+SHOW = "Show the secret now"
+
+
+@pytest.fixture
+def pull_user(cast: Cast) -> PullUser:
+    approved(cast)
+    return provision(cast.birch)
+
+
+@pytest.fixture
+def address(pull_user: PullUser) -> str:
+    return f"/credentials/{pull_user.pk}/reveal/"
+
+
+def is_sealed() -> bool:
+    return OneTimeSecret.objects.get().is_sealed
+
+
+def age_the_proof(client: Client) -> None:
+    """Let REAUTHENTICATION_TIMEOUT pass since whatever proof there was."""
+    session = client.session
+    for record in session["account_authentication_methods"]:
+        record["at"] -= REAUTHENTICATION_TIMEOUT
+    session.save()
+
+
+# --- Proof first -------------------------------------------------------------------
+
+
+def test_page_asks_for_the_password_first_and_comes_back(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    asked = client.get(address)["Location"]
+    assert unquote(asked) == f"/account/reauthenticate/?next={address}"
+    assert "Confirm that it is you" in words(client.get(asked))
+    shown = confirm(client, address)
+    assert shown.request["PATH_INFO"] == address
+    assert SHOW in words(shown)
+    assert is_sealed()
+
+
+def test_wrong_password_does_not_lead_there(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    asked = client.get(address)["Location"]
+    refused = client.post(asked, {"password": "wrong", "next": address})
+    assert refused.status_code == 200
+    assert "Incorrect password" in words(refused)
+    assert client.get(address).status_code == 302
+
+
+def test_having_just_signed_in_is_no_proof_for_who_has_a_password(cast: Cast, address: str) -> None:
+    client = Client()
+    client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    assert client.get(address)["Location"].startswith("/account/reauthenticate/")
+
+
+def test_post_without_a_fresh_proof_reveals_nothing_and_is_not_replayed(
+    cast: Cast, address: str
+) -> None:
+    client = as_user(cast.alice)
+    refused = client.post(address)
+    assert (refused.status_code, refused["Location"]) == (302, address)
+    shown = confirm(client, address)
+    assert SHOW in words(shown)
+    assert SECRET not in shown.content.decode()
+    assert is_sealed()
+
+
+def test_proof_grows_old(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    confirm(client, address)
+    age_the_proof(client)
+    assert client.post(address)["Location"] == address
+    assert client.get(address)["Location"].startswith("/account/reauthenticate/")
+    assert is_sealed()
+
+
+def test_who_has_nothing_to_confirm_with_signs_in_again_by_code(cast: Cast, address: str) -> None:
+    cast.alice.set_unusable_password()
+    cast.alice.save()
+    client = as_user(cast.alice)
+    assert client.post(address)["Location"] == address
+    asked = client.get(address)["Location"]
+    assert asked == f"/account/login/?next={address}"
+    assert "Sign in again to confirm that it is you." in words(client.get(asked))
+    assert "_auth_user_id" not in client.session
+
+    sign_in_by_code(client, cast.alice.email, address)
+    assert SHOW in words(client.get(address))
+    assert SECRET in client.post(address).content.decode()
+
+
+def test_sign_in_by_code_grows_old_as_well(cast: Cast, address: str) -> None:
+    cast.alice.set_unusable_password()
+    cast.alice.save()
+    client = Client()
+    sign_in_by_code(client, cast.alice.email, address)
+    age_the_proof(client)
+    assert client.post(address)["Location"] == address
+    assert client.get(address)["Location"].startswith("/account/login/")
+    assert is_sealed()
+
+
+def sign_in_by_code(client: Client, email: str, address: str) -> None:
+    client.post("/account/login/code/", {"email": email, "next": address})
+    found = re.search(
+        r"^\s*([A-Z0-9]{3,}-?[A-Z0-9]{3,})\s*$", str(mail.outbox[-1].body), re.MULTILINE
+    )
+    assert found, mail.outbox[-1].body
+    client.post("/account/login/code/confirm/", {"code": found[1], "next": address})
+
+
+# --- Once --------------------------------------------------------------------------
+
+
+def test_post_shows_the_credentials_and_keeps_no_copy(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    confirm(client, address)
+    shown = client.post(address)
+    assert shown.status_code == 200
+    assert SECRET in shown.content.decode()
+    assert AccessKey.objects.get().access_key_id in words(shown)
+    assert "no-store" in shown["Cache-Control"]
+    assert "messages" not in shown.cookies
+
+
+def test_second_post_shows_nothing(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    confirm(client, address)
+    client.post(address)
+    again = client.post(address, follow=True)
+    assert SECRET not in again.content.decode()
+    assert "exists nowhere any more" in words(again)
+    assert AuditEvent.objects.filter(deed="revealed").count() == 1
+
+
+def test_access_page_says_afterwards_when_and_to_whom(cast: Cast, address: str) -> None:
+    client = as_user(cast.alice)
+    confirm(client, address)
+    page = f"/access/{Entitlement.objects.get().pk}/"
+    assert "It is shown once, to one person." in words(client.get(page))
+    assert f'href="{address}"' in client.get(page).content.decode()
+    client.post(address)
+    revealed_at = OneTimeSecret.objects.get().revealed_at
+    assert revealed_at is not None
+    for reader in (cast.alice, cast.bob):
+        shown = as_user(reader).get(page)
+        assert "Revealed to Alice Ahlgren" in words(shown)
+        assert f'<time datetime="{revealed_at.isoformat()}"' in shown.content.decode()
+        assert address not in shown.content.decode()
+
+
+def test_post_without_its_token_is_refused(cast: Cast, address: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(cast.alice)
+    assert client.post(address).status_code == 403
+    assert is_sealed()
+
+
+# --- Only to the right one ---------------------------------------------------------
+
+
+def test_viewer_is_refused_in_words(cast: Cast, address: str) -> None:
+    client = as_user(cast.bob)
+    page = words(client.get(f"/access/{Entitlement.objects.get().pk}/"))
+    assert "An owner or an engineer of Birch Bank can reveal it, once." in page
+    confirm(client, address)
+    refused = client.post(address, follow=True)
+    assert "Only an engineer or owner of Birch Bank can reveal credentials." in words(refused)
+    assert is_sealed()
+
+
+def test_staff_who_is_a_member_too_is_refused(cast: Cast, address: str) -> None:
+    Membership.objects.create(user=cast.otto, customer=cast.birch, role="owner")
+    client = as_user(cast.otto)
+    confirm(client, address)
+    refused = client.post(address)
+    assert SECRET not in refused.content.decode()
+    assert "vendor's own people cannot reveal" in words(client.get("/ops/"))
+    assert is_sealed()
+
+
+def test_credentials_that_are_not_ready_are_said_to_be_so(cast: Cast, address: str) -> None:
+    PullUser.objects.update(status="waiting")
+    client = as_user(cast.alice)
+    confirm(client, address)
+    assert "The credentials are not ready yet." in words(client.post(address, follow=True))
+    assert is_sealed()
+
+
+# --- Nowhere -----------------------------------------------------------------------
+
+# The secret, a half of it, and what base64 makes of it.
+TRACES = [SECRET, SECRET[:20], base64.b64encode(SECRET.encode()).decode()[:50]]
+
+
+def test_secret_is_nowhere_before_and_after_it_is_shown(
+    cast: Cast, caplog: pytest.LogCaptureFixture
+) -> None:
+    with everything_said(caplog) as record:
+        approved(cast)
+        address = f"/credentials/{provision(cast.birch).pk}/reveal/"
+        assert_no_trace(record.text())
+        client = as_user(cast.alice)
+        confirm(client, address)
+        shown: Any = client.post(address)
+        assert SECRET in shown.content.decode()
+        assert_no_trace(f"{shown.headers} {shown.cookies} {client.session.items()}")
+        for page in ("/", f"/access/{Entitlement.objects.get().pk}/", address):
+            assert_no_trace(client.get(page).content.decode())
+        client.post(address, follow=True)
+        assert_no_trace(record.text())
+
+
+def assert_no_trace(text: str) -> None:
+    assert [trace for trace in TRACES if trace in text] == []

@@ -7,6 +7,7 @@ from typing import Any
 from provisioning.embedded_aws import directory
 from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.directory import Document
+from provisioning.embedded_aws.refusals import Refusal
 
 
 class RepositoryPolicies:
@@ -15,14 +16,26 @@ class RepositoryPolicies:
     def __init__(self) -> None:
         # (account, region, repository) → ARN → unique id of the user when it was named.
         self._named: dict[tuple[str, str, str], dict[str, str]] = {}
+        # The same → the policy that was set last, and the one before it.
+        self._set: dict[tuple[str, str, str], tuple[Document | None, Document]] = {}
 
     def remember(self, call: Call) -> None:
         """Take note of whom a SetRepositoryPolicy that went through has named."""
-        statements = json.loads(call.parameters["policyText"])["Statement"]
+        document = json.loads(call.parameters["policyText"])
+        key = (call.account_id, call.region, call.repository)
+        self._set[key] = (self._set[key][1] if key in self._set else None, document)
+        statements = document["Statement"]
         users = {arn: directory.user_of_arn(arn) for s in statements for arn in named_in(s)}
-        self._named[call.account_id, call.region, call.repository] = {
+        self._named[key] = {
             arn: directory.unique_id(user) for arn, user in users.items() if user is not None
         }
+
+    def before(self, call: Call) -> Document:
+        """The policy before the last SetRepositoryPolicy, as a stale read shows it."""
+        before, _ = self._set.get((call.account_id, call.region, call.repository), (None, {}))
+        if before is None:
+            raise Refusal(400, "RepositoryPolicyNotFoundException", "Not found, as yet.")
+        return before
 
     def shown(self, account_id: str, region: str, repository: str) -> Document | None:
         """The policy of a repository, or None where there is none."""
@@ -43,6 +56,15 @@ def named_in(statement: dict[str, Any]) -> list[str]:
     principal = statement.get("Principal", {})
     named = principal.get("AWS", []) if isinstance(principal, dict) else []
     return named if isinstance(named, list) else [named]
+
+
+def reordered(part: Any) -> Any:
+    """The same policy as AWS may write it back: keys and lists in another order."""
+    if isinstance(part, dict):
+        return {key: reordered(part[key]) for key in reversed(part)}
+    if isinstance(part, list):
+        return [reordered(item) for item in reversed(part)]
+    return part
 
 
 def _shown(arn: str, named: dict[str, str]) -> str:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,16 +20,16 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from provisioning.embedded_aws import (
-    authorization,
     calls,
     directory,
     images,
-    refusals,
+    repository_policies,
     signature,
     vendor,
 )
-from provisioning.embedded_aws.authorization import Question, Verdict
+from provisioning.embedded_aws.access import Access
 from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.faults import Fault, Faults, Kind
 from provisioning.embedded_aws.login_tokens import LoginToken, Mint
 from provisioning.embedded_aws.refusals import Refusal
 from provisioning.embedded_aws.registry import Registry
@@ -66,8 +67,10 @@ class EmbeddedAws:
         self.calls: list[Call] = []
         self._strictness = Strictness(self.rules)
         self._mint = Mint()
-        self._registry = Registry(self.rules, self._mint, self._why_denied)
         self._policies = RepositoryPolicies()
+        self._access = Access(self.rules, self._policies)
+        self._registry = Registry(self.rules, self._mint, self._access.why_denied)
+        self.faults = Faults()
         self._pushed = 0
         self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
         vendor.found_portal()
@@ -171,14 +174,25 @@ class EmbeddedAws:
                     read, signed, self._root, skip_status=Broken.KEY_AT_API in self.rules.broken
                 )
                 call = calls.read(read, signed, caller)
-                self._authorize(call)
-                self._strictness.check(call)
+                self._access.require(call)
                 self.calls.append(call)
-                return self._carry_out(call, request, environ | {"wsgi.input": BytesIO(body)})
+                fault = self.faults.take(call)
+                if fault and fault.kind is Kind.REFUSED:
+                    raise fault.refusal
+                self._strictness.check(call)
+                environ["wsgi.input"] = BytesIO(body)
+                response = self._carry_out(call, request, environ, fault)
+                if fault and fault.kind is Kind.FAILED:
+                    raise fault.refusal
+                if fault and fault.kind is Kind.LOST:
+                    environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+                return response
         except Refusal as refusal:
             return _refused(signed.service, refusal)
 
-    def _carry_out(self, call: Call, request: Request, environ: dict[str, Any]) -> Response:
+    def _carry_out(
+        self, call: Call, request: Request, environ: dict[str, Any], fault: Fault | None
+    ) -> Response:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
         response = Response.from_app(self._moto, environ)
@@ -193,6 +207,10 @@ class EmbeddedAws:
             case "GetRepositoryPolicy":
                 content = json.loads(response.get_data())
                 shown = self._policies.shown(call.account_id, call.region, call.repository)
+                if fault and fault.kind is Kind.STALE:
+                    shown = self._policies.before(call)
+                if fault and fault.kind is Kind.REORDERED:
+                    shown = repository_policies.reordered(shown)
                 content["policyText"] = json.dumps(shown)
                 response.set_data(json.dumps(content))
         if not self.has_real_names:
@@ -222,52 +240,6 @@ class EmbeddedAws:
         }
         content = json.dumps({"authorizationData": [data]})
         return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
-
-    # --- Who may -----------------------------------------------------------------------
-
-    def _authorize(self, call: Call) -> None:
-        if call.caller.is_root or call.action == "sts:GetCallerIdentity":
-            return
-        question = Question(call.caller, call.action, call.resource, call.context)
-        if call.operation == "AssumeRole":
-            is_trusted = authorization.trusts(question, directory.trust_policy(call.resource))
-            reason = None if is_trusted else "the role's trust policy does not allow it"
-            reason = reason or self._why_identity_denies(question)
-        elif call.service == "ecr" and call.repository:
-            reason = self._why_denied(question, call.account_id, call.region, call.repository)
-        else:
-            reason = self._why_identity_denies(question)
-        if reason is not None:
-            raise refusals.denied(call.service, call.caller.arn, call.action, call.resource, reason)
-
-    def _why_identity_denies(self, question: Question) -> str | None:
-        if self._by_identity(question) is Verdict.ALLOWED:
-            return None
-        return f"no identity-based policy allows the {question.action} action"
-
-    def _why_denied(
-        self, question: Question, account_id: str, region: str, repository: str
-    ) -> str | None:
-        """Identity and repository policy together: in one account either is enough,
-        across accounts both are needed, and a Deny in either is final."""
-        by_identity = self._by_identity(question)
-        if Broken.REPOSITORY_POLICY in self.rules.broken:
-            by_repository = Verdict.ALLOWED
-        else:
-            policy = self._policies.shown(account_id, region, repository)
-            by_repository = authorization.by_resource(question, policy)
-        verdicts = (by_identity, by_repository)
-        if Verdict.DENIED in verdicts:
-            return "of an explicit deny"
-        needed = any if question.caller.account_id == account_id else all
-        if needed(verdict is Verdict.ALLOWED for verdict in verdicts):
-            return None
-        return f"no resource-based policy allows the {question.action} action"
-
-    def _by_identity(self, question: Question) -> Verdict:
-        if Broken.IDENTITY_POLICY in self.rules.broken:
-            return Verdict.ALLOWED
-        return authorization.by_identity(question, directory.identity_policies(question.caller))
 
 
 def _refused(service: str, refusal: Refusal) -> Response:

@@ -1,0 +1,60 @@
+"""Who may do what: identity and resource policies together, account by account."""
+
+from provisioning.embedded_aws import authorization, directory, refusals
+from provisioning.embedded_aws.authorization import Question, Verdict
+from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.repository_policies import RepositoryPolicies
+from provisioning.embedded_aws.rules import Broken, Rules
+
+
+class Access:
+    """``policies``: those of the repositories, as AWS goes by them."""
+
+    def __init__(self, rules: Rules, policies: RepositoryPolicies) -> None:
+        self._rules = rules
+        self._policies = policies
+
+    def require(self, call: Call) -> None:
+        """Raise Refusal unless the caller may make the call."""
+        if call.caller.is_root or call.action == "sts:GetCallerIdentity":
+            return
+        question = Question(call.caller, call.action, call.resource, call.context)
+        if call.operation == "AssumeRole":
+            is_trusted = authorization.trusts(question, directory.trust_policy(call.resource))
+            reason = None if is_trusted else "the role's trust policy does not allow it"
+            reason = reason or self._why_identity_denies(question)
+        elif call.service == "ecr" and call.repository:
+            reason = self.why_denied(question, call.account_id, call.region, call.repository)
+        else:
+            reason = self._why_identity_denies(question)
+        if reason is not None:
+            raise refusals.denied(call.service, call.caller.arn, call.action, call.resource, reason)
+
+    def _why_identity_denies(self, question: Question) -> str | None:
+        if self._by_identity(question) is Verdict.ALLOWED:
+            return None
+        return f"no identity-based policy allows the {question.action} action"
+
+    def why_denied(
+        self, question: Question, account_id: str, region: str, repository: str
+    ) -> str | None:
+        """Identity and repository policy together: in one account either is enough,
+        across accounts both are needed, and a Deny in either is final."""
+        by_identity = self._by_identity(question)
+        if Broken.REPOSITORY_POLICY in self._rules.broken:
+            by_repository = Verdict.ALLOWED
+        else:
+            policy = self._policies.shown(account_id, region, repository)
+            by_repository = authorization.by_resource(question, policy)
+        verdicts = (by_identity, by_repository)
+        if Verdict.DENIED in verdicts:
+            return "of an explicit deny"
+        needed = any if question.caller.account_id == account_id else all
+        if needed(verdict is Verdict.ALLOWED for verdict in verdicts):
+            return None
+        return f"no resource-based policy allows the {question.action} action"
+
+    def _by_identity(self, question: Question) -> Verdict:
+        if Broken.IDENTITY_POLICY in self._rules.broken:
+            return Verdict.ALLOWED
+        return authorization.by_identity(question, directory.identity_policies(question.caller))

@@ -1,0 +1,57 @@
+"""Faults laid on operations, as a test asks: they lie under botocore's retries and over
+the backend, so that a call can be refused without effect, or take effect and be lost."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.refusals import Refusal
+
+
+class Kind(Enum):
+    REFUSED = "refused without effect"
+    FAILED = "done, and answered with an error"
+    LOST = "done, and the connection dropped before the answer"
+    STALE = "answered with what was before the last change"
+    REORDERED = "answered in another order, as AWS does with policies"
+
+
+@dataclass
+class Fault:
+    """On the next ``times`` calls of ``operation``; on a ``subject`` only, where one is
+    given: a user's or a repository's name."""
+
+    operation: str
+    kind: Kind
+    times: int = 1
+    status: int = 500
+    code: str = "ServiceFailure"
+    message: str = "The service failed."
+    subject: str = ""
+
+    @property
+    def refusal(self) -> Refusal:
+        return Refusal(self.status, self.code, self.message)
+
+
+class Faults:
+    """The faults that are laid."""
+
+    def __init__(self) -> None:
+        self._laid: list[Fault] = []
+
+    def lay(self, fault: Fault) -> None:
+        self._laid.append(fault)
+
+    def take(self, call: Call) -> Fault | None:
+        """The fault that this call meets, if any; it is used up by it."""
+        for fault in self._laid:
+            is_met = fault.operation == call.operation and fault.times > 0
+            if is_met and fault.subject in ("", call.user_name, call.repository):
+                fault.times -= 1
+                return fault
+        return None
+
+    @property
+    def are_used_up(self) -> bool:
+        return all(fault.times == 0 for fault in self._laid)

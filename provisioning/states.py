@@ -72,12 +72,13 @@ def move(row: models.Model, to: str, *, field: str, **changes: Any) -> None:
     """Move ``row.field`` from the state that ``row`` was read in to ``to``.
 
     A compare-and-set: of two who move the same row, one gets IllegalMove. ``changes``
-    are written by the same UPDATE. Does nothing where the row is there already.
+    are written by the same UPDATE. Where the row is there already, nothing is done, and
+    ``changes`` are refused: they belong to a move.
     """
     current = getattr(row, field)
     if current == to and not changes:
         return
-    if to != current and to not in MOVES.get(current, set()):
+    if to not in MOVES.get(current, set()):
         raise IllegalMove(f"{row} is {current} and cannot become {to}.")
     manager = type(row)._default_manager
     if manager.filter(pk=row.pk, **{field: current}).update(**{field: to}, **changes) != 1:

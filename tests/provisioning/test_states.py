@@ -86,7 +86,7 @@ def test_move_to_where_the_row_is_does_nothing(pull_user: PullUser) -> None:
     assert PullUser.objects.get().wanted == "absent"
 
 
-def test_changes_are_written_even_if_the_row_is_there_already(pull_user: PullUser) -> None:
-    now = timezone.now()
-    move(pull_user, Wanted.PRESENT, field="wanted", due_at=now)
-    assert PullUser.objects.get().due_at == now
+def test_changes_without_a_move_are_refused(pull_user: PullUser) -> None:
+    with pytest.raises(IllegalMove, match="is present and cannot become present"):
+        move(pull_user, Wanted.PRESENT, field="wanted", due_at=timezone.now())
+    assert PullUser.objects.get().due_at is None

@@ -140,6 +140,13 @@ class EntitlementAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         prepare(obj, by=_by(request))
 
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return super().add_view(request, *args, **kwargs)
+        except (NotAllowed, Refused) as error:
+            messages.error(request, str(error))
+            return redirect(request.get_full_path())
+
     # --- Deciding ------------------------------------------------------------------
 
     def get_urls(self) -> list[URLPattern]:

@@ -12,7 +12,7 @@ from provisioning.flows.reveal import reveal
 from provisioning.lease import claim
 from provisioning.models import AccessKey, Grant, OneTimeSecret, PullUser, Repository
 from tests.aws import Aws
-from tests.provisioning.test_reconcile import approved
+from tests.provisioning.test_reconcile import LOGIN_POLICY, approved
 from tests.turns import take_turns
 
 
@@ -106,7 +106,22 @@ def test_namesake_made_in_place_of_a_user_is_let_in_anew(aws: Aws, cast: Cast) -
         Path="/ecr-portal/",
         Tags=[{"Key": key, "Value": value} for key, value in tags],
     )
+    aws.iam.attach_user_policy(UserName="birch-bank", PolicyArn=LOGIN_POLICY)
     PullUser.objects.update(due_at=timezone.now())
     take_turns()
     take_turns(even_if_not_due=True)
     assert_pulls(aws, cast)
+
+
+def test_grant_that_the_policy_lost_waits_again(cast: Cast) -> None:
+    approved(cast)
+    PullUser.objects.update(status="ready", arn="arn:aws:iam::1:user/x", due_at=None)
+    Grant.objects.update(status="ready")
+    grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
+    lease = claim(Repository, grant.repository_id)
+    assert lease is not None
+    due = reconcile._record_grants(lease, present=[grant], granted=[], gone=[])
+    grant.refresh_from_db()
+    assert grant.status == "waiting"
+    assert due.pull_users == {grant.pull_user_id}
+    assert PullUser.objects.get().due_at is not None

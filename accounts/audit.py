@@ -32,7 +32,7 @@ class AuditQuerySet(models.QuerySet["AuditEvent"]):
     def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditError("Audit lines cannot be changed.")
 
-    bulk_update = update_or_create = update
+    bulk_create = bulk_update = update_or_create = update
 
     def delete(self) -> NoReturn:
         raise AuditError("Audit lines cannot be deleted.")
@@ -60,6 +60,8 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ["-at", "-pk"]
+        # What Django itself uses, as when a line is added to another person's, is held too.
+        base_manager_name = "objects"
 
     def __str__(self) -> str:
         return f"{self.actor_label} {self.get_deed_display()}: {self.subject}"
@@ -67,7 +69,8 @@ class AuditEvent(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise AuditError("Audit lines cannot be changed.")
-        super().save(*args, **kwargs)
+        # Else a new line with an old one's id would take its place.
+        super().save(*args, **kwargs | {"force_insert": True})
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditError("Audit lines cannot be deleted.")

@@ -155,6 +155,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ["-at", "-pk"],
+                "base_manager_name": "objects",
             },
         ),
         migrations.CreateModel(

@@ -1,0 +1,75 @@
+"""The migrations: complete, and passable in both directions."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.services import postgresql
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def manage(folder: Path, *words: str, **environment: str) -> str:
+    """Run a command of manage.py with a state of its own. Returns what it says."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", *words],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            "EMBEDDED": "true",
+            "STATE_DIR": str(folder),
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_models_and_migrations_agree(tmp_path: Path) -> None:
+    assert "No changes detected" in manage(tmp_path, "makemigrations", "--check", "--dry-run")
+
+
+def test_migrations_go_back_to_nothing_and_forth_again(tmp_path: Path) -> None:
+    manage(tmp_path, "migrate")
+    manage(tmp_path, "migrate", "provisioning", "zero")
+    manage(tmp_path, "migrate", "accounts", "zero")
+    for app in ("accounts", "provisioning"):
+        assert "[X]" not in manage(tmp_path, "showmigrations", app)
+    manage(tmp_path, "migrate")
+    for app in ("accounts", "provisioning"):
+        assert "[ ]" not in manage(tmp_path, "showmigrations", app)
+
+
+LINE = """
+INSERT INTO accounts_auditevent (at, deed, actor_label, subject, reason)
+VALUES (now(), 'approved', 'Sandra', 'Acme Server', '')
+"""
+
+
+@pytest.mark.timeout(120)
+def test_postgresql_itself_refuses_to_change_or_delete_an_audit_line(tmp_path: Path) -> None:
+    with postgresql() as address:
+        manage(tmp_path, "migrate", DATABASE_URL=address)
+        with psycopg.connect(address, autocommit=True) as database:
+            database.execute(LINE)
+            for change in (
+                "UPDATE accounts_auditevent SET subject = 'something else'",
+                "DELETE FROM accounts_auditevent",
+            ):
+                with pytest.raises(psycopg.errors.RaiseException, match="neither changed nor del"):
+                    database.execute(change)
+            rows = database.execute("SELECT subject FROM accounts_auditevent").fetchall()
+        assert rows == [("Acme Server",)]
+        manage(tmp_path, "migrate", "accounts", "zero", DATABASE_URL=address)
+        with psycopg.connect(address) as database:
+            left = database.execute(
+                "SELECT proname FROM pg_proc WHERE proname LIKE 'accounts_%'"
+            ).fetchall()
+        assert left == []

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.audit import Deed, record
 from accounts.permissions import OPERATE, require_staff
-from provisioning import plan
+from provisioning import plan, vault
 from provisioning.flows import By, Refused
 from provisioning.models import AccessKey, PullUser
 from provisioning.states import Wanted
@@ -47,6 +47,7 @@ def reissue(
     for key in goes_now | {current}:
         key.retires_at = now if key in goes_now else now + overlap
         key.save(update_fields=["retires_at"])
+    vault.burn(*goes_now)
     pull_user.due_at = now
     pull_user.save(update_fields=["due_at"])
     record(

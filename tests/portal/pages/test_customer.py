@@ -225,6 +225,9 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
 }
 
 
+WITH_CREDENTIALS = {"Needs attention", "Ready"}
+
+
 @pytest.mark.parametrize("label", STATES)
 def test_access_page_says_what_is_so(cast: Cast, label: str) -> None:
     scene, said, later_steps, moves = STATES[label]
@@ -234,6 +237,8 @@ def test_access_page_says_what_is_so(cast: Cast, label: str) -> None:
     assert f"Progress {label}" in words(shown)
     assert said in words(shown)
     assert steps(shown) == {"Requested": "done"} | later_steps
+    # Credentials are there from the moment that they can be revealed.
+    assert ('id="credentials"' in shown.content.decode()) is (label in WITH_CREDENTIALS)
     # While it moves, the page asks for its fragment again, and at the end for all of it.
     assert ('hx-trigger="every 2s"' in shown.content.decode()) is moves
     fragment = client.get(page(entitlement), headers=HTMX)

@@ -207,6 +207,16 @@ def test_credentials_that_are_not_ready_are_said_to_be_so(cast: Cast, address: s
     assert is_sealed()
 
 
+def test_secret_that_cannot_be_opened_is_said_to_be_so_and_kept(cast: Cast, address: str) -> None:
+    sealed = OneTimeSecret.objects.get().sealed
+    OneTimeSecret.objects.update(sealed=bytes(sealed or b"").replace(b"embedded:", b"lost:"))
+    client = as_user(cast.alice)
+    confirm(client, address)
+    shown = client.post(address, follow=True)
+    assert "Ops can put the key back, or reissue the credentials." in words(shown)
+    assert is_sealed()
+
+
 # --- Nowhere -----------------------------------------------------------------------
 
 # The secret, a half of it, and what base64 makes of it.

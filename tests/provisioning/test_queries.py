@@ -139,7 +139,8 @@ def test_trouble_of_a_user_that_was_ready_is_not_hidden(cast: Cast) -> None:
 def test_trouble_of_a_repository_is_not_that_of_who_is_in_it_already(cast: Cast) -> None:
     approved(cast)
     provision(cast.birch)
-    Repository.objects.update(attention="The policy is full.", failures=3)
+    Repository.objects.filter(name="acme/agent").update(attention="The policy is full.")
+    Repository.objects.filter(name="acme/server").update(failures=3)
     assert progress().state == "ready"
     entitlement = queries.entitlements().get()
     assert [row.name for row in queries.stuck_repositories(entitlement)] == [

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 # A secret access key is 40 characters of base64. Capitals, small letters and digits are
 # all among them, which tells it from the path of a file.
 SECRET = re.compile(
-    r"(?<![A-Za-z0-9/+=])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])"
+    r"(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])"
     r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 )
 MASK = "[masked]"
@@ -30,8 +30,8 @@ class JsonFormatter(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": masked(record.getMessage()),
         }
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return masked(json.dumps(line))
+            line["exception"] = masked(self.formatException(record.exc_info))
+        return json.dumps(line)

@@ -1,10 +1,13 @@
 """Every address of the site."""
 
+from allauth.account import views as account_views
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.totp import views as mfa_views
 from django.contrib import admin
 from django.urls import include, path
 
 from portal.pages import customer, health, ops
+from portal.pages.fresh import fresh_proof_required
 
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -29,6 +32,10 @@ ops_urls = [
 urlpatterns = [
     path("", include((customer_urls, "customer"))),
     path("ops/", include((ops_urls, "ops"))),
+    # Who has nothing to confirm with could else make herself something, from an old session.
+    path("account/password/set/", fresh_proof_required(account_views.password_set)),
+    path("account/email/", fresh_proof_required(account_views.email)),
+    path("account/2fa/totp/activate/", fresh_proof_required(mfa_views.activate_totp)),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live),

@@ -34,9 +34,9 @@ def settle(customer: Customer) -> Due:
 
     Call it in the transaction of the deed that changed an entitlement.
     """
-    now = timezone.now()
     # One deed at a time for a customer; SQLite's transactions are alone anyway.
     Customer.objects.select_for_update().get(pk=customer.pk)
+    now = timezone.now()
     opened = _opened(customer, now)
     for repository in opened:
         _want_grant(customer, repository, now)
@@ -91,19 +91,23 @@ def _want_grant(customer: Customer, repository: Repository, now: datetime) -> No
     grant, _ = Grant.objects.get_or_create(pull_user=pull_user, repository=repository)
     if grant.wanted != Wanted.PRESENT:
         move(grant, Wanted.PRESENT, field="wanted", changed_at=now)
+        # Whatever its status says: a turn under way may be about to write another.
+        Repository.objects.filter(pk=repository.pk).update(due_at=now)
 
 
 def _unwant_grants(customer: Customer, *, keep: list[Repository], now: datetime) -> None:
-    Grant.objects.filter(pull_user__customer=customer, wanted=Wanted.PRESENT).exclude(
-        repository__in=keep
-    ).update(wanted=Wanted.ABSENT, changed_at=now)
+    wanted = Grant.objects.filter(pull_user__customer=customer, wanted=Wanted.PRESENT)
+    leaving = wanted.exclude(repository__in=keep)
+    repositories = list(leaving.values_list("repository_id", flat=True))
+    leaving.update(wanted=Wanted.ABSENT, changed_at=now)
+    Repository.objects.filter(pk__in=repositories).update(due_at=now)
 
 
 def _unwant_pull_users(customer: Customer) -> None:
     needed = Grant.objects.filter(pull_user=OuterRef("pk"), wanted=Wanted.PRESENT)
     idle = PullUser.objects.filter(~Exists(needed), customer=customer, wanted=Wanted.PRESENT)
     idle_pks = list(idle.values_list("pk", flat=True))
-    PullUser.objects.filter(pk__in=idle_pks).update(wanted=Wanted.ABSENT)
+    PullUser.objects.filter(pk__in=idle_pks).update(wanted=Wanted.ABSENT, due_at=timezone.now())
     keys = AccessKey.objects.filter(pull_user__in=idle_pks)
     vault.burn(*keys)
     keys.update(wanted=KeyStatus.DELETED)

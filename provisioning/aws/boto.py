@@ -9,6 +9,7 @@ import boto3
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.parsers import ResponseParserError
 from botocore.session import Session
 from botocore.session import get_session as get_botocore_session
 from django.conf import settings
@@ -83,7 +84,8 @@ def _translated(operation: str) -> Iterator[None]:
             "The portal has no AWS credentials of its own. The portal's operator can give it an "
             "identity (docs/aws-role.md)."
         ) from None
-    except BotoCoreError as error:
+    # A parser's error holds the whole answer in its text, a secret access key with it.
+    except (BotoCoreError, ResponseParserError) as error:
         raise errors.Unreachable(
             f"AWS could not be reached. ({operation}: {type(error).__name__})"
         ) from None

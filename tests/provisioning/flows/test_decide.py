@@ -155,3 +155,16 @@ def test_changed_product_changes_what_its_customers_may_pull(
     product_changed(cast.server)
     settle_dates()
     assert wanted_grants() == {"acme/reports"}
+
+
+def test_withdrawal_beside_a_turn_that_has_yet_to_record_is_not_forgotten(
+    cast: Cast, entitlement: Entitlement
+) -> None:
+    # The grant was gone once; a turn that has read it as wanted is about to write "ready".
+    approve(entitlement, by=By(cast.sandra))
+    Grant.objects.update(status="gone")
+    PullUser.objects.update(status="gone", due_at=None)
+    Repository.objects.update(due_at=None)
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    assert PullUser.objects.get().due_at is not None
+    assert Repository.objects.filter(due_at__isnull=False).count() == 2

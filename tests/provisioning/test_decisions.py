@@ -1,0 +1,191 @@
+"""Sales decide in the admin: one or many, with dates and a note, and each by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import AuditEvent, Customer
+from provisioning.admin import DECIDE_AT_ONCE, decision_url
+from provisioning.demo.cast import Cast
+from provisioning.flows import By
+from provisioning.flows.decide import approve
+from provisioning.models import Entitlement, Grant, PullUser
+from tests.portal.pages.everywhere import database
+from tests.portal.pages.reading import as_user, words
+from tests.provisioned import approved
+from tests.provisioning.sales import LIST, choose, decide, states
+
+
+def test_list_shows_who_waits_for_what_and_how_long(
+    cast: Cast, sandra: Client, birchs: Entitlement
+) -> None:
+    Entitlement.objects.update(requested_at=timezone.now() - timedelta(days=3, hours=1))
+    shown = words(sandra.get(LIST))
+    assert "Birch Bank Acme Server Requested PO-7 3 days" in shown
+    assert "Birch Bank" in words(sandra.get(f"{LIST}?q=PO-7"))
+    assert "Birch Bank Acme Server" not in words(sandra.get(f"{LIST}?q=PO-8"))
+
+
+def test_request_is_approved_from_its_own_page(sandra: Client, birchs: Entitlement) -> None:
+    page = sandra.get(f"{LIST}{birchs.pk}/change/")
+    address = decision_url("approve", [birchs.pk])
+    assert f'href="{address}"' in page.content.decode()
+    form = sandra.get(address)
+    assert "Birch Bank: Acme Server, reference PO-7" in words(form)
+    assert "acme/agent, acme/server" in words(form)
+    shown = sandra.post(address, {"note": "Welcome"}, follow=True)
+    assert "1 approved." in words(shown)
+    birchs.refresh_from_db()
+    assert (birchs.state, birchs.decision_note, birchs.ends_at) == ("approved", "Welcome", None)
+    assert Grant.objects.count() == 2
+
+
+def test_many_are_chosen_and_approved_at_once(
+    sandra: Client, birchs: Entitlement, cedars: Entitlement
+) -> None:
+    form = choose(sandra, "approve", birchs, cedars)
+    assert "Birch Bank" in words(form)
+    assert "Cedar Clinic" in words(form)
+    assert 'value="Approve 2"' in form.content.decode()
+    assert set(states().values()) == {"requested"}
+    shown = decide(sandra, "approve", birchs, cedars)
+    assert "2 approved." in words(shown)
+    assert set(states().values()) == {"approved"}
+    assert PullUser.objects.count() == 2
+    assert AuditEvent.objects.filter(deed="approved").count() == 2
+
+
+def test_dates_are_whole_days_and_the_last_one_is_inclusive(
+    sandra: Client, birchs: Entitlement
+) -> None:
+    today = timezone.localdate()
+    first, last = today + timedelta(days=10), today + timedelta(days=20)
+    decide(sandra, "approve", birchs, first_day=str(first), last_day=str(last))
+    birchs.refresh_from_db()
+    midnight = datetime.min.time()
+    assert birchs.starts_at == datetime.combine(first, midnight, UTC)
+    assert birchs.ends_at == datetime.combine(last, midnight, UTC) + timedelta(days=1)
+    assert not Grant.objects.exists()
+
+
+def test_access_may_end_today_and_begins_at_once_if_its_first_day_has_come(
+    sandra: Client, birchs: Entitlement
+) -> None:
+    today = timezone.localdate()
+    before = timezone.now()
+    decide(sandra, "approve", birchs, first_day=str(today), last_day=str(today))
+    birchs.refresh_from_db()
+    assert birchs.state == "approved"
+    assert birchs.starts_at is not None
+    assert before <= birchs.starts_at <= timezone.now()
+    assert Grant.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ({"last_day": -1}, "The end must lie after the start and in the future."),
+        ({"first_day": 5, "last_day": 4}, "The end must lie after the start and in the future."),
+        ({"last_day": "soon"}, "Enter a valid date."),
+        ({"first_day": "31/02/2027"}, "Enter a valid date."),
+    ],
+)
+def test_dates_that_cannot_be_change_nothing_and_are_said(
+    sandra: Client, birchs: Entitlement, days: dict[str, int | str], said: str
+) -> None:
+    today = timezone.localdate()
+    fields = {
+        name: str(today + timedelta(days=day)) if isinstance(day, int) else day
+        for name, day in days.items()
+    }
+    before = database()
+    assert said in words(decide(sandra, "approve", birchs, **fields))
+    assert database() == before
+
+
+def test_rejection_tells_the_customer_why(cast: Cast, sandra: Client, birchs: Entitlement) -> None:
+    assert "Nothing is opened." in words(choose(sandra, "reject", birchs))
+    shown = decide(sandra, "reject", birchs, note="Please renew the contract first.")
+    assert "1 rejected." in words(shown)
+    assert states() == {"birch-bank": "rejected"}
+    page = as_user(cast.alice).get(f"/access/{birchs.pk}/")
+    assert "Please renew the contract first." in words(page)
+
+
+@pytest.mark.parametrize("note", ["", "   "])
+def test_rejection_without_a_note_changes_nothing_and_says_so(
+    sandra: Client, birchs: Entitlement, note: str
+) -> None:
+    shown = decide(sandra, "reject", birchs, note=note)
+    assert "This field is required." in words(shown)
+    assert states() == {"birch-bank": "requested"}
+
+
+def test_withdrawal_needs_a_reason_and_takes_the_grants(cast: Cast, sandra: Client) -> None:
+    entitlement = approved(cast)
+    assert "This field is required." in words(decide(sandra, "withdraw", entitlement, reason=""))
+    assert states() == {"birch-bank": "approved"}
+    shown = decide(sandra, "withdraw", entitlement, reason="Contract ended")
+    assert "1 withdrawn." in words(shown)
+    assert states() == {"birch-bank": "withdrawn"}
+    assert not Grant.objects.filter(wanted="present").exists()
+
+
+def test_decided_row_is_refused_in_words_and_the_others_go_through(
+    cast: Cast, sandra: Client, birchs: Entitlement, cedars: Entitlement
+) -> None:
+    approve(birchs, by=By(cast.sandra), note="First")
+    shown = decide(sandra, "approve", birchs, cedars, note="Second")
+    assert "Acme Server for Birch Bank is approved; it cannot become approved." in words(shown)
+    assert "1 approved." in words(shown)
+    assert states() == {"birch-bank": "approved", "cedar-clinic": "approved"}
+    birchs.refresh_from_db()
+    assert birchs.decision_note == "First"
+
+
+@pytest.mark.parametrize("decision", ["approve", "reject", "withdraw"])
+def test_what_is_over_is_not_decided_again(
+    sandra: Client, birchs: Entitlement, decision: str
+) -> None:
+    decide(sandra, "approve", birchs)
+    decide(sandra, "withdraw", birchs, reason="Contract ended")
+    before = database()
+    shown = decide(sandra, decision, birchs, note="Again", reason="Again")
+    assert "Acme Server for Birch Bank is withdrawn; it cannot become" in words(shown)
+    assert database() == before
+
+
+def test_product_that_opens_nothing_is_refused_in_words(
+    cast: Cast, sandra: Client, birchs: Entitlement
+) -> None:
+    cast.server.repositories.clear()
+    assert "opens no repository yet" in words(decide(sandra, "approve", birchs))
+    assert states() == {"birch-bank": "requested"}
+
+
+def test_too_many_at_once_are_refused(cast: Cast, sandra: Client) -> None:
+    for number in range(DECIDE_AT_ONCE + 1):
+        customer = Customer.objects.create(name=f"C {number}", slug=f"c-{number}")
+        customer.entitlements.create(product=cast.server, requested_by=cast.sandra)
+    first = Entitlement.objects.values_list("pk", flat=True)[0]
+    fields = {"action": "approve_selected", "select_across": "1", "_selected_action": [first]}
+    assert f"Choose {DECIDE_AT_ONCE} at the most." in words(sandra.post(LIST, fields, follow=True))
+    Entitlement.objects.filter(pk=first).delete()
+    fields["_selected_action"] = [Entitlement.objects.values_list("pk", flat=True)[0]]
+    form = sandra.post(LIST, fields, follow=True).content.decode()
+    assert f'value="Approve {DECIDE_AT_ONCE}"' in form
+
+
+@pytest.mark.parametrize("query", ["", "?pk=999", "?pk=x", "?pk=1%27"])
+def test_decision_on_nothing_says_so(sandra: Client, cast: Cast, query: str) -> None:
+    address = decision_url("approve", []).partition("?")[0] + query
+    assert "Nothing was chosen." in words(sandra.get(address))
+    before = database()
+    assert sandra.post(address, {"note": ""}).status_code == 302
+    assert database() == before
+
+
+def test_unknown_decision_is_not_found(sandra: Client) -> None:
+    assert sandra.get(f"{LIST}decide/destroy/").status_code == 404

@@ -16,9 +16,18 @@ class Deed(models.TextChoices):
     REQUESTED = "requested", "requested access"
     APPROVED = "approved", "approved access"
     REJECTED = "rejected", "rejected a request"
+    EXTENDED = "extended", "changed the term of access"
+    SUSPENDED = "suspended", "suspended access"
+    RESUMED = "resumed", "resumed access"
     WITHDREW = "withdrew", "withdrew access"
     REVEALED = "revealed", "revealed credentials"
     REISSUED = "reissued", "reissued credentials"
+    ROTATED = "rotated", "rotated credentials"
+    DEACTIVATED = "deactivated", "deactivated an access key"
+    ACTIVATED = "activated", "activated an access key"
+    LABELLED = "labelled", "added a pull user"
+    UNLABELLED = "unlabelled", "removed a pull user"
+    CHOSE = "chose", "decided on a finding"
     RETRIED = "retried", "asked for another try"
 
 

@@ -52,6 +52,8 @@ class Customer(models.Model):
         "changed once there is a pull user; short names leave room for more customers.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
+    # Nothing can be pulled while it is set.
+    suspended_at = models.DateTimeField(null=True, editable=False)
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
     )

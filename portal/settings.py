@@ -276,3 +276,21 @@ AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerReg
 REPOSITORY_PACE = timedelta(seconds=env.integer("REPOSITORY_PACE_SECONDS", 5))
 # How long one AWS call may take: to connect, and to answer (seconds).
 AWS_TIMEOUTS = (5, 20)
+# Calls a second that all workers together ask of an account's service or of one operation;
+# none: as fast as they can.
+AWS_RATES: dict[str, float] = (
+    {} if EMBEDDED else {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1}
+)
+LIMITER_URL = CELERY_BROKER_URL
+
+# --- Life after provisioning ---------------------------------------------------------
+
+# How old an access key may become; none: as old as it likes.
+KEY_LIFETIME = timedelta(days=env.integer("KEY_LIFETIME_DAYS", 90, minimum=0))
+# How long a sealed secret waits for its customer before it is destroyed with its key.
+UNCLAIMED_AFTER = timedelta(days=env.integer("UNCLAIMED_DAYS", 7, minimum=1))
+# How often AWS is read though nothing changed; how much later drift is looked at a second
+# time; and whether it is then repaired by itself.
+OBSERVE_EVERY = timedelta(hours=env.integer("OBSERVE_HOURS", 12, minimum=1))
+DRIFT_CONFIRM = timedelta(seconds=env.integer("DRIFT_CONFIRM_SECONDS", 60))
+DRIFT_REPAIR = env.boolean("DRIFT_REPAIR", default=True)

@@ -42,6 +42,11 @@ class Lease:
                 raise LeaseLost
             yield
 
+    def renew(self) -> None:
+        """Hold the lease for another LEASE. Raises LeaseLost."""
+        with self.writing():
+            pass
+
     def release(self, next_due: datetime | None, **changes: Any) -> bool:
         """Give the row back, due again at ``next_due`` (None: when somebody asks).
 

@@ -38,6 +38,10 @@ def user_arn(account_id: str, path: str, name: str) -> str:
     return f"arn:aws:iam::{account_id}:user{path}{name}"
 
 
+def repository_arn(account_id: str, region: str, name: str) -> str:
+    return f"arn:aws:ecr:{region}:{account_id}:repository/{name}"
+
+
 def repository_uri(account_id: str, region: str, name: str) -> str:
     """Where ``docker pull`` finds a repository, without a tag."""
     return f"{account_id}.dkr.ecr.{region}.amazonaws.com/{name}"

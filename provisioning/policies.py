@@ -13,6 +13,8 @@ Document = dict[str, Any]
 VERSION = "2012-10-17"
 # Marks the one statement of a repository's policy that the portal owns.
 OUR_SID = "EcrPortal"
+# The inline policy of a pull user for the repositories whose own policy has no room.
+USER_POLICY_NAME = "EcrPortalPull"
 # What docker pull needs, and the check that is customarily granted with it.
 PULL_ACTIONS = (
     "ecr:BatchCheckLayerAvailability",
@@ -44,6 +46,12 @@ def from_json(text: str) -> Document:
     return document
 
 
+def from_found(found: str | Document) -> Document:
+    """A document as IAM's answers have it: botocore has decoded those of most operations.
+    Raises MalformedPolicy."""
+    return from_json(found if isinstance(found, str) else json.dumps(found))
+
+
 def login_policy() -> Document:
     """Lets its bearer sign in to every registry of the account, and nothing else.
 
@@ -66,14 +74,42 @@ def repository_policy(observed: Document | None, user_arns: Collection[str]) -> 
     """The policy a repository should have: every statement found there that is not ours,
     untouched and in its order, then ours, which names exactly ``user_arns``.
 
-    None means that there should be no policy at all.
+    Only the dead are left out of foreign statements: ECR shows a deleted user by its id, and
+    refuses a document that names it. None means that there should be no policy at all.
     """
-    foreign = [s for s in statements(observed) if s.get("Sid") != OUR_SID]
+    foreign = [_without_dead(s) for s in statements(observed) if s.get("Sid") != OUR_SID]
+    kept = [statement for statement in foreign if statement is not None]
     ours = [pull_statement(user_arns)] if user_arns else []
-    if not foreign and not ours:
+    if not kept and not ours:
         return None
-    kept = {key: value for key, value in (observed or {}).items() if key != "Statement"}
-    return {"Version": VERSION} | kept | {"Statement": foreign + ours}
+    rest = {key: value for key, value in (observed or {}).items() if key != "Statement"}
+    return {"Version": VERSION} | rest | {"Statement": kept + ours}
+
+
+def dead_principals(document: Document | None) -> set[str]:
+    """The deleted users and roles that foreign statements still name, by their ids."""
+    foreign = [s for s in statements(document) if s.get("Sid") != OUR_SID]
+    return {who for statement in foreign for who in _aws_principals(statement) if _is_dead(who)}
+
+
+def _without_dead(statement: Document) -> Document | None:
+    named = _aws_principals(statement)
+    alive = [who for who in named if not _is_dead(who)]
+    if len(alive) == len(named):
+        return statement
+    principal = {key: value for key, value in statement["Principal"].items() if key != "AWS"}
+    principal |= {"AWS": alive} if alive else {}
+    return statement | {"Principal": principal} if principal else None
+
+
+def _aws_principals(statement: Document) -> list[str]:
+    principal = statement.get("Principal")
+    return _as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
+
+
+def _is_dead(principal: str) -> bool:
+    # "Unique identifiers", IAM user guide: AIDA for users, AROA for roles.
+    return str(principal).startswith(("AIDA", "AROA"))
 
 
 def pull_statement(user_arns: Iterable[str]) -> Document:
@@ -86,13 +122,48 @@ def pull_statement(user_arns: Iterable[str]) -> Document:
     }
 
 
+def user_policy(repository_arns: Collection[str]) -> Document | None:
+    """A pull user's own policy, which opens exactly these repositories; None for none."""
+    if not repository_arns:
+        return None
+    statement = {
+        "Sid": OUR_SID,
+        "Effect": "Allow",
+        "Action": list(PULL_ACTIONS),
+        "Resource": sorted(repository_arns),
+    }
+    return {"Version": VERSION, "Statement": [statement]}
+
+
+def opened_by(document: Document | None) -> frozenset[str] | None:
+    """The repositories that a pull user's own policy opens; None where the document is not
+    one that the portal writes."""
+    found = [
+        arn for statement in statements(document) for arn in _as_list(statement.get("Resource", []))
+    ]
+    return frozenset(found) if same_meaning(document, user_policy(found)) else None
+
+
+def our_statements(document: Document | None) -> list[Document]:
+    return [s for s in statements(document) if s.get("Sid") == OUR_SID]
+
+
 def principals(document: Document | None) -> set[str]:
     """Who our own statement names in a document found in AWS."""
-    found: set[str] = set()
+    return {who for statement in our_statements(document) for who in _aws_principals(statement)}
+
+
+def pullers(document: Document | None) -> list[tuple[str, str]]:
+    """Whom a repository's policy lets pull, each with the Sid that does it. What other
+    statements deny, and conditions, are not counted."""
+    found = []
     for statement in statements(document):
-        if statement.get("Sid") == OUR_SID and isinstance(statement.get("Principal"), dict):
-            found.update(_as_list(statement["Principal"].get("AWS", [])))
-    return found
+        actions = {str(action).lower() for action in _as_list(statement.get("Action", []))}
+        if statement.get("Effect") == "Allow" and actions & {"*", "ecr:*", "ecr:batchgetimage"}:
+            anybody = ["*"] if statement.get("Principal") == "*" else []
+            sid = str(statement.get("Sid", ""))
+            found += [(str(who), sid) for who in anybody + _aws_principals(statement)]
+    return sorted(found)
 
 
 def same_meaning(one: Document | None, other: Document | None) -> bool:
@@ -114,68 +185,12 @@ def _normal_part(part: Any) -> Any:
     return tuple(sorted(str(item) for item in _as_list(part)))
 
 
+def same_statement(document: Document | None, user_arns: Collection[str]) -> bool:
+    """Whether our part of the document names exactly ``user_arns``, and nothing else."""
+    wanted = [pull_statement(user_arns)] if user_arns else []
+    found = our_statements(document)
+    return [_normal_part(s) for s in found] == [_normal_part(s) for s in wanted]
+
+
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def portal_role_policy(account_id: str, path: str, login_policy_name: str) -> Document:
-    """The least that the portal's own role needs in a registry's account: IAM users under
-    its ``path`` only, and the policies of the account's repositories.
-
-    It names the one login policy and no other: who may make any policy and attach it to
-    a user with keys has the whole account.
-    """
-    users = f"arn:aws:iam::{account_id}:user{path}*"
-    login_policy = f"arn:aws:iam::{account_id}:policy{path}{login_policy_name}"
-    return {
-        "Version": VERSION,
-        "Statement": [
-            {
-                # IAM looks for a user that is not there under no path, so that a role held
-                # to a path would be denied where it should be told that there is none.
-                "Sid": "LookAtUsers",
-                "Effect": "Allow",
-                "Action": ["iam:GetUser", "iam:ListAccessKeys", "iam:ListAttachedUserPolicies"],
-                "Resource": f"arn:aws:iam::{account_id}:user/*",
-            },
-            {
-                "Sid": "PullUsers",
-                "Effect": "Allow",
-                "Action": [
-                    "iam:CreateAccessKey",
-                    "iam:CreateUser",
-                    "iam:DeleteAccessKey",
-                    "iam:DeleteUser",
-                    "iam:DetachUserPolicy",
-                    "iam:TagUser",
-                    "iam:UpdateAccessKey",
-                ],
-                "Resource": users,
-            },
-            {
-                "Sid": "AttachTheLoginPolicyOnly",
-                "Effect": "Allow",
-                "Action": "iam:AttachUserPolicy",
-                "Resource": users,
-                "Condition": {"ArnEquals": {"iam:PolicyARN": login_policy}},
-            },
-            {
-                "Sid": "LoginPolicy",
-                "Effect": "Allow",
-                "Action": ["iam:CreatePolicy", "iam:GetPolicy"],
-                "Resource": login_policy,
-            },
-            {
-                "Sid": "RepositoryPolicies",
-                "Effect": "Allow",
-                "Action": [
-                    "ecr:DeleteRepositoryPolicy",
-                    "ecr:DescribeImages",
-                    "ecr:DescribeRepositories",
-                    "ecr:GetRepositoryPolicy",
-                    "ecr:SetRepositoryPolicy",
-                ],
-                "Resource": f"arn:aws:ecr:*:{account_id}:repository/*",
-            },
-        ],
-    }

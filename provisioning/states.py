@@ -11,15 +11,18 @@ from django.db import models
 class EntitlementState(models.TextChoices):
     REQUESTED = "requested", "Requested"
     APPROVED = "approved", "Approved"
+    SUSPENDED = "suspended", "Suspended"
     REJECTED = "rejected", "Rejected"
     WITHDRAWN = "withdrawn", "Withdrawn"
     EXPIRED = "expired", "Expired"
 
 
 class Wanted(models.TextChoices):
-    """What should be true of a pull user or a grant in AWS."""
+    """What should be true of a pull user or a grant in AWS. A suspended pull user stays,
+    with its keys inactive; a grant is never suspended, but absent."""
 
     PRESENT = "present", "Present"
+    SUSPENDED = "suspended", "Suspended"
     ABSENT = "absent", "Absent"
 
 
@@ -28,6 +31,7 @@ class Status(models.TextChoices):
 
     WAITING = "waiting", "Waiting"
     READY = "ready", "Ready"
+    SUSPENDED = "suspended", "Suspended"
     GONE = "gone", "Gone"
 
 
@@ -51,16 +55,27 @@ class Outcome(models.TextChoices):
 
 E, W, S, K = EntitlementState, Wanted, Status, KeyStatus
 
-MOVES: dict[str, set[str]] = {
-    E.REQUESTED: {E.APPROVED, E.REJECTED},
-    E.APPROVED: {E.WITHDRAWN, E.EXPIRED},
-    W.PRESENT: {W.ABSENT},
-    W.ABSENT: {W.PRESENT},
-    S.WAITING: {S.READY, S.GONE},
-    S.READY: {S.WAITING, S.GONE},
-    S.GONE: {S.WAITING, S.READY},
-    K.ACTIVE: {K.INACTIVE, K.DELETED},
-    K.INACTIVE: {K.ACTIVE, K.DELETED},
+MOVES: dict[type[models.TextChoices], dict[str, set[str]]] = {
+    EntitlementState: {
+        E.REQUESTED: {E.APPROVED, E.REJECTED},
+        E.APPROVED: {E.SUSPENDED, E.WITHDRAWN, E.EXPIRED},
+        E.SUSPENDED: {E.APPROVED, E.WITHDRAWN, E.EXPIRED},
+    },
+    Wanted: {
+        W.PRESENT: {W.SUSPENDED, W.ABSENT},
+        W.SUSPENDED: {W.PRESENT, W.ABSENT},
+        W.ABSENT: {W.PRESENT},
+    },
+    Status: {
+        S.WAITING: {S.READY, S.SUSPENDED, S.GONE},
+        S.READY: {S.WAITING, S.SUSPENDED, S.GONE},
+        S.SUSPENDED: {S.WAITING, S.READY, S.GONE},
+        S.GONE: {S.WAITING, S.READY},
+    },
+    KeyStatus: {
+        K.ACTIVE: {K.INACTIVE, K.DELETED},
+        K.INACTIVE: {K.ACTIVE, K.DELETED},
+    },
 }
 
 
@@ -68,7 +83,7 @@ class IllegalMove(Exception):
     """The row is not in a state from which the move is legal, or no longer is."""
 
 
-def move(row: models.Model, to: str, *, field: str, **changes: Any) -> None:
+def move(row: models.Model, to: models.TextChoices, *, field: str, **changes: Any) -> None:
     """Move ``row.field`` from the state that ``row`` was read in to ``to``.
 
     A compare-and-set: of two who move the same row, one gets IllegalMove. ``changes``
@@ -78,7 +93,7 @@ def move(row: models.Model, to: str, *, field: str, **changes: Any) -> None:
     current = getattr(row, field)
     if current == to and not changes:
         return
-    if to not in MOVES.get(current, set()):
+    if to not in MOVES[type(to)].get(current, set()):
         raise IllegalMove(f"{row} is {current} and cannot become {to}.")
     manager = type(row)._default_manager
     if manager.filter(pk=row.pk, **{field: current}).update(**{field: to}, **changes) != 1:

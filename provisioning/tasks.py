@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from provisioning import reconcile
-from provisioning.models import PullUser, Reconciled, Repository
+from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.wanted import Due, settle_dates
 
 log = logging.getLogger(__name__)
@@ -32,10 +32,15 @@ def repository_turn(pk: int) -> None:
 
 
 @shared_task
+def registry_turn(pk: int) -> None:
+    enqueue(reconcile.registry_turn(pk))
+
+
+@shared_task
 def sweep() -> None:
     """Enqueue what is due, whatever became of its message."""
     settle_dates()
-    enqueue(Due(_take_due(PullUser), _take_due(Repository)))
+    enqueue(Due(_take_due(PullUser), _take_due(Repository), _take_due(Registry)))
 
 
 def enqueue(due: Due) -> None:
@@ -44,6 +49,7 @@ def enqueue(due: Due) -> None:
     messages: list[tuple[Task, int]] = [
         *((pull_user_turn, pk) for pk in sorted(due.pull_users)),
         *((repository_turn, pk) for pk in sorted(due.repositories)),
+        *((registry_turn, pk) for pk in sorted(due.registries)),
     ]
     try:
         for task, pk in messages:

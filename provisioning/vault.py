@@ -56,6 +56,13 @@ def reveal_once(access_key: AccessKey, *, by: User) -> str:
     return secret
 
 
+def open_sealed(access_key: AccessKey) -> str | None:
+    """The secret for the portal's own try of the key, while it is sealed; it stays so. None
+    where it was revealed or burned. Raises VaultError."""
+    row = OneTimeSecret.objects.get(access_key=access_key)
+    return _decrypt(bytes(row.sealed), access_key.access_key_id) if row.sealed else None
+
+
 def burn(*access_keys: AccessKey) -> None:
     """Erase, unseen, what is still sealed of these keys."""
     OneTimeSecret.objects.filter(access_key__in=access_keys, sealed__isnull=False).update(

@@ -30,7 +30,7 @@ def provision(customer: Customer) -> PullUser:
     if not pull_user.access_keys.current().exists():
         add_key(pull_user)
     grants = Grant.objects.filter(pull_user=pull_user, wanted="present")
-    grants.update(status="ready", changed_at=timezone.now())
+    grants.update(status="ready", in_repository_policy=True, changed_at=timezone.now())
     Repository.objects.filter(grants__in=grants).update(due_at=None, newest_tag="1.1")
     return pull_user
 
@@ -38,7 +38,9 @@ def provision(customer: Customer) -> PullUser:
 def add_key(pull_user: PullUser, secret: str = SECRET) -> AccessKey:
     number = AccessKey.objects.count() + 1
     key = AccessKey.objects.create(
-        pull_user=pull_user, access_key_id=f"AKIAEXAMPLE{pull_user.pk}K{number}"
+        pull_user=pull_user,
+        access_key_id=f"AKIAEXAMPLE{pull_user.pk}K{number}",
+        tested_at=timezone.now(),
     )
     vault.seal(secret, access_key=key)
     return key
@@ -46,7 +48,9 @@ def add_key(pull_user: PullUser, secret: str = SECRET) -> AccessKey:
 
 def end(customer: Customer) -> None:
     """Everything unwanted of the customer's is gone."""
-    Grant.objects.filter(pull_user__customer=customer, wanted="absent").update(status="gone")
+    Grant.objects.filter(pull_user__customer=customer, wanted="absent").update(
+        status="gone", in_repository_policy=False
+    )
     PullUser.objects.filter(customer=customer, wanted="absent").update(status="gone")
     AccessKey.objects.filter(pull_user__customer=customer, wanted="Deleted").update(
         status="Deleted"

@@ -17,7 +17,7 @@ from accounts.permissions import OPERATE
 from portal.request import who
 from provisioning import queries
 from provisioning.flows import NotAllowed, Refused
-from provisioning.flows.reissue import OVERLAP
+from provisioning.flows.reissue import OVERLAP, keys_to_choose_from
 from provisioning.flows.reissue import reissue as reissue_credentials
 from provisioning.flows.retry import retry as retry_row
 from provisioning.models import PullUser, Repository
@@ -52,11 +52,11 @@ class ReissueForm(forms.Form):
 
     def __init__(self, *args: Any, pull_user: PullUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        living = list(pull_user.access_keys.living())
-        if len(living) > 1:
+        keys = keys_to_choose_from(pull_user)
+        if keys:
             self.fields["give_up"] = forms.ChoiceField(
                 label="AWS holds two keys of a user; give up",
-                choices=[(str(key), str(key)) for key in living],
+                choices=[(str(key), str(key)) for key in keys],
                 widget=forms.RadioSelect,
             )
 

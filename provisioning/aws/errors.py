@@ -18,6 +18,19 @@ class PermanentError(AwsError):
     """It will not pass by itself; the text names who can mend it, and how."""
 
 
+class Unauthorized(PermanentError):
+    """AWS refuses the portal's role or credentials: nothing else of the registry will go
+    better until somebody mends that."""
+
+
+class SessionExpired(TemporaryError):
+    """The session of the role has run out before its time."""
+
+
+class KeyNotAccepted(TemporaryError):
+    """AWS does not accept a customer's access key, or not yet."""
+
+
 class NotFound(AwsError):
     """The IAM thing is not there, or not yet to be seen."""
 
@@ -58,6 +71,10 @@ class LimitExceeded(PermanentError):
     """A quota of the account is used up."""
 
 
+class DeleteConflict(TemporaryError):
+    """Something still hangs on what should be deleted."""
+
+
 _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     "NoSuchEntity": (NotFound, "It is not there."),
     "EntityAlreadyExists": (AlreadyThere, "It exists."),
@@ -75,19 +92,36 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     ),
     "ConcurrentModification": (Busy, "Something else is changing the same thing."),
     "EntityTemporarilyUnmodifiable": (Busy, "AWS is still at work on the same thing."),
-    "DeleteConflict": (Busy, "Something still hangs on it."),
+    "DeleteConflict": (DeleteConflict, "Something still hangs on it."),
     **dict.fromkeys(
-        ["Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"],
+        [
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "TooManyRequestsException",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "SlowDown",
+        ],
         (Throttled, "AWS asks for fewer calls."),
     ),
     **dict.fromkeys(
-        ["ServiceFailure", "ServerException", "InternalFailure", "ServiceUnavailable"],
+        [
+            "ServiceFailure",
+            "ServerException",
+            "InternalFailure",
+            "InternalError",
+            "ServiceUnavailable",
+            "RequestTimeout",
+            "RequestTimeoutException",
+        ],
         (ServerFault, "AWS had a fault of its own."),
     ),
     **dict.fromkeys(
-        ["AccessDenied", "AccessDeniedException"],
+        ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"],
         (
-            PermanentError,
+            Unauthorized,
             (
                 "The portal's role is not allowed to do this. The vendor's AWS administrator can "
                 "add the permission (docs/aws-role.md)."
@@ -96,12 +130,18 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     ),
     **dict.fromkeys(
         ["ExpiredToken", "ExpiredTokenException"],
-        (TemporaryError, "The portal's session with AWS has run out and is renewed."),
+        (
+            SessionExpired,
+            (
+                "The portal's session with AWS has run out. Where it does not renew itself, the "
+                "portal's operator can give the portal new credentials."
+            ),
+        ),
     ),
     **dict.fromkeys(
         ["InvalidClientTokenId", "UnrecognizedClientException"],
         (
-            PermanentError,
+            Unauthorized,
             (
                 "AWS does not know the portal's own credentials. The portal's operator can correct "
                 "them."
@@ -111,7 +151,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     **dict.fromkeys(
         ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired"],
         (
-            PermanentError,
+            Unauthorized,
             (
                 "AWS refuses the portal's signature: its credentials are wrong, or this machine's "
                 "clock is. The portal's operator can correct them."
@@ -124,7 +164,10 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
 def from_code(operation: str, code: str, message: str, status: int = 400) -> AwsError:
     """The error that stands for an answer of AWS, with AWS's own words after ours."""
     family: type[AwsError]
-    if "Principal not found" in message:
+    # The older text says it of a user that ECR does not know, and of a document that is no
+    # policy; ours always is one.
+    is_principal = operation == "SetRepositoryPolicy" and "Invalid repository policy" in message
+    if is_principal or "Principal not found" in message:
         family, words = PrincipalNotFound, "ECR does not know the user yet."
     elif code in _BY_CODE:
         family, words = _BY_CODE[code]

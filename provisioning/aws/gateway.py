@@ -6,6 +6,7 @@ what a call raises beside them, its docstring says.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from provisioning.policies import Document
@@ -17,6 +18,7 @@ class IamUser:
     arn: str
     user_id: str
     tags: Mapping[str, str]
+    boundary_arn: str = ""
 
 
 @dataclass(frozen=True)
@@ -27,19 +29,62 @@ class NewAccessKey:
     secret_access_key: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class KeyUse:
+    """When an access key was last used, for which service, in which region."""
+
+    at: datetime
+    service: str
+    region: str
+
+
 class Gateway(Protocol):
+    def account_id(self) -> str:
+        """The account that the gateway really leads to."""
+
     def policy_exists(self, arn: str) -> bool: ...
+
+    def policy(self, arn: str) -> Document | None:
+        """The default version of a managed policy. Raises MalformedPolicy."""
 
     def create_policy(self, name: str, path: str, document: Document) -> None:
         """Raises AlreadyThere."""
 
+    def replace_policy(self, arn: str, document: Document) -> None:
+        """A new default version; the oldest goes where there is no room for one more."""
+
     def user(self, name: str) -> IamUser | None: ...
 
-    def create_user(self, name: str, path: str, tags: Mapping[str, str]) -> IamUser:
+    def user_names(self, path: str) -> set[str]:
+        """The users whose path begins with ``path``."""
+
+    def user_count(self) -> int:
+        """The users of the whole account."""
+
+    def create_user(
+        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str = ""
+    ) -> IamUser:
         """Raises AlreadyThere."""
 
+    def set_boundary(self, user_name: str, boundary_arn: str) -> None:
+        """Any number of times. Raises NotFound."""
+
     def delete_user(self, name: str) -> None:
-        """Done as well where there is no such user."""
+        """Done as well where there is no such user. Raises DeleteConflict."""
+
+    def strip_user(self, name: str) -> None:
+        """Remove whatever hangs on the user, so that it can be deleted."""
+
+    def user_policies(self, user_name: str) -> set[str]:
+        """Names of the user's inline policies; empty without the user."""
+
+    def user_policy(self, user_name: str, policy_name: str) -> Document | None:
+        """An inline policy. Raises MalformedPolicy."""
+
+    def put_user_policy(self, user_name: str, policy_name: str, document: Document) -> None: ...
+
+    def delete_user_policy(self, user_name: str, policy_name: str) -> None:
+        """Done as well where there is no such policy."""
 
     def attached_policies(self, user_name: str) -> set[str]:
         """ARNs of the managed policies attached to the user; empty without the user."""
@@ -56,6 +101,18 @@ class Gateway(Protocol):
     def create_access_key(self, user_name: str) -> NewAccessKey:
         """Never tried twice: a second call makes a second key. After Unreachable or
         ServerFault a key may exist whose secret nobody knows."""
+
+    def set_key_status(self, user_name: str, access_key_id: str, status: str) -> None:
+        """``Active`` or ``Inactive``. Raises NotFound."""
+
+    def key_use(self, access_key_id: str) -> KeyUse | None:
+        """None where it was never used, or is not there."""
+
+    def try_key(
+        self, access_key_id: str, secret_access_key: str, repository_name: str, tag: str
+    ) -> None:
+        """Sign in to the registry with a customer's key and read the manifest of a tag, if
+        there is one. Raises KeyNotAccepted."""
 
     def delete_access_key(self, user_name: str, access_key_id: str) -> None:
         """Done as well where there is no such key."""

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import Customer, Membership, User
 from accounts.permissions import OPS, SALES
-from provisioning.embedded_aws import EXTERNAL_ID, EmbeddedAws, role_arn
+from provisioning.embedded_aws import EXTERNAL_ID, EmbeddedAws, boundary_arn, role_arn
 from provisioning.models import Product, Registry, Repository
 
 PASSWORD = "correct horse battery"  # noqa: S105 - the demo prints it
@@ -55,6 +55,7 @@ def seed(*, endpoint_url: str = "") -> Cast:
         region=REGION,
         role_arn=role_arn(ACCOUNT_ID),
         external_id=EXTERNAL_ID,
+        boundary_arn=boundary_arn(ACCOUNT_ID),
         endpoint_url=endpoint_url,
     )
     repositories = {

@@ -9,6 +9,7 @@ from provisioning.embedded_aws.vendor import (
     PORTAL_SECRET_ACCESS_KEY,
     ROOT_ACCESS_KEY_ID,
     ROOT_SECRET_ACCESS_KEY,
+    boundary_arn,
     role_arn,
 )
 
@@ -20,5 +21,6 @@ __all__ = [
     "ROOT_SECRET_ACCESS_KEY",
     "EmbeddedAws",
     "Rules",
+    "boundary_arn",
     "role_arn",
 ]

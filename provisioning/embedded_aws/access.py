@@ -57,4 +57,8 @@ class Access:
     def _by_identity(self, question: Question) -> Verdict:
         if Broken.IDENTITY_POLICY in self._rules.broken:
             return Verdict.ALLOWED
-        return authorization.by_identity(question, directory.identity_policies(question.caller))
+        verdict = authorization.by_identity(question, directory.identity_policies(question.caller))
+        boundary = directory.boundary(question.caller)
+        if verdict is Verdict.ALLOWED and boundary is not None:
+            return authorization.by_identity(question, [boundary])
+        return verdict

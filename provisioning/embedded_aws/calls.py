@@ -65,10 +65,19 @@ class Call:
     @property
     def context(self) -> dict[str, str]:
         """The condition keys that the call brings."""
-        keys = {"iam:PolicyARN": "PolicyArn", "sts:ExternalId": "ExternalId"}
-        return {
-            key: str(self.parameters[name]) for key, name in keys.items() if name in self.parameters
+        names = {
+            "iam:PolicyARN": "PolicyArn",
+            "sts:ExternalId": "ExternalId",
+            "iam:PermissionsBoundary": "PermissionsBoundary",
         }
+        brought = {
+            key: str(self.parameters[name])
+            for key, name in names.items()
+            if name in self.parameters
+        }
+        user = directory.iam(self.account_id).users.get(self.user_name)
+        boundary = directory.boundary_of(user) if user else ""
+        return ({"iam:PermissionsBoundary": boundary} if boundary else {}) | brought
 
 
 def read(request: HttpRequest, signed: Signed, caller: Caller) -> Call:

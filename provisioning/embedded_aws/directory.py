@@ -83,6 +83,22 @@ def identity_policies(caller: Caller) -> list[Document]:
     return [document for holder in (user, *groups) for document in _documents(holder)]
 
 
+# moto knows no boundaries of users: the policy's ARN by the user's unique id.
+boundaries: dict[str, str] = {}
+
+
+def boundary_of(user: Any) -> str:
+    return boundaries.get(unique_id(user), "")
+
+
+def boundary(caller: Caller) -> Document | None:
+    """The document that bounds what the caller's own policies give it, if one does."""
+    backend = iam(caller.account_id)
+    user = backend.users.get(caller.name) if ":user/" in caller.principal_arn else None
+    arn = boundary_of(user) if user is not None else ""
+    return _loaded(_default_version(backend.managed_policies[arn])) if arn else None
+
+
 def trust_policy(role_arn: str) -> Document | None:
     account_id = role_arn.split(":")[4]
     for role in iam(account_id).get_roles():

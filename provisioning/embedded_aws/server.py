@@ -72,6 +72,7 @@ class EmbeddedAws:
         self._registry = Registry(self.rules, self._mint, self._access.why_denied)
         self.faults = Faults()
         self._pushed = 0
+        directory.boundaries.clear()
         self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
         vendor.found_portal()
 
@@ -195,6 +196,8 @@ class EmbeddedAws:
     ) -> Response:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
+        if call.operation == "PutUserPermissionsBoundary":
+            return _bounded(call)
         response = Response.from_app(self._moto, environ)
         if response.status_code != 200:
             return response
@@ -202,6 +205,10 @@ class EmbeddedAws:
             case "CreateUser":
                 user = directory.iam(call.account_id).users[call.user_name]
                 self._strictness.born[directory.unique_id(user)] = time.monotonic()
+                if "PermissionsBoundary" in call.parameters:
+                    _bounded(call)
+            case "GetUser":
+                response.set_data(_with_boundary(call, response.get_data(as_text=True)))
             case "SetRepositoryPolicy":
                 self._policies.remember(call)
             case "GetRepositoryPolicy":
@@ -240,6 +247,27 @@ class EmbeddedAws:
         }
         content = json.dumps({"authorizationData": [data]})
         return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
+
+
+def _bounded(call: Call) -> Response:
+    """What moto lacks: a user gets its permissions boundary."""
+    user = directory.iam(call.account_id).users[call.user_name]
+    directory.boundaries[directory.unique_id(user)] = call.parameters["PermissionsBoundary"]
+    name = f"{call.operation}Response"
+    content = f'<{name} xmlns="https://iam.amazonaws.com/doc/2010-05-08/"></{name}>'
+    return Response(content, 200, {"Content-Type": "text/xml"})
+
+
+def _with_boundary(call: Call, content: str) -> str:
+    user = directory.iam(call.account_id).users.get(call.user_name)
+    boundary = directory.boundary_of(user) if user else ""
+    if not boundary:
+        return content
+    told = (
+        "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>"
+        f"<PermissionsBoundaryArn>{boundary}</PermissionsBoundaryArn></PermissionsBoundary>"
+    )
+    return content.replace("</User>", f"{told}</User>")
 
 
 def _refused(service: str, refusal: Refusal) -> Response:

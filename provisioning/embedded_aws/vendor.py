@@ -2,7 +2,7 @@
 
 import json
 
-from provisioning import policies
+from provisioning import policies, role
 from provisioning.embedded_aws import directory
 from provisioning.embedded_aws.directory import Caller, Credential
 
@@ -15,12 +15,17 @@ TOOLING_ACCOUNT_ID = "111111111111"
 ROOT_ACCOUNT_ID = "123456789012"  # where moto puts callers whose key it does not know
 EXTERNAL_ID = "embedded-external-id"
 ROLE_NAME = "ecr-portal"
+BOUNDARY_NAME = "ecr-portal-boundary"
 PATH = "/ecr-portal/"
 LOGIN_POLICY_NAME = "AmazonEC2ContainerRegistryLogin"
 
 
 def role_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:role/{ROLE_NAME}"
+
+
+def boundary_arn(account_id: str) -> str:
+    return f"arn:aws:iam::{account_id}:policy/{BOUNDARY_NAME}"
 
 
 def root() -> Credential:
@@ -45,7 +50,7 @@ def found_portal() -> None:
 
 
 def found_role(account_id: str) -> None:
-    """The role of ``docs/aws-role.md`` in a registry's account."""
+    """The role of ``docs/aws-role.md`` in a registry's account, and its boundary."""
     trust = {
         "Version": policies.VERSION,
         "Statement": [
@@ -58,7 +63,7 @@ def found_role(account_id: str) -> None:
         ],
     }
     backend = directory.iam(account_id)
-    role = backend.create_role(ROLE_NAME, json.dumps(trust), "/", None, "", [], "3600")
-    role.put_policy(
-        "portal", json.dumps(policies.portal_role_policy(account_id, PATH, LOGIN_POLICY_NAME))
-    )
+    backend.create_policy("", "/", json.dumps(role.boundary(account_id)), BOUNDARY_NAME, [])
+    made = backend.create_role(ROLE_NAME, json.dumps(trust), "/", None, "", [], "3600")
+    allowed = role.portal_role_policy(account_id, PATH, LOGIN_POLICY_NAME, boundary_arn(account_id))
+    made.put_policy("portal", json.dumps(allowed))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from accounts.models import User
 from accounts.permissions import NotAllowed
 
-__all__ = ["By", "NotAllowed", "Refused"]
+__all__ = ["By", "NotAllowed", "Refused", "require_reason"]
 
 
 class Refused(Exception):
@@ -19,3 +19,9 @@ class By:
 
     user: User
     address: str | None = None
+
+
+def require_reason(reason: str) -> None:
+    """Raise Refused where none is given."""
+    if not reason.strip():
+        raise Refused("Give a reason: it stays in the audit log.")

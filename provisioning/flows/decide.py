@@ -1,4 +1,4 @@
-"""Sales decide: approve, reject, withdraw."""
+"""Sales decide: approve, reject, extend, suspend, resume, withdraw."""
 
 from datetime import datetime
 
@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from accounts.audit import Deed, record
 from accounts.permissions import DECIDE, require_staff
-from provisioning.flows import By, Refused
-from provisioning.models import Entitlement
+from provisioning.flows import By, Refused, require_reason
+from provisioning.models import Entitlement, Product
 from provisioning.states import EntitlementState, IllegalMove, move
 from provisioning.tasks import enqueue_on_commit
-from provisioning.wanted import settle
+from provisioning.wanted import Due, NoRoom, settle
 
 
 @transaction.atomic
@@ -24,8 +24,11 @@ def approve(
     note: str = "",
 ) -> None:
     """Grant the customer what it asked for, from ``starts_at`` (now) to ``ends_at`` (no
-    end). Raises NotAllowed, or Refused and then nothing is written."""
+    end). Raises NotAllowed, or Refused and then nothing is written: also where AWS has no
+    room for it."""
     require_staff(by.user, DECIDE, "approve requests")
+    # Who changes the product meanwhile waits, and then has it looked at again.
+    Product.objects.select_for_update(no_key=True).get(pk=entitlement.product_id)
     now = timezone.now()
     starts_at = starts_at or now
     if ends_at and ends_at <= max(starts_at, now):
@@ -42,10 +45,11 @@ def approve(
         note=note,
         starts_at=starts_at,
         ends_at=ends_at,
-        due_at=starts_at if starts_at > now else ends_at,
+        # The sweep looks once more: the product may have changed beside this.
+        due_at=starts_at,
     )
     _record(Deed.APPROVED, entitlement, by=by, reason=note)
-    enqueue_on_commit(settle(entitlement.customer))
+    enqueue_on_commit(_settle(entitlement))
 
 
 @transaction.atomic
@@ -62,11 +66,56 @@ def reject(entitlement: Entitlement, *, by: By, note: str) -> None:
 def withdraw(entitlement: Entitlement, *, by: By, reason: str) -> None:
     """Take away what was approved. Raises NotAllowed, Refused."""
     require_staff(by.user, DECIDE, "withdraw access")
-    if not reason.strip():
-        raise Refused("Give a reason: it stays in the audit log.")
+    require_reason(reason)
     _move_or_refuse(entitlement, EntitlementState.WITHDRAWN, ended_at=timezone.now(), due_at=None)
     _record(Deed.WITHDREW, entitlement, by=by, reason=reason)
-    enqueue_on_commit(settle(entitlement.customer))
+    enqueue_on_commit(_settle(entitlement))
+
+
+@transaction.atomic
+def suspend(entitlement: Entitlement, *, by: By, reason: str) -> None:
+    """Close what was approved, until it is resumed: the keys stay, switched off where
+    nothing else needs them. Raises NotAllowed, Refused."""
+    require_staff(by.user, DECIDE, "suspend access")
+    require_reason(reason)
+    _move_or_refuse(entitlement, EntitlementState.SUSPENDED)
+    _record(Deed.SUSPENDED, entitlement, by=by, reason=reason)
+    enqueue_on_commit(_settle(entitlement))
+
+
+@transaction.atomic
+def resume(entitlement: Entitlement, *, by: By, reason: str) -> None:
+    """Open again what was suspended, with the same keys. Raises NotAllowed, Refused."""
+    require_staff(by.user, DECIDE, "resume access")
+    require_reason(reason)
+    if entitlement.state != EntitlementState.SUSPENDED:
+        raise Refused(f"{entitlement} is not suspended.")
+    _move_or_refuse(entitlement, EntitlementState.APPROVED)
+    _record(Deed.RESUMED, entitlement, by=by, reason=reason)
+    enqueue_on_commit(_settle(entitlement))
+
+
+@transaction.atomic
+def extend(entitlement: Entitlement, *, by: By, ends_at: datetime | None, reason: str) -> None:
+    """Move the end of what was approved, or take it away (None). Raises NotAllowed,
+    Refused."""
+    require_staff(by.user, DECIDE, "change terms")
+    require_reason(reason)
+    if ends_at and ends_at <= max(entitlement.starts_at or timezone.now(), timezone.now()):
+        raise Refused("The end must lie after the start and in the future.")
+    running = Entitlement.objects.filter(
+        pk=entitlement.pk, state__in=[EntitlementState.APPROVED, EntitlementState.SUSPENDED]
+    )
+    if not running.update(ends_at=ends_at, due_at=timezone.now()):
+        raise Refused(f"{entitlement} has no term to change: it is not approved.")
+    _record(Deed.EXTENDED, entitlement, by=by, reason=reason)
+
+
+def _settle(entitlement: Entitlement) -> Due:
+    try:
+        return settle(entitlement.customer)
+    except NoRoom as error:
+        raise Refused(str(error)) from None
 
 
 def _move(

@@ -28,7 +28,7 @@ def reveal(pull_user: PullUser, *, by: By) -> Credentials:
     """
     require_role(by.user, pull_user.customer, MAY_HANDLE_CREDENTIALS, "reveal credentials")
     key = pull_user.access_keys.current().first() if pull_user.is_ready else None
-    if key is None:
+    if key is None or not key.is_offered:
         raise Refused("The credentials are not ready yet. This page shows how far they are.")
     try:
         secret = vault.reveal_once(key, by=by.user)

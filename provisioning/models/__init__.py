@@ -3,14 +3,19 @@
 from provisioning.models.attempt import Reconciled, StepAttempt
 from provisioning.models.catalog import Product, Registry, Repository
 from provisioning.models.entitlement import Entitlement
-from provisioning.models.pull_user import AccessKey, Grant, PullUser
+from provisioning.models.finding import Finding
+from provisioning.models.pace import Pace
+from provisioning.models.pull_user import AccessKey, Grant, Label, PullUser
 from provisioning.models.secret import OneTimeSecret
 
 __all__ = [
     "AccessKey",
     "Entitlement",
+    "Finding",
     "Grant",
+    "Label",
     "OneTimeSecret",
+    "Pace",
     "Product",
     "PullUser",
     "Reconciled",

@@ -27,6 +27,11 @@ class Reconciled(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def row_name(self) -> str:
+        """The row in a word that no other row has: ``PullUser 7``."""
+        return f"{type(self).__name__} {self.pk}"
+
 
 class StepAttempt(models.Model):
     """One try of one step, written before AWS is touched."""
@@ -35,7 +40,10 @@ class StepAttempt(models.Model):
         ENSURE_LOGIN_POLICY = "ensure_login_policy", "Make the sign-in policy"
         ENSURE_PULL_USER = "ensure_pull_user", "Make the pull user"
         ENSURE_ACCESS_KEY = "ensure_access_key", "Make an access key"
+        SET_KEY_STATUS = "set_key_status", "Switch an access key"
+        TRY_ACCESS_KEY = "try_access_key", "Try the access key"
         REMOVE_ACCESS_KEY = "remove_access_key", "Delete an access key"
+        ENSURE_USER_POLICY = "ensure_user_policy", "Set the pull user's own policy"
         REMOVE_PULL_USER = "remove_pull_user", "Delete the pull user"
         ENSURE_REPOSITORY_STATEMENT = "ensure_repository_statement", "Set the repository's policy"
 

@@ -2,14 +2,19 @@
 
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils import timezone
 
 from provisioning import names
 from provisioning.models.attempt import Reconciled
 
 
-class Registry(models.Model):
+class Registry(Reconciled):
     """One ECR private registry: an AWS account and a region, and the role by which the
-    portal works there."""
+    portal works there.
+
+    ``paused_by`` is the row that the portal's role was refused for: while it stands, no
+    other row of the registry asks AWS anything (``provisioning.reconcile.pause``).
+    """
 
     name = models.CharField(max_length=60, unique=True)
     account_id = models.CharField(
@@ -34,11 +39,31 @@ class Registry(models.Model):
         "identity must be of this account.",
     )
     external_id = models.CharField("external id", max_length=200, blank=True)
+    boundary_arn = models.CharField(
+        "permissions boundary",
+        max_length=200,
+        blank=True,
+        validators=[
+            RegexValidator(
+                r"^arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+$",
+                "A policy's ARN, like arn:aws:iam::123456789012:policy/ecr-portal-boundary.",
+            )
+        ],
+        help_text="The policy that no pull user can exceed, whatever it is given "
+        "(docs/aws-role.md). Without it, grants are written into repositories' policies only.",
+    )
     endpoint_url = models.URLField(
         "endpoint address",
         blank=True,
         help_text="Only where AWS is reached at an address of its own, as in the demo.",
     )
+    paused_by = models.CharField(max_length=60, blank=True, editable=False)
+    paused_because = models.TextField(blank=True, editable=False)
+    # IAM users of the whole account, as last counted.
+    iam_users = models.PositiveIntegerField(null=True, editable=False)
+    observed_at = models.DateTimeField(null=True, editable=False)
+    # A new one is looked at at once.
+    due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=timezone.now)
 
     class Meta:
         verbose_name_plural = "registries"
@@ -52,7 +77,16 @@ class Registry(models.Model):
 
 
 class Repository(Reconciled):
-    """An ECR repository whose policy the portal shares with whoever else writes there."""
+    """An ECR repository whose policy the portal shares with whoever else writes there.
+
+    ``policy_length`` (characters) and ``pullers`` (a list of ``[principal, Sid]``) are what
+    its policy was last seen to be, at ``observed_at``.
+    """
+
+    class Placement(models.TextChoices):
+        AUTOMATIC = "", "Automatic: the repository's policy while it has room"
+        REPOSITORY_POLICY = "repository_policy", "Always the repository's policy"
+        USER_POLICY = "user_policy", "Always the pull user's own policy"
 
     registry = models.ForeignKey(Registry, models.PROTECT, related_name="repositories")
     name = models.CharField(
@@ -73,6 +107,16 @@ class Repository(Reconciled):
     )
     newest_tag = models.CharField(max_length=300, blank=True, editable=False)
     policy_set_at = models.DateTimeField(null=True, editable=False)
+    placement = models.CharField(
+        "where grants are written",
+        max_length=20,
+        blank=True,
+        choices=Placement.choices,
+        default=Placement.AUTOMATIC,
+    )
+    policy_length = models.PositiveIntegerField(default=0, editable=False)
+    pullers = models.JSONField(default=list, editable=False)
+    observed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         verbose_name_plural = "repositories"
@@ -90,6 +134,11 @@ class Repository(Reconciled):
         return self.uri or names.repository_uri(
             self.registry.account_id, self.registry.region, self.name
         )
+
+    @property
+    def arn(self) -> str:
+        """``registry`` is loaded."""
+        return names.repository_arn(self.registry.account_id, self.registry.region, self.name)
 
 
 class Product(models.Model):

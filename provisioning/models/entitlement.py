@@ -11,6 +11,8 @@ from accounts.managers import TenantQuerySet
 from provisioning.models.catalog import Product
 from provisioning.states import EntitlementState
 
+OPEN = [EntitlementState.REQUESTED, EntitlementState.APPROVED, EntitlementState.SUSPENDED]
+
 
 class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
     def live(self, now: datetime | None = None) -> "EntitlementQuerySet":
@@ -20,11 +22,22 @@ class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
             state=EntitlementState.APPROVED,
             starts_at__lte=now,
+            customer__suspended_at__isnull=True,
+        )
+
+    def halted(self, now: datetime | None = None) -> "EntitlementQuerySet":
+        """Those that would be live, were they or their customers not suspended."""
+        now = now or timezone.now()
+        return self.filter(
+            Q(ends_at__isnull=True) | Q(ends_at__gt=now),
+            Q(state=EntitlementState.SUSPENDED)
+            | Q(state=EntitlementState.APPROVED, customer__suspended_at__isnull=False),
+            starts_at__lte=now,
         )
 
     def open(self) -> "EntitlementQuerySet":
         """Asked for or given, and not over: one of a product is enough for a customer."""
-        return self.filter(state__in=[EntitlementState.REQUESTED, EntitlementState.APPROVED])
+        return self.filter(state__in=OPEN)
 
 
 class Entitlement(models.Model):
@@ -48,6 +61,8 @@ class Entitlement(models.Model):
     starts_at = models.DateTimeField("start", null=True, blank=True)
     ends_at = models.DateTimeField("end", null=True, blank=True, help_text="Empty: no end.")
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When AWS was seen to have nothing left of it, after its end.
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When its dates next change what is wanted: at its start, then at its end.
     due_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
@@ -62,7 +77,7 @@ class Entitlement(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["customer", "product"],
-                condition=Q(state__in=["requested", "approved"]),
+                condition=Q(state__in=["requested", "approved", "suspended"]),
                 name="entitlement_open_once",
                 violation_error_message="The customer has asked for this product, or has it.",
             ),

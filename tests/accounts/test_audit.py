@@ -11,12 +11,15 @@ from accounts.audit import AuditError, Deed, record
 from accounts.models import AuditEvent, User
 from provisioning.demo.cast import Cast
 from provisioning.flows import By
-from provisioning.flows.decide import approve, reject, withdraw
-from provisioning.flows.reissue import reissue
+from provisioning.flows.choose import choose
+from provisioning.flows.deactivate import activate, deactivate
+from provisioning.flows.decide import approve, extend, reject, resume, suspend, withdraw
+from provisioning.flows.label import add_label, remove_label
+from provisioning.flows.reissue import reissue, rotate
 from provisioning.flows.request import prepare, request
 from provisioning.flows.retry import retry
 from provisioning.flows.reveal import reveal
-from provisioning.models import Entitlement, PullUser
+from provisioning.models import AccessKey, Entitlement, Finding, Label, PullUser
 from tests.portal.pages.everywhere import database
 from tests.portal.pages.reading import as_user
 from tests.provisioned import approved, provision
@@ -141,6 +144,30 @@ def provisioned(cast: Cast) -> PullUser:
     return provision(cast.birch)
 
 
+def suspended(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    suspend(entitlement, by=By(cast.sandra), reason="Unpaid")
+    return entitlement
+
+
+def deactivated(cast: Cast) -> AccessKey:
+    key = provisioned(cast).access_keys.get()
+    deactivate(key, by=By(cast.alice))
+    return key
+
+
+def labelled(cast: Cast) -> Label:
+    approved(cast)
+    return add_label(cast.birch, "ci", by=By(cast.alice))
+
+
+def found(cast: Cast) -> Finding:
+    pull_user = provisioned(cast)
+    return Finding.objects.create(
+        kind=Finding.Kind.FOREIGN_POLICY, subject="x", row=pull_user.row_name, pull_user=pull_user
+    )
+
+
 # Deed → how the scene is set, and the deed itself, done with what the scene returned.
 DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] = {
     Deed.REQUESTED: (lambda cast: None, lambda cast, _: requested(cast)),
@@ -149,6 +176,24 @@ DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] =
     Deed.WITHDREW: (approved, lambda cast, row: withdraw(row, by=By(cast.sandra), reason="End")),
     Deed.REVEALED: (provisioned, lambda cast, row: reveal(row, by=By(cast.alice))),
     Deed.REISSUED: (provisioned, lambda cast, row: reissue(row, by=By(cast.otto), reason="Lost")),
+    Deed.EXTENDED: (
+        approved,
+        lambda cast, row: extend(row, by=By(cast.sandra), ends_at=None, reason="Renewed"),
+    ),
+    Deed.SUSPENDED: (approved, lambda cast, row: suspend(row, by=By(cast.sandra), reason="Unpaid")),
+    Deed.RESUMED: (suspended, lambda cast, row: resume(row, by=By(cast.sandra), reason="Paid")),
+    Deed.ROTATED: (provisioned, lambda cast, row: rotate(row, by=By(cast.alice))),
+    Deed.DEACTIVATED: (
+        provisioned,
+        lambda cast, row: deactivate(row.access_keys.get(), by=By(cast.alice)),
+    ),
+    Deed.ACTIVATED: (deactivated, lambda cast, row: activate(row, by=By(cast.alice))),
+    Deed.LABELLED: (approved, lambda cast, _: add_label(cast.birch, "ci", by=By(cast.alice))),
+    Deed.UNLABELLED: (labelled, lambda cast, row: remove_label(row, by=By(cast.alice))),
+    Deed.CHOSE: (
+        found,
+        lambda cast, row: choose(row, "adopt", by=By(cast.otto), reason="A drill"),
+    ),
     Deed.RETRIED: (provisioned, lambda cast, row: retry(row, by=By(cast.otto))),
 }
 

@@ -13,6 +13,7 @@ from provisioning.embedded_aws import (
     EXTERNAL_ID,
     PORTAL_ACCESS_KEY_ID,
     PORTAL_SECRET_ACCESS_KEY,
+    boundary_arn,
     role_arn,
 )
 from provisioning.embedded_aws.customer_machine import PullRefused
@@ -135,9 +136,11 @@ def test_portals_role_may_do_what_its_policy_says_and_no_more(aws: Aws) -> None:
         region_name=REGION,
     ).client
     iam, ecr = client("iam", endpoint_url=aws.url), client("ecr", endpoint_url=aws.url)
-    iam.create_user(UserName="ours", Path="/ecr-portal/")
-    assert refused(iam.create_user, UserName="stray", Path="/")[1] == "AccessDenied"
-    assert refused(iam.list_users)[1] == "AccessDenied"
+    bounded = {"PermissionsBoundary": boundary_arn(ACCOUNT_ID)}
+    iam.create_user(UserName="ours", Path="/ecr-portal/", **bounded)
+    assert refused(iam.create_user, UserName="stray", Path="/", **bounded)[1] == "AccessDenied"
+    assert refused(iam.create_user, UserName="wild", Path="/ecr-portal/")[1] == "AccessDenied"
+    assert refused(iam.list_roles)[1] == "AccessDenied"
     # It can neither write nor attach a policy of its own making: that would be the account.
     admin = {"PolicyName": "Admin", "PolicyDocument": allow("*"), "Path": "/ecr-portal/"}
     assert refused(iam.create_policy, **admin)[1] == "AccessDenied"

@@ -2,18 +2,26 @@
 
 from datetime import timedelta
 
+import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
-from provisioning import names, policies, reconcile
+from provisioning import names, policies
 from provisioning.demo.cast import Cast
 from provisioning.flows import By
 from provisioning.flows.decide import withdraw
 from provisioning.flows.reveal import reveal
 from provisioning.lease import claim
 from provisioning.models import AccessKey, Grant, OneTimeSecret, PullUser, Repository
+from provisioning.reconcile import repository as repository_turn
 from tests.aws import Aws
 from tests.provisioning.test_reconcile import LOGIN_POLICY, approved
-from tests.turns import take_turns
+from tests.turns import long_ago, settle_down, take_turns
+
+
+@pytest.fixture(autouse=True)
+def _second_sight_follows_at_once(settings: Settings) -> None:
+    settings.DRIFT_CONFIRM = timedelta(0)
 
 
 def assert_pulls(aws: Aws, cast: Cast) -> None:
@@ -31,9 +39,7 @@ def test_user_deleted_behind_the_portals_back_is_made_again_and_let_in(
     take_turns()
     aws.delete_user("birch-bank")
     approved(cast, customer="cedar")
-    PullUser.objects.update(due_at=timezone.now())
-    take_turns()
-    take_turns(even_if_not_due=True)
+    settle_down()
     arns = set(PullUser.objects.values_list("arn", flat=True))
     assert policies.principals(aws.repository_policy("acme/server")) == arns
     # Its keys went with it: there is a new one, and a machine that has it pulls.
@@ -50,8 +56,7 @@ def test_key_deleted_behind_the_portals_back_is_replaced(aws: Aws, cast: Cast) -
     # A young key may only not be visible yet.
     assert aws.keys("birch-bank") == {}
     AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=6))
-    PullUser.objects.update(due_at=timezone.now())
-    take_turns()
+    settle_down()
     old.refresh_from_db()
     assert old.status == "Deleted"
     assert OneTimeSecret.objects.get(access_key=old).burned_at is not None
@@ -64,6 +69,7 @@ def test_user_gone_before_its_withdrawal_leaves_no_key_that_seems_to_live(
     entitlement = approved(cast)
     take_turns()
     aws.delete_user("birch-bank")
+    long_ago()
     withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
     take_turns()
     assert PullUser.objects.get().status == "gone"
@@ -77,7 +83,7 @@ def test_grant_of_a_user_made_anew_in_mid_turn_is_not_taken_for_ready(cast: Cast
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
     PullUser.objects.update(user_id="AIDANEW")
-    reconcile._record_grants(lease, present=[grant], granted=[grant], gone=[])
+    repository_turn._record(lease, [grant], granted=[grant])
     grant.refresh_from_db()
     assert grant.status == "waiting"
 
@@ -92,7 +98,7 @@ def test_deleted_user_does_not_keep_the_next_customer_out(aws: Aws, cast: Cast) 
     cedar = Grant.objects.get(pull_user__name="cedar-clinic", repository__name="acme/server")
     assert cedar.status == "ready"
     # What was found out on the way has the deleted one made anew.
-    take_turns(even_if_not_due=True)
+    settle_down()
     assert_pulls(aws, cast)
 
 
@@ -107,20 +113,18 @@ def test_namesake_made_in_place_of_a_user_is_let_in_anew(aws: Aws, cast: Cast) -
         Tags=[{"Key": key, "Value": value} for key, value in tags],
     )
     aws.iam.attach_user_policy(UserName="birch-bank", PolicyArn=LOGIN_POLICY)
-    PullUser.objects.update(due_at=timezone.now())
-    take_turns()
-    take_turns(even_if_not_due=True)
+    settle_down()
     assert_pulls(aws, cast)
 
 
 def test_grant_that_the_policy_lost_waits_again(cast: Cast) -> None:
     approved(cast)
     PullUser.objects.update(status="ready", arn="arn:aws:iam::1:user/x", due_at=None)
-    Grant.objects.update(status="ready")
+    Grant.objects.update(status="ready", in_repository_policy=True)
     grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
-    due = reconcile._record_grants(lease, present=[grant], granted=[], gone=[])
+    due = repository_turn._record(lease, [grant], granted=[])
     grant.refresh_from_db()
     assert grant.status == "waiting"
     assert due.pull_users == {grant.pull_user_id}

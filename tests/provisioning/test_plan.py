@@ -10,22 +10,30 @@ from provisioning.plan import ACCESS_KEYS_PER_USER, ObservedUser, Step, WantedUs
 keys = st.sets(st.sampled_from(["AKIA1", "AKIA2", "AKIA3"]), max_size=ACCESS_KEYS_PER_USER)
 statuses = st.sampled_from(["Active", "Inactive"])
 observed_users = st.builds(
-    lambda has_policy, is_complete, keys: ObservedUser(
+    lambda has_policy, is_complete, keys, repositories: ObservedUser(
         has_login_policy=has_policy or is_complete,
         is_present=True,
         is_complete=is_complete,
-        keys=dict.fromkeys(keys, "Active"),
+        keys=keys,
+        repositories=repositories,
     ),
     st.booleans(),
     st.booleans(),
-    keys,
+    st.dictionaries(st.sampled_from(["AKIA1", "AKIA2", "AKIA3"]), statuses, max_size=2),
+    st.none() | st.frozensets(st.sampled_from(["server", "agent"])),
 )
+repositories = st.frozensets(st.sampled_from(["server", "agent"]))
 wanted_users = st.builds(
-    lambda keys, needs_key: WantedUser(
-        is_present=True, keys=frozenset(sorted(keys)[: 1 if needs_key else 2]), needs_key=needs_key
+    lambda keys, status, needs_key, repositories: WantedUser(
+        is_present=True,
+        keys=dict.fromkeys(sorted(keys)[: 1 if needs_key else 2], str(status)),
+        needs_key=needs_key,
+        repositories=repositories,
     ),
     keys,
+    statuses,
     st.booleans(),
+    repositories,
 )
 
 
@@ -46,20 +54,45 @@ def test_nothing_is_done_where_aws_agrees() -> None:
     observed = ObservedUser(
         has_login_policy=True, is_present=True, is_complete=True, keys={"AKIA1": "Active"}
     )
-    assert diff(WantedUser(is_present=True, keys=frozenset({"AKIA1"})), observed) == []
+    assert diff(WantedUser(is_present=True, keys={"AKIA1": "Active"}), observed) == []
     assert (
         diff(WantedUser(is_present=False), ObservedUser(has_login_policy=True, is_present=False))
         == []
     )
 
 
-def test_new_key_comes_before_the_old_one_goes() -> None:
+def test_what_must_go_goes_before_anything_that_may_fail() -> None:
     observed = ObservedUser(
-        has_login_policy=True, is_present=True, is_complete=True, keys={"AKIA1": "Active"}
+        has_login_policy=False, is_present=True, keys={"AKIA1": "Active", "AKIA2": "Active"}
     )
-    assert diff(WantedUser(is_present=True, needs_key=True), observed) == [
-        Step("ensure_access_key"),
+    wanted = WantedUser(is_present=True, keys={"AKIA2": "Inactive"}, needs_key=True)
+    assert diff(wanted, observed) == [
         Step("remove_access_key", "AKIA1"),
+        Step("set_key_status", "AKIA2", "Inactive"),
+        Step("ensure_login_policy"),
+        Step("ensure_pull_user"),
+        Step("ensure_access_key"),
+    ]
+
+
+def test_own_policy_that_is_not_the_portals_is_written_again() -> None:
+    observed = ObservedUser(
+        has_login_policy=True, is_present=True, is_complete=True, repositories=None
+    )
+    assert names(WantedUser(is_present=True), observed) == ["ensure_user_policy"]
+
+
+def test_own_policy_goes_before_the_keys_and_the_user() -> None:
+    observed = ObservedUser(
+        has_login_policy=True,
+        is_present=True,
+        keys={"AKIA1": "Active"},
+        repositories=frozenset({"server"}),
+    )
+    assert names(WantedUser(is_present=False), observed) == [
+        "ensure_user_policy",
+        "remove_access_key",
+        "remove_pull_user",
     ]
 
 
@@ -77,16 +110,22 @@ def test_keys_go_before_their_user() -> None:
 def test_carried_out_plan_leaves_nothing_to_do_and_never_a_third_key(
     wanted: WantedUser, observed: ObservedUser
 ) -> None:
-    living, made = set(observed.keys), set()
+    living, made, opened = dict(observed.keys), set(), observed.repositories
     for step in diff(wanted, observed):
-        if step.name == "ensure_access_key":
-            made.add("AKIANEW")
-        elif step.name == "remove_access_key":
-            living.remove(step.access_key_id)
-        assert len(living | made) <= ACCESS_KEYS_PER_USER
-    assert living == wanted.keys & observed.keys.keys()
+        match step.name:
+            case "ensure_access_key":
+                made.add("AKIANEW")
+            case "remove_access_key":
+                del living[step.access_key_id]
+            case "set_key_status":
+                living[step.access_key_id] = step.status
+            case "ensure_user_policy":
+                opened = wanted.repositories
+        assert len(living) + len(made) <= ACCESS_KEYS_PER_USER
+    assert living == {key: wanted.keys[key] for key in wanted.keys & observed.keys.keys()}
     assert bool(made) == wanted.needs_key
+    assert opened == wanted.repositories
 
 
 def test_every_step_has_its_function_and_its_words() -> None:
-    assert set(steps._STEPS) | {"ensure_repository_statement"} == set(StepAttempt.Step.values)
+    assert set(steps.STEPS) | {"ensure_repository_statement"} == set(StepAttempt.Step.values)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from provisioning import placement, policies
@@ -56,6 +56,7 @@ def test_statement_names_its_users_and_the_pull_actions_only() -> None:
 def test_foreign_statements_stay_untouched_whoever_comes_and_goes(
     foreign: list[Any], before: set[str], after: set[str]
 ) -> None:
+    assume(not policies.dead_principals(document(*foreign)))
     first = policies.repository_policy(document(*foreign), before)
     second = policies.repository_policy(first, after)
     kept = [s for s in policies.statements(second) if s["Sid"] != policies.OUR_SID]
@@ -125,15 +126,19 @@ def test_document_is_counted_as_it_is_sent() -> None:
 
 
 def test_statement_with_a_principal_list_holds_the_users_that_aws_md_counts() -> None:
-    # 152 users of 32-character names fit into 10,240 characters, 153 do not.
-    def made(count: int) -> policies.Document | None:
+    # 152 users of 32-character names fit into 10,240 characters.
+    def length(count: int) -> int:
         names = [f"{n:032d}" for n in range(count)]
-        return policies.repository_policy(
-            None, [f"arn:aws:iam::123456789012:user/{name}" for name in names]
+        return placement.policy_length(
+            policies.repository_policy(
+                None, [f"arn:aws:iam::123456789012:user/{name}" for name in names]
+            )
         )
 
-    assert placement.fits(made(152))
-    assert not placement.fits(made(200))
+    assert length(152) <= placement.REPOSITORY_POLICY_LIMIT < length(200)
+    each = placement.principal_length("arn:aws:iam::123456789012:user/" + "0" * 32)
+    # What is counted beforehand is what is sent, but for the last comma.
+    assert length(152) == placement.STATEMENT_LENGTH + 152 * each - 1
 
 
 def test_login_policy_allows_signing_in_and_nothing_else() -> None:
@@ -141,25 +146,27 @@ def test_login_policy_allows_signing_in_and_nothing_else() -> None:
     assert (statement["Action"], statement["Resource"]) == ("ecr:GetAuthorizationToken", "*")
 
 
-def test_portal_role_changes_nothing_of_iam_outside_its_path() -> None:
-    role = policies.portal_role_policy("123456789012", "/ecr-portal/", "Login")
-    for statement in role["Statement"]:
-        assert statement["Resource"].startswith(("arn:aws:iam::123456789012:", "arn:aws:ecr:"))
-        actions = (
-            [statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"]
-        )
-        changing = [
-            a for a in actions if a.startswith("iam:") and not a.startswith(("iam:Get", "iam:List"))
-        ]
-        assert not changing or "/ecr-portal/" in statement["Resource"]
+def test_dead_are_left_out_of_foreign_statements_and_the_living_stay() -> None:
+    dead, mixed = (
+        FOREIGN | {"Sid": sid, "Principal": {"AWS": who}}
+        for sid, who in (("Dead", "AIDAGONE"), ("Mixed", ["AROAGONE", ALICE]))
+    )
+    made = policies.repository_policy(document(dead, FOREIGN, mixed), [])
+    assert policies.statements(made) == [FOREIGN, mixed | {"Principal": {"AWS": [ALICE]}}]
+    assert policies.dead_principals(document(dead, FOREIGN, mixed)) == {"AIDAGONE", "AROAGONE"}
 
 
-def test_portal_role_can_neither_make_nor_attach_any_policy_but_the_login_policy() -> None:
-    role = policies.portal_role_policy("123456789012", "/ecr-portal/", "Login")
-    arn = "arn:aws:iam::123456789012:policy/ecr-portal/Login"
-    by_sid = {statement["Sid"]: statement for statement in role["Statement"]}
-    assert by_sid["LoginPolicy"]["Resource"] == arn
-    attaching = by_sid["AttachTheLoginPolicyOnly"]
-    assert attaching["Condition"] == {"ArnEquals": {"iam:PolicyARN": arn}}
-    for statement in role["Statement"]:
-        assert "iam:PutUserPolicy" not in statement["Action"]
+def test_whoever_may_pull_is_told_with_the_statement_that_says_so() -> None:
+    everybody = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
+    pushing = FOREIGN | {"Action": ["ecr:PutImage"]}
+    made = policies.repository_policy(document(everybody, pushing), [ALICE])
+    assert policies.pullers(made) == [("*", "Open"), (ALICE, "EcrPortal")]
+
+
+def test_own_policy_is_read_back_as_it_was_written_and_no_other_is() -> None:
+    written = policies.user_policy({"arn:b", "arn:a"})
+    assert policies.opened_by(written) == {"arn:a", "arn:b"}
+    assert policies.opened_by(None) == frozenset()
+    assert written is not None
+    wider = written | {"Statement": [written["Statement"][0] | {"Action": "ecr:*"}]}
+    assert policies.opened_by(wider) is None

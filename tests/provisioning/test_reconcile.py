@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from provisioning import policies
 from provisioning.demo.cast import Cast
@@ -300,7 +301,8 @@ def test_user_that_ecr_does_not_know_yet_holds_up_nobody_else(aws: Aws, cast: Ca
     assert set(Grant.objects.values_list("status", flat=True)) == {"ready"}
 
 
-def test_key_retires_at_its_date_by_itself(aws: Aws, cast: Cast) -> None:
+def test_key_retires_at_its_date_by_itself(aws: Aws, cast: Cast, settings: Settings) -> None:
+    settings.OBSERVE_EVERY = timedelta(days=30)
     approved(cast)
     take_turns()
     pull_user = PullUser.objects.get()

@@ -43,7 +43,9 @@ def make_pull_user(cast: Cast) -> PullUser:
 
 
 def make_key(pull_user: PullUser, access_key_id: str, **fields: object) -> AccessKey:
-    return AccessKey.objects.create(pull_user=pull_user, access_key_id=access_key_id, **fields)
+    return AccessKey.objects.create(
+        pull_user=pull_user, access_key_id=access_key_id, tested_at=timezone.now(), **fields
+    )
 
 
 @pytest.fixture

@@ -65,16 +65,25 @@ def test_third_key_needs_a_choice(cast: Cast, pull_user: PullUser) -> None:
     first = AccessKey.objects.get()
     reissue(pull_user, by=By(cast.otto), reason="Rotation")
     second = add_key(pull_user)
+    reveal(pull_user, by=By(cast.alice))
     for give_up in ("", "AKIASOMEBODYELSES"):
         with pytest.raises(Refused, match=f"(?s){second}.*{first}.*Choose"):
             reissue(pull_user, by=By(cast.otto), reason="Again", give_up=give_up)
     second.refresh_from_db()
     assert second.retires_at is None
     assert AuditEvent.objects.filter(deed="reissued").count() == 1
-    reveal(pull_user, by=By(cast.alice))
     reissue(pull_user, by=By(cast.otto), reason="Again", give_up=first.access_key_id)
     assert retires_in(first) <= timedelta(0)
     assert retires_in(second) > timedelta(days=6)
+
+
+def test_key_that_nobody_saw_makes_room_by_itself(cast: Cast, pull_user: PullUser) -> None:
+    first = AccessKey.objects.get()
+    reissue(pull_user, by=By(cast.otto), reason="Rotation")
+    unseen = add_key(pull_user)
+    reissue(pull_user, by=By(cast.otto), reason="Lost the link")
+    assert retires_in(unseen) <= timedelta(0)
+    assert retires_in(first) > timedelta(days=6)
 
 
 def test_reissue_in_progress_is_not_reissued_again(cast: Cast, pull_user: PullUser) -> None:

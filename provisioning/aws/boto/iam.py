@@ -1,0 +1,205 @@
+"""IAM's part of the gateway."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from provisioning import policies
+from provisioning.aws import errors
+from provisioning.aws.boto import leftovers
+from provisioning.aws.boto.session import Place
+from provisioning.aws.boto.translation import gone_is_done, translated
+from provisioning.aws.gateway import IamUser, KeyUse, NewAccessKey
+from provisioning.policies import Document
+
+# "Managed policy versions: 5", IAM quotas.
+POLICY_VERSIONS = 5
+
+
+class Iam:
+    place: Place
+    _iam: Any
+    _iam_once: Any
+    _sts: Any
+
+    def account_id(self) -> str:
+        with translated("GetCallerIdentity"):
+            return str(self._sts.get_caller_identity()["Account"])
+
+    # --- The sign-in policy ------------------------------------------------------------
+
+    def policy_exists(self, arn: str) -> bool:
+        try:
+            with translated("GetPolicy"):
+                self._iam.get_policy(PolicyArn=arn)
+        except errors.NotFound:
+            return False
+        return True
+
+    def policy(self, arn: str) -> Document | None:
+        try:
+            with translated("GetPolicy"):
+                version = self._iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+            with translated("GetPolicyVersion"):
+                found = self._iam.get_policy_version(PolicyArn=arn, VersionId=version)
+        except errors.NotFound:
+            return None
+        return policies.from_found(found["PolicyVersion"]["Document"])
+
+    def create_policy(self, name: str, path: str, document: Document) -> None:
+        with translated("CreatePolicy"):
+            self._iam.create_policy(
+                PolicyName=name, Path=path, PolicyDocument=policies.to_json(document)
+            )
+
+    def replace_policy(self, arn: str, document: Document) -> None:
+        with translated("ListPolicyVersions"):
+            versions = self._iam.list_policy_versions(PolicyArn=arn)["Versions"]
+        spare = [version["VersionId"] for version in versions if not version["IsDefaultVersion"]]
+        if len(versions) >= POLICY_VERSIONS:
+            oldest = min(spare, key=lambda version: int(version.lstrip("v")))
+            with translated("DeletePolicyVersion"):
+                self._iam.delete_policy_version(PolicyArn=arn, VersionId=oldest)
+        with translated("CreatePolicyVersion"):
+            self._iam.create_policy_version(
+                PolicyArn=arn, PolicyDocument=policies.to_json(document), SetAsDefault=True
+            )
+
+    # --- Users -----------------------------------------------------------------------
+
+    def user(self, name: str) -> IamUser | None:
+        try:
+            with translated("GetUser"):
+                return _user(self._iam.get_user(UserName=name)["User"])
+        except errors.NotFound:
+            return None
+
+    def user_names(self, path: str) -> set[str]:
+        pages = self._iam.get_paginator("list_users").paginate(PathPrefix=path)
+        with translated("ListUsers"):
+            return {user["UserName"] for page in pages for user in page["Users"]}
+
+    def user_count(self) -> int:
+        with translated("GetAccountSummary"):
+            return int(self._iam.get_account_summary()["SummaryMap"]["Users"])
+
+    def create_user(
+        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str = ""
+    ) -> IamUser:
+        bounded = {"PermissionsBoundary": boundary_arn} if boundary_arn else {}
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        with translated("CreateUser"):
+            made = self._iam.create_user(UserName=name, Path=path, Tags=listed, **bounded)["User"]
+        # IAM's answer to CreateUser may come without what it was given.
+        return _user(made | {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)})
+
+    def set_boundary(self, user_name: str, boundary_arn: str) -> None:
+        with translated("PutUserPermissionsBoundary"):
+            self._iam.put_user_permissions_boundary(
+                UserName=user_name, PermissionsBoundary=boundary_arn
+            )
+
+    def delete_user(self, name: str) -> None:
+        with gone_is_done(), translated("DeleteUser"):
+            self._iam.delete_user(UserName=name)
+
+    def strip_user(self, name: str) -> None:
+        with translated("the removal of what hangs on a user"):
+            leftovers.remove(self._iam, name)
+
+    def attached_policies(self, user_name: str) -> set[str]:
+        pages = self._iam.get_paginator("list_attached_user_policies")
+        try:
+            with translated("ListAttachedUserPolicies"):
+                return {
+                    policy["PolicyArn"]
+                    for page in pages.paginate(UserName=user_name)
+                    for policy in page["AttachedPolicies"]
+                }
+        except errors.NotFound:
+            return set()
+
+    def attach_policy(self, user_name: str, arn: str) -> None:
+        with translated("AttachUserPolicy"):
+            self._iam.attach_user_policy(UserName=user_name, PolicyArn=arn)
+
+    def detach_policy(self, user_name: str, arn: str) -> None:
+        with gone_is_done(), translated("DetachUserPolicy"):
+            self._iam.detach_user_policy(UserName=user_name, PolicyArn=arn)
+
+    def user_policies(self, user_name: str) -> set[str]:
+        pages = self._iam.get_paginator("list_user_policies").paginate(UserName=user_name)
+        try:
+            with translated("ListUserPolicies"):
+                return {name for page in pages for name in page["PolicyNames"]}
+        except errors.NotFound:
+            return set()
+
+    def user_policy(self, user_name: str, policy_name: str) -> Document | None:
+        try:
+            with translated("GetUserPolicy"):
+                found = self._iam.get_user_policy(UserName=user_name, PolicyName=policy_name)
+        except errors.NotFound:
+            return None
+        return policies.from_found(found["PolicyDocument"])
+
+    def put_user_policy(self, user_name: str, policy_name: str, document: Document) -> None:
+        with translated("PutUserPolicy"):
+            self._iam.put_user_policy(
+                UserName=user_name,
+                PolicyName=policy_name,
+                PolicyDocument=policies.to_json(document),
+            )
+
+    def delete_user_policy(self, user_name: str, policy_name: str) -> None:
+        with gone_is_done(), translated("DeleteUserPolicy"):
+            self._iam.delete_user_policy(UserName=user_name, PolicyName=policy_name)
+
+    # --- Access keys -----------------------------------------------------------------
+
+    def access_keys(self, user_name: str) -> dict[str, str]:
+        pages = self._iam.get_paginator("list_access_keys")
+        try:
+            with translated("ListAccessKeys"):
+                return {
+                    key["AccessKeyId"]: key["Status"]
+                    for page in pages.paginate(UserName=user_name)
+                    for key in page["AccessKeyMetadata"]
+                }
+        except errors.NotFound:
+            return {}
+
+    def create_access_key(self, user_name: str) -> NewAccessKey:
+        with translated("CreateAccessKey"):
+            key = self._iam_once.create_access_key(UserName=user_name)["AccessKey"]
+        return NewAccessKey(key["AccessKeyId"], key["SecretAccessKey"])
+
+    def set_key_status(self, user_name: str, access_key_id: str, status: str) -> None:
+        with translated("UpdateAccessKey"):
+            self._iam.update_access_key(
+                UserName=user_name, AccessKeyId=access_key_id, Status=status
+            )
+
+    def delete_access_key(self, user_name: str, access_key_id: str) -> None:
+        with gone_is_done(), translated("DeleteAccessKey"):
+            self._iam.delete_access_key(UserName=user_name, AccessKeyId=access_key_id)
+
+    def key_use(self, access_key_id: str) -> KeyUse | None:
+        try:
+            with translated("GetAccessKeyLastUsed"):
+                used = self._iam.get_access_key_last_used(AccessKeyId=access_key_id)
+        except errors.NotFound:
+            return None
+        last = used.get("AccessKeyLastUsed", {})
+        if "LastUsedDate" not in last:
+            return None
+        return KeyUse(last["LastUsedDate"], last["ServiceName"], last["Region"])
+
+
+def _user(found: Mapping[str, Any]) -> IamUser:
+    tags = {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+    boundary = found.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn", "")
+    return IamUser(found["UserName"], found["Arn"], found["UserId"], tags, boundary)
+
+
+def _boundary(arn: str) -> dict[str, str]:
+    return {"PermissionsBoundaryArn": arn}

@@ -1,0 +1,28 @@
+"""The read side: what pages show, in a number of queries that does not grow with the
+rows, and without asking AWS."""
+
+from provisioning.queries.loading import Offer, entitlements, of_user, on_offer
+from provisioning.queries.parts import (
+    current_key,
+    open_repositories,
+    pull_users,
+    repositories,
+    stuck_repositories,
+)
+from provisioning.queries.progress import LABELS, Progress, Step, progress
+
+__all__ = [
+    "LABELS",
+    "Offer",
+    "Progress",
+    "Step",
+    "current_key",
+    "entitlements",
+    "of_user",
+    "on_offer",
+    "open_repositories",
+    "progress",
+    "pull_users",
+    "repositories",
+    "stuck_repositories",
+]

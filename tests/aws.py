@@ -94,8 +94,8 @@ class Aws:
 
     # --- A customer's machine -----------------------------------------------------
 
-    def machine(self, access_key_id: str, secret_access_key: str) -> Machine:
-        return Machine(self.url, REGION, access_key_id, secret_access_key)
+    def machine(self, access_key_id: str, secret_access_key: str, region: str = REGION) -> Machine:
+        return Machine(self.url, region, access_key_id, secret_access_key)
 
     def assert_refused(self, machine: Machine, repository: str, tag: str, words: str) -> None:
         with pytest.raises(PullRefused, match=words):

@@ -174,6 +174,7 @@ class EmbeddedAws:
                 caller = signature.identify(
                     read, signed, self._root, skip_status=Broken.KEY_AT_API in self.rules.broken
                 )
+                self._strictness.refuse_young(signed)
                 call = calls.read(read, signed, caller)
                 self._access.require(call)
                 self.calls.append(call)
@@ -209,6 +210,8 @@ class EmbeddedAws:
                     _bounded(call)
             case "GetUser":
                 response.set_data(_with_boundary(call, response.get_data(as_text=True)))
+            case "CreateAccessKey":
+                self._strictness.remember_key(response.get_data(as_text=True))
             case "SetRepositoryPolicy":
                 self._policies.remember(call)
             case "GetRepositoryPolicy":

@@ -2,6 +2,7 @@
 raises Refusal; limits are those of the IAM and ECR user guides' quotas."""
 
 import json
+import math
 import re
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.refusals import Refusal
 from provisioning.embedded_aws.repository_policies import named_in
 from provisioning.embedded_aws.rules import Rules
+from provisioning.embedded_aws.signature import Signed
 
 USER_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 TAGS_PER_USER = 50
@@ -24,12 +26,25 @@ class Strictness:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.born: dict[str, float] = {}
+        self._keys_born: dict[str, float] = {}
 
     def check(self, call: Call) -> None:
         """Raise Refusal for what moto would let through."""
         check = _CHECKS.get(call.operation)
         if check is not None:
             check(self, call)
+
+    def remember_key(self, answer: str) -> None:
+        """The key that an answer to CreateAccessKey tells of is young from now on."""
+        found = re.search(r"<AccessKeyId>(\w+)</AccessKeyId>", answer)
+        if found:
+            self._keys_born[found[1]] = time.monotonic()
+
+    def refuse_young(self, signed: Signed) -> None:
+        """Raise Refusal for a key that AWS does not accept yet."""
+        age = time.monotonic() - self._keys_born.get(signed.access_key_id, -math.inf)
+        if age < self.rules.key_propagation_seconds:
+            raise refusals.unknown_token(signed.service)
 
     def create_user(self, call: Call) -> None:
         users = directory.iam(call.account_id).users

@@ -23,6 +23,8 @@ from provisioning.embedded_aws import (
     calls,
     directory,
     images,
+    lacking,
+    pages,
     repository_policies,
     signature,
     vendor,
@@ -197,32 +199,35 @@ class EmbeddedAws:
     ) -> Response:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
-        if call.operation == "PutUserPermissionsBoundary":
-            return _bounded(call)
+        if call.operation in lacking.ANSWERS:
+            return Response(
+                lacking.ANSWERS[call.operation](call), 200, {"Content-Type": "text/xml"}
+            )
         response = Response.from_app(self._moto, environ)
         if response.status_code != 200:
             return response
+        response.set_data(pages.page(call, response.get_data(), self.rules.page_size))
         match call.operation:
             case "CreateUser":
                 user = directory.iam(call.account_id).users[call.user_name]
                 self._strictness.born[directory.unique_id(user)] = time.monotonic()
-                if "PermissionsBoundary" in call.parameters:
-                    _bounded(call)
+                lacking.remember_boundary(call)
             case "GetUser":
-                response.set_data(_with_boundary(call, response.get_data(as_text=True)))
+                content = response.get_data(as_text=True)
+                response.set_data(lacking.with_boundary(call, content))
             case "CreateAccessKey":
                 self._strictness.remember_key(response.get_data(as_text=True))
             case "SetRepositoryPolicy":
                 self._policies.remember(call)
             case "GetRepositoryPolicy":
-                content = json.loads(response.get_data())
+                told = json.loads(response.get_data())
                 shown = self._policies.shown(call.account_id, call.region, call.repository)
                 if fault and fault.kind is Kind.STALE:
                     shown = self._policies.before(call)
                 if fault and fault.kind is Kind.REORDERED:
                     shown = repository_policies.reordered(shown)
-                content["policyText"] = json.dumps(shown)
-                response.set_data(json.dumps(content))
+                told["policyText"] = json.dumps(shown)
+                response.set_data(json.dumps(told))
         if not self.has_real_names:
             host = request.host.encode()
             response.set_data(REGISTRY_NAME.sub(host, response.get_data()))
@@ -250,27 +255,6 @@ class EmbeddedAws:
         }
         content = json.dumps({"authorizationData": [data]})
         return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
-
-
-def _bounded(call: Call) -> Response:
-    """What moto lacks: a user gets its permissions boundary."""
-    user = directory.iam(call.account_id).users[call.user_name]
-    directory.boundaries[directory.unique_id(user)] = call.parameters["PermissionsBoundary"]
-    name = f"{call.operation}Response"
-    content = f'<{name} xmlns="https://iam.amazonaws.com/doc/2010-05-08/"></{name}>'
-    return Response(content, 200, {"Content-Type": "text/xml"})
-
-
-def _with_boundary(call: Call, content: str) -> str:
-    user = directory.iam(call.account_id).users.get(call.user_name)
-    boundary = directory.boundary_of(user) if user else ""
-    if not boundary:
-        return content
-    told = (
-        "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>"
-        f"<PermissionsBoundaryArn>{boundary}</PermissionsBoundaryArn></PermissionsBoundary>"
-    )
-    return content.replace("</User>", f"{told}</User>")
 
 
 def _refused(service: str, refusal: Refusal) -> Response:

@@ -3,17 +3,24 @@ person, with a password, a group, a device. See DeleteUser in the IAM API refere
 
 from typing import Any
 
+from provisioning.aws import errors
+
 
 def remove(iam: Any, name: str) -> None:
-    """Remove everything that hangs on the user but the user itself."""
+    """Remove everything that hangs on the user but the user itself. Raises PermanentError
+    for its groups: who may take users out of groups can lock the account's people out."""
+    groups = [group["GroupName"] for group in _all(iam, "list_groups_for_user", "Groups", name)]
+    if groups:
+        raise errors.PermanentError(
+            f"The user {name} is in the IAM groups {', '.join(groups)}. The AWS account's "
+            "administrator can take it out of them; the portal then deletes it."
+        )
     for key in _all(iam, "list_access_keys", "AccessKeyMetadata", name):
         iam.delete_access_key(UserName=name, AccessKeyId=key["AccessKeyId"])
     for policy in _all(iam, "list_user_policies", "PolicyNames", name):
         iam.delete_user_policy(UserName=name, PolicyName=policy)
     for policy in _all(iam, "list_attached_user_policies", "AttachedPolicies", name):
         iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
-    for group in _all(iam, "list_groups_for_user", "Groups", name):
-        iam.remove_user_from_group(UserName=name, GroupName=group["GroupName"])
     for device in _all(iam, "list_mfa_devices", "MFADevices", name):
         iam.deactivate_mfa_device(UserName=name, SerialNumber=device["SerialNumber"])
     for certificate in _all(iam, "list_signing_certificates", "Certificates", name):

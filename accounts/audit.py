@@ -20,6 +20,13 @@ class Deed(models.TextChoices):
     REVEALED = "revealed", "revealed credentials"
     REISSUED = "reissued", "reissued credentials"
     RETRIED = "retried", "asked for another try"
+    INVITED = "invited", "invited"
+    REMINDED = "reminded", "sent the invitation again to"
+    REVOKED = "revoked", "took back the invitation of"
+    JOINED = "joined", "joined"
+    CHANGED_ROLE = "changed_role", "changed the role of"
+    REMOVED = "removed", "removed"
+    LEFT = "left", "left"
 
 
 class AuditError(Exception):

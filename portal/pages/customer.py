@@ -48,7 +48,8 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("ops:dashboard" if user.has_perm(OPERATE) else "admin:index")
     rows = [(row, queries.progress(row)) for row in queries.of_user(user)]
     offers = queries.on_offer(user)
-    return render(request, "customer/home.html", {"rows": rows, "offers": offers})
+    context = {"customers": user.customers.all(), "rows": rows, "offers": offers}
+    return render(request, "customer/home.html", context)
 
 
 @login_required

@@ -48,8 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("ops:dashboard" if user.has_perm(OPERATE) else "admin:index")
     rows = [(row, queries.progress(row)) for row in queries.of_user(user)]
     offers = queries.on_offer(user)
-    context = {"customers": user.customers.all(), "rows": rows, "offers": offers}
-    return render(request, "customer/home.html", context)
+    return render(request, "customer/home.html", {"rows": rows, "offers": offers})
 
 
 @login_required

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.db import IntegrityError
 from django.test import Client
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Customer, Invitation, Membership, User
 from accounts.permissions import (
@@ -56,39 +56,6 @@ def test_superuser_may_do_what_staff_may(db: None) -> None:
 
 
 # --- Nobody walks in ---------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("cast")
-def test_person_who_walked_into_an_open_portal_is_told_what_comes_next(settings: Settings) -> None:
-    settings.SIGNUP = "open"
-    client = Client()
-    fields = {
-        "name": "Walter",
-        "email": "walter@elm.example",
-        "password1": PASSWORD,
-        "password2": PASSWORD,
-    }
-    client.post("/account/signup/", fields)
-    (letter,) = mail.outbox
-    link = re.search(r"/account/confirm-email/\S+", str(letter.body))
-    assert link
-    client.post(link[0])
-    client.post("/account/login/", {"login": "walter@elm.example", "password": PASSWORD})
-    shown = words(client.get("/"))
-    assert "You belong to no organisation yet" in shown
-    assert "invite walter@elm.example" in shown
-
-
-def test_open_sign_up_tells_nobody_who_has_an_account(cast: Cast, settings: Settings) -> None:
-    settings.SIGNUP = "open"
-    answers = []
-    for email in (cast.alice.email, "walter@elm.example"):
-        fields = {"name": "W", "email": email, "password1": PASSWORD, "password2": PASSWORD}
-        client = Client()
-        answer = client.post("/account/signup/", fields, follow=True)
-        answers.append((answer.redirect_chain, words(answer).replace(email, "")))
-    assert answers[0] == answers[1]
-    assert User.objects.filter(name="W").count() == 1
 
 
 def test_sign_up_is_closed_and_says_whom_to_ask(cast: Cast) -> None:

@@ -9,6 +9,8 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from accounts.permissions import OPERATE
+
 GUARDED = ("/admin/", "/ops/")
 # Recovery codes alone are no factor of their own.
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
@@ -22,12 +24,10 @@ class StaffSecondFactorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if (
-            settings.STAFF_SECOND_FACTOR
-            and request.path_info.startswith(GUARDED)
-            and request.user.is_authenticated
-            and not is_mfa_enabled(request.user, types=FACTORS)
-        ):
+        is_guarded = settings.STAFF_SECOND_FACTOR and request.path_info.startswith(GUARDED)
+        user = request.user
+        works_there = is_guarded and (user.is_staff or user.has_perm(OPERATE))
+        if works_there and not is_mfa_enabled(user, types=FACTORS):
             messages.info(request, "Set up a second factor first: an authenticator app or a key.")
             return redirect("mfa_index")
         return self.get_response(request)

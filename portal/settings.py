@@ -199,6 +199,8 @@ MFA_PASSKEY_SIGNUP_ENABLED = False
 # Browsers let loopback addresses do without https; fido2 wants to be told.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 MFA_TOTP_ISSUER = SITE_NAME
+# The clocks of phones are some seconds off.
+MFA_TOTP_TOLERANCE = 1
 # Whether the vendor's people need a second factor for the admin and the dashboard.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not EMBEDDED)
 # Another site at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.

@@ -4,16 +4,24 @@ from typing import Any
 
 from allauth.account.adapter import get_adapter
 from allauth.account.models import EmailAddress
+from allauth.mfa.admin import Authenticator
+from allauth.socialaccount.admin import SocialApp, SocialToken
 from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.http import HttpRequest
 
 from accounts import letters
+from accounts.audit import Deed, record
 from accounts.deeds import By, Refused
 from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.organisations import invite_owner
 from accounts.permissions import INVITE_OWNERS, NotAllowed
+
+
+def _by(request: HttpRequest) -> By:
+    assert isinstance(request.user, User)  # noqa: S101 - the admin lets nobody else in
+    return By(request.user, get_adapter().get_client_ip(request))
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -74,10 +82,8 @@ class CustomerAdmin(admin.ModelAdmin):
         email = form.cleaned_data.get("invite_owner")
         if not email:
             return
-        assert isinstance(request.user, User)  # noqa: S101 - the admin lets nobody else in
-        by = By(request.user, get_adapter().get_client_ip(request))
         try:
-            invite_owner(obj, email, by=by)
+            invite_owner(obj, email, by=_by(request))
         except (NotAllowed, Refused) as error:
             messages.error(request, str(error))
         else:
@@ -111,6 +117,36 @@ class UserAdmin(admin.ModelAdmin):
         # The code that signs in is mailed there, and so confirms it.
         EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
         transaction.on_commit(lambda: letters.welcome(obj), robust=True)
+
+
+# allauth's own page of second factors shows their secrets; its apps and tokens are not used:
+# the other site to sign in at comes from the settings.
+admin.site.unregister([Authenticator, SocialApp, SocialToken])
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(admin.ModelAdmin):
+    """To take away from whoever has lost it; never to see, make or change."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__email"]
+    fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        subject = f"{obj.user.email}: {obj.get_type_display()}"
+        record(Deed.RESET, subject, by=_by(request).user, address=_by(request).address)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for authenticator in queryset:
+            self.delete_model(request, authenticator)
 
 
 @admin.register(AuditEvent)

@@ -27,6 +27,7 @@ class Deed(models.TextChoices):
     CHANGED_ROLE = "changed_role", "changed the role of"
     REMOVED = "removed", "removed"
     LEFT = "left", "left"
+    RESET = "reset_factor", "took away the second factor of"
 
 
 class AuditError(Exception):

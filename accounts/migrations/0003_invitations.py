@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                     ("changed_role", "changed the role of"),
                     ("removed", "removed"),
                     ("left", "left"),
+                    ("reset_factor", "took away the second factor of"),
                 ],
                 max_length=20,
             ),

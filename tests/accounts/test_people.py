@@ -3,12 +3,14 @@
 import re
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.db import IntegrityError
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.models import Customer, Invitation, Membership, User
+from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.permissions import (
     MAY_REQUEST,
     OPERATE,
@@ -192,3 +194,17 @@ def test_customers_name_in_aws_is_checked(cast: Cast, slug: str) -> None:
     fields = {"name": "Dune Dairy", "slug": slug, **NO_ROWS}
     assert as_user(cast.sandra).post("/admin/accounts/customer/add/", fields).status_code == 200
     assert Customer.objects.count() == 2
+
+
+def test_lost_second_factor_is_taken_away_with_a_line_and_never_shown(cast: Cast) -> None:
+    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    secret = generate_totp_secret()
+    factor = TOTP.activate(cast.bob, secret).instance
+    page = f"/admin/mfa/authenticator/{factor.pk}/"
+    assert secret not in root.get(f"{page}change/").content.decode()
+    assert root.post(f"{page}change/", {"user": cast.alice.pk}).status_code == 403
+    assert root.get("/admin/mfa/authenticator/add/").status_code == 403
+    root.post(f"{page}delete/", {"post": "yes"})
+    assert not Authenticator.objects.exists()
+    event = AuditEvent.objects.get()
+    assert (event.deed, event.subject) == ("reset_factor", "bob@birch.example: TOTP Authenticator")

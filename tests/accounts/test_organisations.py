@@ -284,17 +284,6 @@ def test_deed_on_a_member_who_has_gone_is_refused_in_words(cast: Cast) -> None:
         organisations.remove(bob, by=By(cast.alice))
 
 
-def test_deed_and_its_line_are_one(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any, **__: Any) -> None:
-        raise RuntimeError("the audit log is full")
-
-    monkeypatch.setattr(organisations, "record", fail)
-    before = database()
-    with pytest.raises(RuntimeError):
-        organisations.remove(membership(cast.bob), by=By(cast.alice))
-    assert database() == before
-
-
 # --- Races -------------------------------------------------------------------------
 
 

@@ -42,13 +42,13 @@ class InviteForm(RoleForm):
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     customer = get_object_or_404(Customer.objects.for_user(member(request)), pk=pk)
     is_owner = role_of(member(request), customer) in MAY_MANAGE_MEMBERS
-    events = customer.audit_events.all() if is_owner else customer.audit_events.none()
+    deeds = Paginator(customer.audit_events.all(), PAGE_LENGTH)
     context = {
         "customer": customer,
         "is_owner": is_owner,
         "members": customer.memberships.select_related("user").order_by("user__email"),
         "invitations": customer.invitations.pending().select_related("invited_by"),
-        "page": Paginator(events, PAGE_LENGTH).get_page(request.GET.get("page")),
+        "page": deeds.get_page(request.GET.get("page")) if is_owner else None,
     }
     return render(request, "customer/organisation.html", context)
 

@@ -9,7 +9,11 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
 from playwright.sync_api import CDPSession, Page, expect
 
+from accounts import organisations
+from accounts.deeds import By
+from accounts.organisations import Role
 from provisioning.demo.cast import PASSWORD, Cast, seed
+from tests.browser.test_clothes import check_legible
 from tests.provisioning.test_vault import committed
 
 __all__ = ["committed"]
@@ -135,3 +139,18 @@ def test_passkey_is_made_signs_in_and_confirms_who_it_is(
     page.get_by_role("link", name="security key").click()
     page.get_by_role("button", name="Use a security key").click()
     expect(page.get_by_role("heading", name="Invite a colleague")).to_be_visible()
+
+
+def test_pages_of_an_organisation_are_legible_on_any_screen(page: Page, cast: Cast) -> None:
+    by = By(cast.alice)
+    invitation = organisations.invite(cast.birch, DANA, Role.ENGINEER, by=by)
+    members = f"/members/{cast.bob.memberships.get().pk}/"
+    sign_in(page, cast.alice.email)
+    page.goto(members)
+    confirm(page)
+    expect(page.get_by_role("heading", name="Bob Berger at Birch Bank")).to_be_visible()
+    here = f"/customers/{cast.birch.pk}/"
+    for address in (here, f"{here}invite/", f"{here}leave/", f"/invitations/{invitation.pk}/"):
+        check_legible(page, address)
+    for address in (members, "/account/sessions/", "/account/2fa/webauthn/add/"):
+        check_legible(page, address)

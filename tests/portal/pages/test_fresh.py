@@ -17,7 +17,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from portal import oidc
-from provisioning.demo.cast import Cast
+from provisioning.demo.cast import PASSWORD, Cast
 from tests.portal.pages.reading import as_user
 
 INVITE = "/customers/{}/invite/"
@@ -104,3 +104,13 @@ def test_second_factor_is_taken_off_only_after_a_fresh_proof(cast: Cast) -> None
         answer = client.post(f"/account/2fa/{address}")
         assert answer["Location"].startswith("/account/reauthenticate/"), address
     assert Authenticator.objects.count() == 1
+
+
+def test_person_signs_out_of_her_other_sessions(cast: Cast) -> None:
+    here, elsewhere = Client(), Client()
+    for client in (here, elsewhere):
+        client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+        assert client.get("/").status_code == 200
+    here.post("/account/sessions/")
+    assert here.get("/").status_code == 200
+    assert elsewhere.get("/")["Location"] == "/account/login/?next=/"

@@ -1,26 +1,93 @@
 """People and organisations in the admin; the audit log, to read."""
 
-from django.contrib import admin
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.models import EmailAddress
+from allauth.mfa.admin import Authenticator
+from allauth.socialaccount.admin import SocialApp, SocialToken
+from django import forms
+from django.contrib import admin, messages
+from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.models import AuditEvent, Customer, Membership, User
+from accounts import letters
+from accounts.audit import Deed, record
+from accounts.deeds import By, Refused
+from accounts.models import AuditEvent, Customer, Invitation, Membership, User
+from accounts.organisations import invite_owner
+from accounts.permissions import INVITE_OWNERS, NotAllowed
 
 
-class MembershipInline(admin.TabularInline):
-    model = Membership
+def _by(request: HttpRequest) -> By:
+    assert isinstance(request.user, User)  # noqa: S101 - the admin lets nobody else in
+    return By(request.user, get_adapter().get_client_ip(request))
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """To read: members come by invitation, and owners decide about them."""
+
     extra = 0
-    autocomplete_fields = ["user"]
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Customer | None = None) -> bool:
+        return False
+
+
+class MembershipInline(ReadOnlyInline):
+    model = Membership
+    fields = readonly_fields = ("user", "role", "created_at")
+
+
+class InvitationInline(ReadOnlyInline):
+    model = Invitation
+    fields = readonly_fields = ("email", "role", "invited_by", "sent_at", "expires_at")
+    verbose_name_plural = "pending invitations"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return Invitation.objects.pending()
+
+
+class CustomerForm(forms.ModelForm):
+    invite_owner = forms.EmailField(
+        required=False,
+        label="Invite an owner",
+        help_text="The address of a person of the customer's, who then invites the others.",
+    )
 
 
 @admin.register(Customer)
 class CustomerAdmin(admin.ModelAdmin):
+    form = CustomerForm
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
-    inlines = [MembershipInline]
+    inlines = [MembershipInline, InvitationInline]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         # The slug is the user's name in AWS: it stays once the customer exists.
         return ["slug"] if obj else []
+
+    def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
+        may_invite = request.user.has_perm(INVITE_OWNERS)
+        return ["name", "slug", *(["invite_owner"] if may_invite else [])]
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: Customer,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        email = form.cleaned_data.get("invite_owner")
+        if not email:
+            return
+        try:
+            invite_owner(obj, email, by=_by(request))
+        except (NotAllowed, Refused) as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"{email} is invited to own {obj}.")
 
 
 @admin.register(User)
@@ -29,8 +96,57 @@ class UserAdmin(admin.ModelAdmin):
     search_fields = ["email", "name"]
     list_filter = ["is_staff", "is_active"]
     fields = ["email", "name", "is_active", "is_staff", "groups", "date_joined", "last_login"]
-    readonly_fields = ["date_joined", "last_login"]
     filter_horizontal = ["groups"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
+        # People change their own address, and confirm the new one.
+        return [*(["email"] if obj else []), "date_joined", "last_login"]
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: User,
+        form: Any,
+        change: bool,  # noqa: FBT001 - Django's signature
+    ) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        obj.set_unusable_password()
+        super().save_model(request, obj, form, change)
+        # The code that signs in is mailed there, and so confirms it.
+        EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
+        transaction.on_commit(lambda: letters.welcome(obj), robust=True)
+
+
+# allauth's own page of second factors shows their secrets; its apps and tokens are not used:
+# the other site to sign in at comes from the settings.
+admin.site.unregister([Authenticator, SocialApp, SocialToken])
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(admin.ModelAdmin):
+    """To take away from whoever has lost it; never to see, make or change."""
+
+    list_display = ["user", "type", "created_at", "last_used_at"]
+    list_filter = ["type"]
+    search_fields = ["user__email"]
+    fields = readonly_fields = ("user", "type", "created_at", "last_used_at")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
+        subject = f"{obj.user.email}: {obj.get_type_display()}"
+        record(Deed.RESET, subject, by=_by(request).user, address=_by(request).address)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for authenticator in queryset:
+            self.delete_model(request, authenticator)
 
 
 @admin.register(AuditEvent)

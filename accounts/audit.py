@@ -29,6 +29,14 @@ class Deed(models.TextChoices):
     UNLABELLED = "unlabelled", "removed a pull user"
     CHOSE = "chose", "decided on a finding"
     RETRIED = "retried", "asked for another try"
+    INVITED = "invited", "invited"
+    REMINDED = "reminded", "sent the invitation again to"
+    REVOKED = "revoked", "took back the invitation of"
+    JOINED = "joined", "joined"
+    CHANGED_ROLE = "changed_role", "changed the role of"
+    REMOVED = "removed", "removed"
+    LEFT = "left", "left"
+    RESET = "reset_factor", "took away the second factor of"
 
 
 class AuditError(Exception):

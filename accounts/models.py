@@ -1,5 +1,7 @@
 """People, the organisations that they act for, and what they did."""
 
+from datetime import datetime, timedelta
+
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -7,9 +9,12 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.audit import AuditEvent
-from accounts.managers import CustomerQuerySet, UserManager
+from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
 
-__all__ = ["AuditEvent", "Customer", "Membership", "User"]
+__all__ = ["AuditEvent", "Customer", "Invitation", "Membership", "User"]
+
+# Long enough for a holiday weekend, short enough for a link that lets somebody in.
+INVITATION_LASTS = timedelta(days=7)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -80,6 +85,8 @@ class Membership(models.Model):
     role = models.CharField(max_length=10, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    objects = TenantQuerySet["Membership"].as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["user", "customer"], name="membership_once"),
@@ -91,3 +98,62 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}, {self.get_role_display()} at {self.customer}"
+
+
+def invitation_ends_at() -> datetime:
+    return timezone.now() + INVITATION_LASTS
+
+
+class InvitationQuerySet(TenantQuerySet["Invitation"]):
+    def pending(self) -> "InvitationQuerySet":
+        """Those that nobody has accepted or taken back; some may have expired."""
+        return self.filter(accepted_at=None, revoked_at=None)
+
+    def open(self) -> "InvitationQuerySet":
+        """Those that can be accepted now."""
+        return self.pending().filter(expires_at__gt=timezone.now())
+
+
+class Invitation(models.Model):
+    """A customer's word that whoever reads the mail of an address may join it, once."""
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="invitations")
+    email = models.EmailField("e-mail address")
+    role = models.CharField(max_length=10, choices=Membership.Role.choices)
+    # Of the token in the link, which nobody else has.
+    token_hash = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    made_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(default=invitation_ends_at)
+    sent_at = models.DateTimeField(null=True)
+    accepted_at = models.DateTimeField(null=True)
+    accepted_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = InvitationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "customer",
+                Lower("email"),
+                condition=models.Q(accepted_at=None, revoked_at=None),
+                name="invitation_pending_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["owner", "engineer", "viewer"]),
+                name="invitation_role_is_known",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(accepted_at=None, accepted_by=None)
+                | models.Q(accepted_at__isnull=False, accepted_by__isnull=False, revoked_at=None),
+                name="invitation_accepted_by_somebody_or_not",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} as {self.get_role_display().lower()} of {self.customer}"
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()

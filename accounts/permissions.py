@@ -7,12 +7,15 @@ Role = Membership.Role
 # Owners do everything; engineers handle credentials; viewers read.
 MAY_REQUEST = {Role.OWNER, Role.ENGINEER}
 MAY_HANDLE_CREDENTIALS = {Role.OWNER, Role.ENGINEER}
+MAY_MANAGE_MEMBERS = {Role.OWNER}
 
 # The names of the groups that a migration makes, and the permissions that mark them.
 SALES = "Sales"
 OPS = "Ops"
 DECIDE = "provisioning.decide_entitlement"
 OPERATE = "provisioning.operate"
+# Who can make members can have a secret shown: administrators alone, not sales.
+INVITE_OWNERS = "accounts.add_membership"
 
 
 class NotAllowed(Exception):
@@ -46,5 +49,5 @@ def require_role(user: User, customer: Customer, allowed: set[Role], deed: str) 
 def require_staff(user: User, permission: str, deed: str) -> None:
     """Raise NotAllowed unless ``user`` works for the vendor and has the permission."""
     if not (user.is_active and user.is_staff and user.has_perm(permission)):
-        group = SALES if permission == DECIDE else OPS
-        raise NotAllowed(f"Only the vendor's {group} group can {deed}.")
+        who = {DECIDE: f"{SALES} group", OPERATE: f"{OPS} group"}.get(permission, "administrators")
+        raise NotAllowed(f"Only the vendor's {who} can {deed}.")

@@ -53,6 +53,13 @@ def integer(name: str, default: int, *, minimum: int = 0) -> int:
     return number
 
 
+def choice(name: str, default: str, *, among: list[str]) -> str:
+    value = text(name, default)
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} must be {' or '.join(among)}, not {value!r}.")
+    return value
+
+
 def words(name: str, default: str | None = "") -> list[str]:
     """A list, written with commas between its items."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]

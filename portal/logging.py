@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 # A secret access key is 40 characters of base64. Capitals, small letters and digits are
 # all among them, which tells it from the path of a file.
@@ -35,3 +36,22 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["exception"] = masked(self.formatException(record.exc_info))
         return json.dumps(line)
+
+
+def configuration(formatter: str, level: str) -> dict[str, Any]:
+    """LOGGING: everything to standard error, by the "plain" or the "json" formatter."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "plain": {
+                "()": "portal.logging.PlainFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+            },
+            "json": {"()": "portal.logging.JsonFormatter"},
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": formatter}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # botocore logs requests and answers, secrets among them, below this level.
+        "loggers": {"boto3": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
+    }

@@ -12,7 +12,8 @@ from pathlib import Path
 import dj_database_url
 from csp.constants import NONE, SELF
 
-from portal import env
+from portal import env, oidc
+from portal.logging import configuration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -50,6 +51,9 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "csp",
     "django.contrib.admin",
@@ -75,6 +79,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "portal.second_factor.StaffSecondFactorMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 
@@ -172,6 +177,9 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Who may make an account: those with the link of an invitation, or anybody.
+SIGNUP = env.choice("SIGNUP", "invitation", among=["invitation", "open"])
+ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
@@ -182,7 +190,27 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # How long a fresh proof of identity lasts before a reveal asks for a new one.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+# One answer whether an address has an account or not.
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_PASSKEY_SIGNUP_ENABLED = False
+# Browsers let loopback addresses do without https; fido2 wants to be told.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
+MFA_TOTP_ISSUER = SITE_NAME
+# The clocks of phones are some seconds off.
+MFA_TOTP_TOLERANCE = 1
+# Whether the vendor's people need a second factor for the admin and the dashboard.
+STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not EMBEDDED)
+# Another site at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.
+OIDC_ISSUER = env.text("OIDC_ISSUER", "")
+SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+SOCIALACCOUNT_PROVIDERS = oidc.providers(
+    OIDC_ISSUER,
+    name=env.text("OIDC_NAME", "single sign-on"),
+    client_id=env.text("OIDC_CLIENT_ID", None if OIDC_ISSUER else ""),
+    secret=env.text("OIDC_CLIENT_SECRET", None if OIDC_ISSUER else ""),
+)
 
 # --- Mail --------------------------------------------------------------------------
 
@@ -208,7 +236,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "font-src": [SELF],
         "connect-src": [SELF],
-        "form-action": [SELF],
+        "form-action": [SELF, *oidc.form_targets(OIDC_ISSUER)],
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
     }
@@ -225,26 +253,7 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Logs --------------------------------------------------------------------------
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "plain": {
-            "()": "portal.logging.PlainFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-        },
-        "json": {"()": "portal.logging.JsonFormatter"},
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "plain" if EMBEDDED else "json",
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-    # botocore logs requests and answers, secrets among them, below this level.
-    "loggers": {"boto3": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
-}
+LOGGING = configuration("plain" if EMBEDDED else "json", env.text("LOG_LEVEL", "INFO"))
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Language, time, static files --------------------------------------------------
@@ -267,30 +276,24 @@ WHITENOISE_USE_FINDERS = EMBEDDED
 
 # --- What the portal makes in AWS --------------------------------------------------
 
-# Everything of the portal's in IAM lies under this path, so that its own role can be
-# held to it.
+# Everything of the portal's in IAM lies under this path, so that its role can be held to it.
 AWS_PATH = env.text("AWS_PATH", "/ecr-portal/")
 AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerRegistryLogin")
-# Between two writes of one repository's policy, so that many approvals share a write
-# (SetRepositoryPolicy's rate is unpublished; one a second for a region is safe).
+# Between two writes of one repository's policy, so that many approvals share a write.
 REPOSITORY_PACE = timedelta(seconds=env.integer("REPOSITORY_PACE_SECONDS", 5))
 # How long one AWS call may take: to connect, and to answer (seconds).
 AWS_TIMEOUTS = (5, 20)
-# Calls a second that all workers together ask of an account's service or of one operation;
-# none: as fast as they can.
-AWS_RATES: dict[str, float] = (
-    {} if EMBEDDED else {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1}
-)
+# Calls a second that all workers together ask of an account's service, or of one operation
+# (AWS publishes no rates of IAM and of SetRepositoryPolicy).
+RATES: dict[str, float] = {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1}
+AWS_RATES = {} if EMBEDDED else RATES
 LIMITER_URL = CELERY_BROKER_URL
 
-# --- Life after provisioning ---------------------------------------------------------
-
-# How old an access key may become; none: as old as it likes.
+# How old a key may become (0: as it likes), and how long a sealed secret waits.
 KEY_LIFETIME = timedelta(days=env.integer("KEY_LIFETIME_DAYS", 90, minimum=0))
-# How long a sealed secret waits for its customer before it is destroyed with its key.
 UNCLAIMED_AFTER = timedelta(days=env.integer("UNCLAIMED_DAYS", 7, minimum=1))
-# How often AWS is read though nothing changed; how much later drift is looked at a second
-# time; and whether it is then repaired by itself.
+# How often AWS is read though nothing changed; how much later drift is looked at again, and
+# whether it is then repaired.
 OBSERVE_EVERY = timedelta(hours=env.integer("OBSERVE_HOURS", 12, minimum=1))
 DRIFT_CONFIRM = timedelta(seconds=env.integer("DRIFT_CONFIRM_SECONDS", 60))
 DRIFT_REPAIR = env.boolean("DRIFT_REPAIR", default=True)

@@ -2,12 +2,15 @@
 
 from allauth.account import views as account_views
 from allauth.account.decorators import secure_admin_login
-from allauth.mfa.totp import views as mfa_views
+from allauth.mfa.totp import views as totp_views
+from allauth.mfa.webauthn import views as webauthn_views
+from allauth.socialaccount import views as social_views
+from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import customer, health, ops
-from portal.pages.fresh import fresh_proof_required
+from portal.pages import customer, health, invitation, ops, organisation
+from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
 
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
@@ -19,6 +22,11 @@ customer_urls = [
         customer.request_access,
         name="request",
     ),
+    path("customers/<int:pk>/", organisation.show, name="organisation"),
+    path("customers/<int:pk>/invite/", organisation.invite, name="invite"),
+    path("customers/<int:pk>/leave/", organisation.leave, name="leave"),
+    path("members/<int:pk>/", organisation.member_page, name="member"),
+    path("invitations/<int:pk>/", organisation.invitation_page, name="invitation"),
     path("access/<int:pk>/", customer.access, name="access"),
     path("credentials/<int:pk>/reveal/", customer.reveal, name="reveal"),
 ]
@@ -35,7 +43,13 @@ urlpatterns = [
     # Who has nothing to confirm with could else make herself something, from an old session.
     path("account/password/set/", fresh_proof_required(account_views.password_set)),
     path("account/email/", fresh_proof_required(account_views.email)),
-    path("account/2fa/totp/activate/", fresh_proof_required(mfa_views.activate_totp)),
+    path("account/2fa/totp/activate/", fresh_proof_required(totp_views.activate_totp)),
+    path("account/2fa/webauthn/add/", fresh_proof_required(webauthn_views.add_webauthn)),
+    path("account/3rdparty/", fresh_proof_required(social_views.connections)),
+    path("account/oidc/<str:provider_id>/login/", fresh_if_signed_in(oidc_views.login)),
+    # Beside allauth's links: the proxy keeps addresses with keys out of its log.
+    path("account/invitation/<str:token>/", invitation.follow, name="invitation_link"),
+    path("account/invitation/", invitation.accept, name="accept_invitation"),
     path("account/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("health/live", health.live),

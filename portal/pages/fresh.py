@@ -43,6 +43,18 @@ def fresh_proof_required(view: View) -> View:
     return guarded
 
 
+def fresh_if_signed_in(view: View) -> View:
+    """For what signs strangers in, and gives who is signed in another way to do so."""
+    guarded = fresh_proof_required(view)
+
+    @wraps(view)
+    def either(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        chosen = guarded if request.user.is_authenticated else view
+        return chosen(request, *args, **kwargs)
+
+    return either
+
+
 def is_fresh(request: HttpRequest) -> bool:
     """Whether the person confirmed her identity, or, where she has nothing to confirm it
     with, signed in, within the last REAUTHENTICATION_TIMEOUT seconds."""

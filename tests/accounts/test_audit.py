@@ -4,11 +4,23 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
+from django.test import Client
 
 from accounts.audit import AuditError, Deed, record
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, Invitation, Membership, User
+from accounts.organisations import (
+    Role,
+    accept,
+    change_role,
+    invite,
+    leave,
+    remove,
+    revoke,
+    send_again,
+)
 from provisioning.demo.cast import Cast
 from provisioning.flows import By
 from provisioning.flows.choose import choose
@@ -168,6 +180,20 @@ def found(cast: Cast) -> Finding:
     )
 
 
+def invited(cast: Cast) -> Invitation:
+    return invite(cast.birch, cast.charlie.email, Role.VIEWER, by=By(cast.alice))
+
+
+def bobs(cast: Cast) -> Membership:
+    return Membership.objects.select_related("customer").get(user=cast.bob)
+
+
+def root_with_bobs_factor(cast: Cast) -> tuple[Client, str]:
+    client = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
+    return client, f"/admin/mfa/authenticator/{factor.pk}/delete/"
+
+
 # Deed → how the scene is set, and the deed itself, done with what the scene returned.
 DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] = {
     Deed.REQUESTED: (lambda cast: None, lambda cast, _: requested(cast)),
@@ -195,6 +221,14 @@ DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] =
         lambda cast, row: choose(row, "adopt", by=By(cast.otto), reason="A drill"),
     ),
     Deed.RETRIED: (provisioned, lambda cast, row: retry(row, by=By(cast.otto))),
+    Deed.INVITED: (lambda cast: None, lambda cast, _: invited(cast)),
+    Deed.REMINDED: (invited, lambda cast, row: send_again(row, by=By(cast.alice))),
+    Deed.REVOKED: (invited, lambda cast, row: revoke(row, by=By(cast.alice))),
+    Deed.JOINED: (invited, lambda cast, row: accept(row, by=By(cast.charlie))),
+    Deed.CHANGED_ROLE: (bobs, lambda cast, row: change_role(row, Role.OWNER, by=By(cast.alice))),
+    Deed.REMOVED: (bobs, lambda cast, row: remove(row, by=By(cast.alice))),
+    Deed.LEFT: (bobs, lambda cast, row: leave(row, by=By(cast.bob))),
+    Deed.RESET: (root_with_bobs_factor, lambda _, row: row[0].post(row[1], {"post": "yes"})),
 }
 
 

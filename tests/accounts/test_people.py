@@ -1,10 +1,16 @@
 """People, how they sign in, and what they may see."""
 
+import re
+
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
 from django.db import IntegrityError
 from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts.models import Customer, Membership, User
+from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.permissions import (
     MAY_REQUEST,
     OPERATE,
@@ -111,6 +117,66 @@ def test_membership_is_held_once(cast: Cast) -> None:
 
 # --- The admin ---------------------------------------------------------------------
 
+# What the admin's form says of the rows below a customer.
+NO_ROWS = {
+    f"{rows}-{forms}_FORMS": "0"
+    for rows in ("memberships", "invitations")
+    for forms in ("TOTAL", "INITIAL")
+}
+ADD_CUSTOMER = {"name": "Dune Dairy", "slug": "dune-dairy", **NO_ROWS}
+
+
+def test_administrator_makes_a_customer_and_invites_its_owner(
+    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    fields = ADD_CUSTOMER | {"invite_owner": "dana@dune.example"}
+    with django_capture_on_commit_callbacks(execute=True):
+        root.post("/admin/accounts/customer/add/", fields)
+    dune = Customer.objects.get(slug="dune-dairy")
+    assert dune.invitations.get().role == "owner"
+    assert mail.outbox[0].to == ["dana@dune.example"]
+    assert dune.audit_events.get().address == "127.0.0.1"
+    shown = root.get(f"/admin/accounts/customer/{dune.pk}/change/")
+    assert "dana@dune.example" in words(shown)
+
+
+def test_sales_make_customers_but_no_members(cast: Cast) -> None:
+    sandra = as_user(cast.sandra)
+    assert "invite_owner" not in sandra.get("/admin/accounts/customer/add/").content.decode()
+    sandra.post(
+        "/admin/accounts/customer/add/", ADD_CUSTOMER | {"invite_owner": "sandra@home.example"}
+    )
+    assert Customer.objects.filter(slug="dune-dairy").exists()
+    assert not Invitation.objects.exists()
+
+
+def test_user_made_in_the_admin_gets_in_by_one_code_from_the_mail(
+    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+) -> None:
+    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    fields = {"email": "olga@acme.example", "name": "Olga", "is_active": "on", "is_staff": "on"}
+    with django_capture_on_commit_callbacks(execute=True):
+        root.post("/admin/accounts/user/add/", fields)
+    olga = User.objects.get(email="olga@acme.example")
+    assert not olga.has_usable_password()
+    assert "/account/login/code/" in str(mail.outbox[0].body)
+    browser = Client()
+    browser.post("/account/login/code/", {"email": olga.email})
+    code = re.search(r"^[A-Z0-9]{4,}-?[A-Z0-9]*$", str(mail.outbox[1].body), re.MULTILINE)
+    assert code, mail.outbox[1].body
+    browser.post("/account/login/code/confirm/", {"code": code[0]})
+    assert browser.session["_auth_user_id"] == str(olga.pk)
+    assert len(mail.outbox) == 2
+
+
+def test_address_is_changed_by_its_owner_not_in_the_admin(cast: Cast) -> None:
+    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    page = f"/admin/accounts/user/{cast.bob.pk}/change/"
+    root.post(page, {"email": "mallory@example.com", "name": "Robert", "is_active": "on"})
+    cast.bob.refresh_from_db()
+    assert (cast.bob.email, cast.bob.name) == ("bob@birch.example", "Robert")
+
 
 def test_customers_name_in_aws_stays_once_the_customer_exists(cast: Cast) -> None:
     sandra = as_user(cast.sandra)
@@ -118,19 +184,27 @@ def test_customers_name_in_aws_stays_once_the_customer_exists(cast: Cast) -> Non
     assert 'name="slug"' in sandra.get(f"{page}add/").content.decode()
     change = f"{page}{cast.birch.pk}/change/"
     assert 'name="slug"' not in sandra.get(change).content.decode()
-    fields = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
-    sandra.post(change, fields | {"name": "Birch Bank AG", "slug": "another"})
+    sandra.post(change, NO_ROWS | {"name": "Birch Bank AG", "slug": "another"})
     cast.birch.refresh_from_db()
     assert (cast.birch.name, cast.birch.slug) == ("Birch Bank AG", "birch-bank")
 
 
 @pytest.mark.parametrize("slug", ["Birch", "birch bank", "-birch", "birch_bank", "b" * 41])
 def test_customers_name_in_aws_is_checked(cast: Cast, slug: str) -> None:
-    fields = {
-        "name": "Dune Dairy",
-        "slug": slug,
-        "memberships-TOTAL_FORMS": "0",
-        "memberships-INITIAL_FORMS": "0",
-    }
+    fields = {"name": "Dune Dairy", "slug": slug, **NO_ROWS}
     assert as_user(cast.sandra).post("/admin/accounts/customer/add/", fields).status_code == 200
     assert Customer.objects.count() == 2
+
+
+def test_lost_second_factor_is_taken_away_with_a_line_and_never_shown(cast: Cast) -> None:
+    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    secret = generate_totp_secret()
+    factor = TOTP.activate(cast.bob, secret).instance
+    page = f"/admin/mfa/authenticator/{factor.pk}/"
+    assert secret not in root.get(f"{page}change/").content.decode()
+    assert root.post(f"{page}change/", {"user": cast.alice.pk}).status_code == 403
+    assert root.get("/admin/mfa/authenticator/add/").status_code == 403
+    root.post(f"{page}delete/", {"post": "yes"})
+    assert not Authenticator.objects.exists()
+    event = AuditEvent.objects.get()
+    assert (event.deed, event.subject) == ("reset_factor", "bob@birch.example: TOTP Authenticator")

@@ -4,6 +4,7 @@ what the portal promises is looked for in AWS and in the database."""
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -67,7 +68,7 @@ def written(aws: Aws) -> list[str]:
     return [call.operation for call in aws.embedded.calls if call.is_mutating]
 
 
-FOREIGN = {
+FOREIGN: dict[str, Any] = {
     "Sid": "BuildServer",
     "Effect": "Allow",
     "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"},
@@ -75,7 +76,7 @@ FOREIGN = {
 }
 
 
-def document(*statements: dict[str, object]) -> dict[str, object]:
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 

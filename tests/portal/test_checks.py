@@ -52,6 +52,8 @@ def test_unsafe_setting_is_refused(
     [
         ({}, "Set ORIGIN"),
         ({"EMBEDDED": "perhaps"}, "EMBEDDED must be true or false"),
+        ({"EMBEDDED": "true", "SIGNUP": "closed"}, "SIGNUP must be invitation or open"),
+        ({"EMBEDDED": "true", "OIDC_ISSUER": "https://id.example.com"}, "Set OIDC_CLIENT_ID"),
         ({"EMBEDDED": "true", "SWEEP_SECONDS": "0"}, "SWEEP_SECONDS must be at least 1"),
     ],
 )

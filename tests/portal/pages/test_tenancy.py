@@ -2,6 +2,9 @@
 
 import pytest
 
+from accounts.deeds import By
+from accounts.models import Membership
+from accounts.organisations import Role, invite
 from provisioning.demo.cast import Cast
 from provisioning.models import Entitlement, PullUser
 from tests.portal.pages.everywhere import database
@@ -18,6 +21,11 @@ def addresses(cast: Cast) -> list[str]:
         f"/access/{entitlement.pk}/",
         f"/credentials/{pull_user.pk}/reveal/",
         f"/customers/{cast.birch.pk}/request/{cast.reports.pk}/",
+        f"/customers/{cast.birch.pk}/",
+        f"/customers/{cast.birch.pk}/invite/",
+        f"/customers/{cast.birch.pk}/leave/",
+        f"/members/{Membership.objects.get(user=cast.bob).pk}/",
+        f"/invitations/{invite(cast.birch, 'd@x.example', Role.VIEWER, by=By(cast.alice)).pk}/",
     ]
 
 
@@ -33,8 +41,9 @@ def test_other_customers_pages_are_not_found_and_nothing_changes(
         assert client.get(address).status_code == 404
         assert client.get(address, headers={"HX-Request": "true"}).status_code == 404
         refused = client.post(address, {"note": "mine"})
-        # The access page takes no POST from anybody.
-        assert refused.status_code == (405 if "access" in address else 404)
+        # These two take no POST from anybody.
+        reads = "access" in address or address == f"/customers/{cast.birch.pk}/"
+        assert refused.status_code == (405 if reads else 404)
     assert database() == before
 
 

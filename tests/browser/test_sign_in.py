@@ -1,0 +1,156 @@
+"""Coming in, by every way there is, in a browser."""
+
+import re
+import time
+from collections.abc import Iterator
+
+import pytest
+from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from django.core import mail
+from playwright.sync_api import CDPSession, Page, expect
+
+from accounts import organisations
+from accounts.deeds import By
+from accounts.organisations import Role
+from provisioning.demo.cast import PASSWORD, Cast, seed
+from tests.browser.test_clothes import check_legible
+from tests.provisioning.test_vault import committed
+
+__all__ = ["committed"]
+DANA = "dana@birch.example"
+
+
+@pytest.fixture
+def authenticator(page: Page) -> Iterator[CDPSession]:
+    """A passkey device in the browser, whose owner always agrees."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    session.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    yield session
+    session.detach()
+
+
+@pytest.fixture
+def cast(page: Page, committed: None) -> Cast:
+    """People whom the site sees as well."""
+    return seed()
+
+
+def sign_in(page: Page, email: str) -> None:
+    page.goto("/account/login/")
+    page.get_by_label("Email").fill(email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+
+
+def sign_out(page: Page) -> None:
+    page.get_by_role("button", name="account menu").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def confirm(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Confirm").click()
+
+
+def expect_home(page: Page) -> None:
+    expect(page.get_by_role("heading", name="Your products")).to_be_visible()
+
+
+def code(secret: str) -> str:
+    """What an authenticator app shows now."""
+    return format_hotp_value(hotp_value(secret, int(time.time()) // 30))
+
+
+def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
+    page: Page, cast: Cast
+) -> None:
+    sign_in(page, cast.alice.email)
+    page.get_by_role("link", name="Birch Bank").click()
+    page.get_by_role("link", name="Invite a colleague").click()
+    confirm(page)
+    page.get_by_label("Their email address").fill(DANA)
+    page.get_by_label("Engineer").check()
+    page.get_by_role("button", name="Send the invitation").click()
+    expect(page.get_by_text(f"{DANA} is invited.")).to_be_visible()
+    sign_out(page)
+    link = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[-1].body))
+    assert link
+    page.goto(link[0])
+    page.get_by_role("link", name="Create your account").click()
+    page.get_by_label("Your name").fill("Dana Diaz")
+    expect(page.get_by_label("Email")).to_have_value(DANA)
+    page.get_by_label("Password", exact=False).first.fill(PASSWORD)
+    page.get_by_label("Password (again)").fill(PASSWORD)
+    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_text("You are now a member of Birch Bank.")).to_be_visible()
+    expect_home(page)
+
+
+def test_authenticator_app_is_set_up_and_then_asked_for(page: Page, cast: Cast) -> None:
+    sign_in(page, cast.alice.email)
+    page.goto("/account/2fa/")
+    page.get_by_role("link", name="Activate").click()
+    confirm(page)
+    secret = page.get_by_label("Authenticator secret").input_value()
+    page.get_by_label("Authenticator code").fill(code(secret))
+    page.get_by_role("button", name="Activate").click()
+    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    sign_out(page)
+    sign_in(page, cast.alice.email)
+    page.get_by_label("Code").fill(code(secret))
+    page.get_by_role("button", name="Sign In", exact=True).click()
+    expect_home(page)
+
+
+def test_passkey_is_made_signs_in_and_confirms_who_it_is(
+    page: Page, cast: Cast, authenticator: CDPSession
+) -> None:
+    sign_in(page, cast.alice.email)
+    page.goto("/account/2fa/webauthn/add/")
+    confirm(page)
+    page.get_by_label("Passwordless").check()
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    sign_out(page)
+    # From now on the passkey is all that she has.
+    cast.alice.set_unusable_password()
+    cast.alice.save()
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect_home(page)
+    page.get_by_role("link", name="Birch Bank").click()
+    page.get_by_role("link", name="Invite a colleague").click()
+    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
+    page.get_by_role("link", name="security key").click()
+    page.get_by_role("button", name="Use a security key").click()
+    expect(page.get_by_role("heading", name="Invite a colleague")).to_be_visible()
+
+
+def test_pages_of_an_organisation_are_legible_on_any_screen(page: Page, cast: Cast) -> None:
+    by = By(cast.alice)
+    invitation = organisations.invite(cast.birch, DANA, Role.ENGINEER, by=by)
+    members = f"/members/{cast.bob.memberships.get().pk}/"
+    sign_in(page, cast.alice.email)
+    page.goto(members)
+    confirm(page)
+    expect(page.get_by_role("heading", name="Bob Berger at Birch Bank")).to_be_visible()
+    here = f"/customers/{cast.birch.pk}/"
+    for address in (here, f"{here}invite/", f"{here}leave/", f"/invitations/{invitation.pk}/"):
+        check_legible(page, address)
+    for address in (members, "/account/sessions/", "/account/2fa/webauthn/add/"):
+        check_legible(page, address)

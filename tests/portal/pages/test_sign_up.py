@@ -1,0 +1,146 @@
+"""Coming in: by the link of an invitation, or, where the vendor lets anybody, by the door."""
+
+import re
+from typing import Any
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+
+from accounts import organisations
+from accounts.deeds import By
+from accounts.models import Invitation, User
+from accounts.organisations import Role
+from provisioning.demo.cast import PASSWORD, Cast
+from tests.portal.pages.everywhere import database
+from tests.portal.pages.reading import as_user, words
+
+DANA = "dana@birch.example"
+JOIN = "/account/invitation/"
+
+
+@pytest.fixture
+def link(cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> str:
+    """Of the invitation that Alice sent to Dana."""
+    with django_capture_on_commit_callbacks(execute=True):
+        organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
+    found = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[0].body))
+    assert found
+    return found[0]
+
+
+def sign_up(client: Client, **fields: str) -> Any:
+    given = {"name": "Dana Diaz", "email": DANA, "password1": PASSWORD, "password2": PASSWORD}
+    return client.post("/account/signup/", given | fields, follow=True)
+
+
+# --- By invitation -----------------------------------------------------------------
+
+
+def test_invited_person_makes_an_account_and_joins_without_another_mail(link: str) -> None:
+    client = Client()
+    shown = client.get(link, follow=True)
+    assert shown.redirect_chain == [(JOIN, 302)]
+    assert f"Alice Ahlgren invites {DANA} to join Birch Bank as engineer" in words(shown)
+    assert f'value="{DANA}" ' in client.get("/account/signup/").content.decode()
+    assert "Join" in words(sign_up(client))
+    shown = client.post(JOIN, follow=True)
+    assert shown.request["PATH_INFO"] == "/"
+    assert "You are now a member of Birch Bank." in words(shown)
+    dana = User.objects.get(email=DANA)
+    assert (dana.name, dana.memberships.get().role) == ("Dana Diaz", "engineer")
+    assert len(mail.outbox) == 1
+
+
+def test_account_made_by_an_invitation_has_its_address_whatever_is_sent(link: str) -> None:
+    client = Client()
+    client.get(link)
+    sign_up(client, email="mallory@example.com")
+    assert not User.objects.filter(email="mallory@example.com").exists()
+    assert EmailAddress.objects.get(user__email=DANA, email=DANA).verified
+
+
+def test_link_is_not_used_up_by_looking_and_its_key_stays_out_of_the_session(link: str) -> None:
+    client = Client()
+    for _ in range(3):
+        client.get(link)
+    assert Invitation.objects.open().exists()
+    assert link.split("/")[3] not in str(dict(client.session))
+
+
+def test_person_with_an_account_signs_in_and_joins(cast: Cast, link: str) -> None:
+    client = as_user(cast.charlie)
+    shown = words(client.get(link, follow=True))
+    assert "You are signed in as charlie@cedar.example" in shown
+    assert "Join" in shown
+    before = database()
+    shown = words(client.post(JOIN, follow=True))
+    assert f"This invitation is for {DANA}." in shown
+    assert database() == before
+    EmailAddress.objects.create(user=cast.charlie, email=DANA, verified=True)
+    client.get(link)
+    client.post(JOIN)
+    assert cast.charlie.memberships.filter(customer=cast.birch).exists()
+
+
+def test_person_who_has_an_account_is_led_to_sign_in(cast: Cast, link: str) -> None:
+    EmailAddress.objects.create(user=cast.charlie, email=DANA, verified=True)
+    shown = Client().get(link, follow=True)
+    assert "You have an account with this address: sign in to join." in words(shown)
+
+
+@pytest.mark.usefixtures("link")
+def test_link_that_opens_nothing_says_what_to_do() -> None:
+    for address in (f"{JOIN}no-such-token/", JOIN):
+        shown = Client().get(address)
+        assert shown.status_code == 404
+        assert "ask an owner of the organisation to send it again" in words(shown)
+
+
+def test_browser_that_followed_a_link_does_not_get_in_by_it_once_it_was_taken_back(
+    cast: Cast, link: str
+) -> None:
+    client = Client()
+    client.get(link)
+    organisations.revoke(Invitation.objects.get(), by=By(cast.alice))
+    assert client.get(JOIN).status_code == 404
+    assert "Accounts are by invitation" in words(sign_up(client))
+    assert not User.objects.filter(email=DANA).exists()
+
+
+# --- By the open door --------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("cast")
+def test_person_who_walked_into_an_open_portal_is_told_what_comes_next(settings: Settings) -> None:
+    settings.SIGNUP = "open"
+    client = Client()
+    fields = {
+        "name": "Walter",
+        "email": "walter@elm.example",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
+    client.post("/account/signup/", fields)
+    (letter,) = mail.outbox
+    link = re.search(r"/account/confirm-email/\S+", str(letter.body))
+    assert link
+    client.post(link[0])
+    client.post("/account/login/", {"login": "walter@elm.example", "password": PASSWORD})
+    shown = words(client.get("/"))
+    assert "You belong to no organisation yet" in shown
+    assert "invite walter@elm.example" in shown
+
+
+def test_open_sign_up_tells_nobody_who_has_an_account(cast: Cast, settings: Settings) -> None:
+    settings.SIGNUP = "open"
+    answers = []
+    for email in (cast.alice.email, "walter@elm.example"):
+        fields = {"name": "W", "email": email, "password1": PASSWORD, "password2": PASSWORD}
+        client = Client()
+        answer = client.post("/account/signup/", fields, follow=True)
+        answers.append((answer.redirect_chain, words(answer).replace(email, "")))
+    assert answers[0] == answers[1]
+    assert User.objects.filter(name="W").count() == 1

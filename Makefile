@@ -1,5 +1,6 @@
 # make demo   the whole portal on this machine, without AWS, Docker, Redis or PostgreSQL
 # make test   every test; what a fresh machine lacks is skipped by name
+# make test-deep  the fault suites in full: hundreds of sequences, every kill, long races
 # make check  format, lint, types, architecture, templates, migrations
 # make lock   renew requirements/ from the ranges in pyproject.toml
 
@@ -8,13 +9,16 @@ BIN := .venv/bin
 UV := .tools/bin/uv
 LOCKED := .venv/locked
 
-.PHONY: demo test check format lock
+.PHONY: demo test test-deep check format lock
 
 demo: $(LOCKED)
 	EMBEDDED=true STATE_DIR=var/demo $(BIN)/python manage.py demo $(ARGS)
 
 test: $(LOCKED)
 	$(BIN)/pytest $(ARGS)
+
+test-deep: $(LOCKED)
+	DEEP=1 $(BIN)/pytest tests/faults $(ARGS)
 
 check: $(LOCKED)
 	$(BIN)/ruff format --check .

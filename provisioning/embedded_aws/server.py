@@ -73,6 +73,8 @@ class EmbeddedAws:
         self._access = Access(self.rules, self._policies)
         self._registry = Registry(self.rules, self._mint, self._access.why_denied)
         self.faults = Faults()
+        # Told of each call that is allowed, "before" it is carried out and "after".
+        self.watch: Callable[[str, Call], None] = lambda moment, call: None
         self._pushed = 0
         directory.boundaries.clear()
         self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
@@ -185,7 +187,9 @@ class EmbeddedAws:
                     raise fault.refusal
                 self._strictness.check(call)
                 environ["wsgi.input"] = BytesIO(body)
+                self.watch("before", call)
                 response = self._carry_out(call, request, environ, fault)
+                self.watch("after", call)
                 if fault and fault.kind is Kind.FAILED:
                     raise fault.refusal
                 if fault and fault.kind is Kind.LOST:

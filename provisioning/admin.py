@@ -9,7 +9,6 @@ from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,13 +17,16 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
+from accounts.admin import audit_link, see_audit_log
 from accounts.permissions import DECIDE
-from provisioning import wanted
+from provisioning import catalog_admin
 from provisioning.flows import By, NotAllowed, Refused
 from provisioning.flows.decide import approve, reject, withdraw
 from provisioning.flows.request import prepare
-from provisioning.models import Entitlement, Product, Registry, Repository
+from provisioning.models import Entitlement
 from provisioning.states import EntitlementState
+
+__all__ = ["EntitlementAdmin", "catalog_admin"]
 
 # More at once would not fit into an address, nor under one pair of eyes.
 DECIDE_AT_ONCE = 200
@@ -138,6 +140,13 @@ class EntitlementAdmin(admin.ModelAdmin):
             return ["customer", "product", "reference", "note"]
         return super().get_fields(request, obj)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Entitlement | None = None) -> Any:
+        return see_audit_log(request) if obj else []
+
+    @admin.display(description="audit log")
+    def audit_log(self, entitlement: Entitlement) -> str:
+        return audit_link("entitlement_id__exact", entitlement.pk)
+
     def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         prepare(obj, by=_by(request))
 
@@ -233,31 +242,3 @@ def decision_url(decision: str, pks: list[int]) -> str:
 
 def _by(request: HttpRequest) -> By:
     return By(request.user, get_adapter().get_client_ip(request))  # type: ignore[arg-type]
-
-
-@admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
-    list_display = ["name", "is_listed"]
-    search_fields = ["name"]
-    prepopulated_fields = {"slug": ["name"]}
-    filter_horizontal = ["repositories"]
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        super().save_related(request, form, formsets, change)
-        wanted.product_changed(form.instance)
-
-
-@admin.register(Registry)
-class RegistryAdmin(admin.ModelAdmin):
-    list_display = ["name", "account_id", "region"]
-    search_fields = ["name", "account_id"]
-    formfield_overrides = {models.URLField: {"assume_scheme": "https"}}
-
-
-@admin.register(Repository)
-class RepositoryAdmin(admin.ModelAdmin):
-    list_display = ["name", "registry", "attention"]
-    list_filter = ["registry"]
-    list_select_related = ["registry"]
-    search_fields = ["name"]
-    readonly_fields = ["uri", "attention"]

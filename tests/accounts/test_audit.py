@@ -4,8 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
+from django.test import Client
 
 from accounts.audit import AuditError, Deed, record
 from accounts.models import AuditEvent, User
@@ -141,6 +143,27 @@ def provisioned(cast: Cast) -> PullUser:
     return provision(cast.birch)
 
 
+def root() -> Client:
+    return as_user(User.objects.create_superuser("root@acme.example", "x"))
+
+
+def add_customer(cast: Cast, client: Client) -> None:
+    fields = {"name": "Dale Dairy", "slug": "dale-dairy", **NO_MEMBERS}
+    client.post("/admin/accounts/customer/add/", fields)
+
+
+def rename_customer(cast: Cast, client: Client) -> None:
+    page = f"/admin/accounts/customer/{cast.cedar.pk}/change/"
+    client.post(page, {"name": "Cedar Clinics", **NO_MEMBERS})
+
+
+def delete_group(cast: Cast, client: Client) -> None:
+    page = f"/admin/auth/group/{Group.objects.get(name='Sales').pk}/delete/"
+    client.post(page, {"post": "yes"})
+
+
+NO_MEMBERS = {"memberships-TOTAL_FORMS": "0", "memberships-INITIAL_FORMS": "0"}
+
 # Deed → how the scene is set, and the deed itself, done with what the scene returned.
 DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] = {
     Deed.REQUESTED: (lambda cast: None, lambda cast, _: requested(cast)),
@@ -150,6 +173,9 @@ DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] =
     Deed.REVEALED: (provisioned, lambda cast, row: reveal(row, by=By(cast.alice))),
     Deed.REISSUED: (provisioned, lambda cast, row: reissue(row, by=By(cast.otto), reason="Lost")),
     Deed.RETRIED: (provisioned, lambda cast, row: retry(row, by=By(cast.otto))),
+    Deed.ADDED: (lambda cast: root(), add_customer),
+    Deed.CHANGED: (lambda cast: root(), rename_customer),
+    Deed.DELETED: (lambda cast: root(), delete_group),
 }
 
 

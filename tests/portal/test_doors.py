@@ -22,7 +22,7 @@ DOORS: list[tuple[str, str, str]] = [
     ),
     ("in 200*3 404*4", "in 405*7", "access/<int:pk>/"),
     # --- Ops
-    ("in 403*5 200*2", "in 403*5 405*2", "ops/"),
+    ("in 403*5 200*2", "in 403*5 405*2", "ops/ ops/audit/ ops/audit.csv"),
     ("in 403*5 200*2", "in 403*5 200*2", "ops/pull-users/<int:pk>/reissue/"),
     (
         "in 403*5 405*2",
@@ -91,8 +91,9 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
     "account/emailaddress": ("root", "root", "root", "root"),
     "auth/group": ("root", "root", "root", "root"),
 }
-# Of these, deleting the first row succeeds; what stands behind the others protects them.
-UNPROTECTED = {"account/emailaddress", "auth/group"}
+# Where a form in which nothing is filled in succeeds: nothing protects the row, or all that
+# there is to fill in is held as long as the row is used.
+SUCCEEDS = {"account/emailaddress delete", "auth/group delete", "provisioning/repository change"}
 
 
 def answers(pattern: str) -> list[str]:
@@ -105,6 +106,10 @@ def answers(pattern: str) -> list[str]:
 
 def staff(allowed: str, answer: str = "200") -> list[str]:
     return ["in"] * 5 + [answer if role in allowed.split() else "403" for role in ROLES[5:]]
+
+
+def sent(model: str, deed: str) -> str:
+    return "302" if f"{model} {deed}" in SUCCEEDS else "200"
 
 
 def table() -> dict[str, tuple[list[str], list[str]]]:
@@ -122,11 +127,8 @@ def table() -> dict[str, tuple[list[str], list[str]]]:
             f"{of_model}add/": (staff(add), staff(add)),
             of_row: (answers("in*5 302*3"), answers("in*5 302*3")),
             f"{of_row}history/": (staff(view), staff(view)),
-            f"{of_row}change/": (staff(view), staff(change)),
-            f"{of_row}delete/": (
-                staff(delete),
-                staff(delete, "302" if model in UNPROTECTED else "200"),
-            ),
+            f"{of_row}change/": (staff(view), staff(change, sent(model, "change"))),
+            f"{of_row}delete/": (staff(delete), staff(delete, sent(model, "delete"))),
         }
     return doors
 

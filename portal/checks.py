@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from provisioning.vault import key_ring
+from accounts.sealing import key_ring
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 SECRET_KEY_LENGTH = 50

@@ -27,8 +27,8 @@ IS_HTTPS = ORIGIN.startswith("https://")
 
 SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDED else None)
 
-# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets are
-# sealed with the first; the others only open what they once sealed.
+# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets, those of
+# second factors among them, are sealed with the first; the others only open what they once sealed.
 VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
 
 # --- The site ----------------------------------------------------------------------
@@ -187,6 +187,7 @@ ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # How long a fresh proof of identity lasts before a reveal asks for a new one.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
+MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 # --- Mail --------------------------------------------------------------------------

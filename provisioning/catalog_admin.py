@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest
@@ -36,6 +37,14 @@ class RegistryForm(forms.ModelForm):
                 "partition. Choose a region like eu-central-1."
             )
         return region
+
+    def clean_endpoint_url(self) -> str:
+        address: str = self.cleaned_data["endpoint_url"]
+        if address and not address.startswith("https://") and not settings.EMBEDDED:
+            raise forms.ValidationError(
+                "Secrets would travel over an open line: give an address that begins with https."
+            )
+        return address
 
 
 @admin.register(Registry)

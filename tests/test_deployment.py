@@ -188,6 +188,14 @@ def test_beat_keeps_its_schedule_in_a_volume_of_its_own() -> None:
     assert f"STATE_DIR={folder}" in DOCKERFILE
 
 
+def test_every_thread_of_web_finds_a_connection(production: dict[str, str]) -> None:
+    words = shlex.split(SERVICES["web"]["command"])
+    threads = int(words[words.index("--threads") + 1])
+    pool = "settings.DATABASES['default']['OPTIONS']['pool']['max_size']"
+    told = run(["-c", f"from portal import settings; print({pool})"], production)
+    assert int(told) >= threads
+
+
 def test_web_command_starts_the_site_with_its_settings(production: dict[str, str]) -> None:
     gunicorn, *arguments = shlex.split(SERVICES["web"]["command"])
     run(["-m", gunicorn, "--check-config", *arguments], production)

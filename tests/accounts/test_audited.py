@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.models import AuditEvent, Membership, User
 from provisioning.demo.cast import Cast
@@ -176,6 +177,18 @@ def test_region_of_another_partition_is_refused(cast: Cast, root: Client, region
     fields = {"name": "Other", "account_id": "2" * 12, "region": region}
     shown = root.post("/admin/provisioning/registry/add/", fields)
     assert "Choose a region like eu-central-1." in words(shown)
+    assert Registry.objects.count() == 1
+
+
+def test_address_of_aws_that_is_not_https_is_refused_in_production(
+    cast: Cast, root: Client, settings: Settings
+) -> None:
+    settings.EMBEDDED = False
+    fields = {"name": "Other", "account_id": "2" * 12, "region": "eu-west-1"}
+    shown = root.post(
+        "/admin/provisioning/registry/add/", fields | {"endpoint_url": "http://127.0.0.1:4566"}
+    )
+    assert "give an address that begins with https" in words(shown)
     assert Registry.objects.count() == 1
 
 

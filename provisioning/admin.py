@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -30,6 +31,9 @@ __all__ = ["EntitlementAdmin", "catalog_admin"]
 
 # More at once would not fit into an address, nor under one pair of eyes.
 DECIDE_AT_ONCE = 200
+PK_DIGITS = 18  # More may be beyond what the database can hold.
+# datetime ends with the year 9999, and a term with the day after its last.
+LAST_DAY = date(9999, 12, 30)
 
 
 class ApproveForm(forms.Form):
@@ -43,6 +47,7 @@ class ApproveForm(forms.Form):
     last_day = forms.DateField(
         required=False,
         help_text="Empty: no end.",
+        validators=[MaxValueValidator(LAST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}),
     )
     note = forms.CharField(
@@ -201,7 +206,8 @@ class EntitlementAdmin(admin.ModelAdmin):
         if decision not in DECISIONS:
             raise Http404
         chosen = DECISIONS[decision]
-        pks = [pk for pk in request.GET.getlist("pk")[:DECIDE_AT_ONCE] if pk.isdecimal()]
+        asked = request.GET.getlist("pk")[:DECIDE_AT_ONCE]
+        pks = [pk for pk in asked if pk.isdecimal() and len(pk) <= PK_DIGITS]
         rows = Entitlement.objects.select_related("customer", "product").filter(pk__in=pks)
         form = chosen.form(request.POST or None)
         if request.method == "POST" and form.is_valid():

@@ -79,6 +79,21 @@ def test_every_outcome_of_a_step_is_told() -> None:
     assert set(re.findall(r"`(\w+)`", section)) == {"outcome", *states.Outcome.values}
 
 
+# --- Threats -----------------------------------------------------------------------
+
+
+def test_every_threat_is_held_by_tests_that_exist() -> None:
+    section = text("threat-model.md").partition("## Threats")[2].partition("\n## ")[0]
+    rows = [row.rpartition(" | ")[2] for row in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)]
+    threats = [row for row in rows if row != "held by"]
+    assert len(threats) >= 30
+    for tests in threats:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
+        assert named, tests
+        for file, name in named:
+            assert f"def {name}(" in (ROOT / file).read_text(), name
+
+
 # --- Operations --------------------------------------------------------------------
 
 

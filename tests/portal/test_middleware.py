@@ -68,6 +68,11 @@ def test_pages_of_errors_are_under_it_too(address: str) -> None:
     assert answer["Permissions-Policy"]
 
 
+def test_null_character_in_an_address_is_refused(cast: Cast) -> None:
+    page = "/admin/provisioning/entitlement/?state__exact=%00"
+    assert as_user(cast.sandra).get(page).status_code == 400
+
+
 def test_form_that_is_too_large_is_refused(cast: Cast) -> None:
     page = f"/customers/{cast.birch.pk}/request/{cast.reports.pk}/"
     alice = as_user(cast.alice)

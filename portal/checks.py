@@ -1,7 +1,6 @@
 """Unsafe settings stop the start: each is an error of Django's check framework, which
 runs before every command, in the worker, and before the site is served (``wsgi.py``)."""
 
-import os
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +9,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts.sealing import key_ring
+from portal import env
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
 SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 10
@@ -88,7 +88,7 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="portal.E007",
             )
         )
-    if any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
+    if env.is_any_set("AWS_ENDPOINT_URL"):
         errors.append(
             Error(
                 "AWS_ENDPOINT_URL sends what is meant for AWS, secrets among it, elsewhere.",

@@ -1,22 +1,34 @@
-"""People and organisations in the admin; the audit log, to read."""
+"""People and organisations in the admin, every change audited; the audit log, to read."""
 
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.admin import Authenticator
 from allauth.socialaccount.admin import SocialApp, SocialToken
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
 from django.db import transaction
-from django.http import HttpRequest
+from django.db.models import QuerySet
+from django.http import HttpRequest, StreamingHttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from accounts import letters
 from accounts.audit import Deed, record
+from accounts.audited import AuditedAdmin
 from accounts.deeds import By, Refused
 from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.organisations import invite_owner
 from accounts.permissions import INVITE_OWNERS, NotAllowed
+from accounts.timeline import as_csv
+
+# What people sign in with is theirs alone: a superuser could else read it, and plant it; the
+# other site to sign in at comes from the settings.
+admin.site.unregister([Authenticator, EmailAddress, Group, SocialApp, SocialToken])
 
 
 def _by(request: HttpRequest) -> By:
@@ -38,6 +50,9 @@ class MembershipInline(ReadOnlyInline):
     model = Membership
     fields = readonly_fields = ("user", "role", "created_at")
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        return super().get_queryset(request).select_related("user", "customer")
+
 
 class InvitationInline(ReadOnlyInline):
     model = Invitation
@@ -57,7 +72,7 @@ class CustomerForm(forms.ModelForm):
 
 
 @admin.register(Customer)
-class CustomerAdmin(admin.ModelAdmin):
+class CustomerAdmin(AuditedAdmin):
     form = CustomerForm
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
@@ -65,11 +80,16 @@ class CustomerAdmin(admin.ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         # The slug is the user's name in AWS: it stays once the customer exists.
-        return ["slug"] if obj else []
+        return ["slug", *see_audit_log(request)] if obj else []
+
+    @admin.display(description="audit log")
+    def audit_log(self, customer: Customer) -> str:
+        return audit_link("customer__id__exact", customer.pk)
 
     def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
         may_invite = request.user.has_perm(INVITE_OWNERS)
-        return ["name", "slug", *(["invite_owner"] if may_invite else [])]
+        log = see_audit_log(request) if obj else []
+        return ["name", "slug", *(["invite_owner"] if may_invite else []), *log]
 
     def save_model(
         self,
@@ -91,7 +111,7 @@ class CustomerAdmin(admin.ModelAdmin):
 
 
 @admin.register(User)
-class UserAdmin(admin.ModelAdmin):
+class UserAdmin(AuditedAdmin):
     list_display = ["email", "name", "is_staff", "is_active", "last_login"]
     search_fields = ["email", "name"]
     list_filter = ["is_staff", "is_active"]
@@ -119,11 +139,6 @@ class UserAdmin(admin.ModelAdmin):
         transaction.on_commit(lambda: letters.welcome(obj), robust=True)
 
 
-# allauth's own page of second factors shows their secrets; its apps and tokens are not used:
-# the other site to sign in at comes from the settings.
-admin.site.unregister([Authenticator, SocialApp, SocialToken])
-
-
 @admin.register(Authenticator)
 class AuthenticatorAdmin(admin.ModelAdmin):
     """To take away from whoever has lost it; never to see, make or change."""
@@ -149,13 +164,39 @@ class AuthenticatorAdmin(admin.ModelAdmin):
             self.delete_model(request, authenticator)
 
 
+@admin.register(Group)
+class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
+    """Groups as Django has them."""
+
+
+@admin.register(EmailAddress)
+class AuditedEmailAddressAdmin(AuditedAdmin, EmailAddressAdmin):
+    # allauth's action leaves no line.
+    actions: list[Any] = []
+
+
+def see_audit_log(request: HttpRequest) -> list[str]:
+    """The field that leads to a row's lines, for who may read them."""
+    return ["audit_log"] if request.user.has_perm("accounts.view_auditevent") else []
+
+
+def audit_link(field: str, pk: int) -> str:
+    address = reverse("admin:accounts_auditevent_changelist")
+    return format_html('<a href="{}?{}={}">What was done</a>', address, field, pk)
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(admin.ModelAdmin):
-    list_display = ["at", "actor_label", "deed", "subject", "customer", "reason"]
-    list_filter = ["deed"]
-    search_fields = ["actor_label", "subject"]
+    list_display = ["at", "actor_label", "deed", "subject", "changes", "customer", "reason"]
+    list_filter = ["deed", "at"]
+    search_fields = ["actor_label", "subject", "customer__name"]
     list_select_related = ["customer"]
     date_hierarchy = "at"
+    actions = ["export"]
+
+    @admin.action(description="Save as CSV")
+    def export(self, request: HttpRequest, lines: QuerySet[AuditEvent]) -> StreamingHttpResponse:
+        return as_csv(lines)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

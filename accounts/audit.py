@@ -37,14 +37,17 @@ class Deed(models.TextChoices):
     REMOVED = "removed", "removed"
     LEFT = "left", "left"
     RESET = "reset_factor", "took away the second factor of"
+    ADDED = "added", "added"
+    CHANGED = "changed", "changed"
+    DELETED = "deleted", "deleted"
 
 
 class AuditError(Exception):
     """An attempt to change or delete the audit log."""
 
 
-class AuditQuerySet(models.QuerySet["AuditEvent"]):
-    """Reads only: lines are added by ``record`` and stay."""
+class AppendOnlyQuerySet(models.QuerySet[Any]):
+    """Reads and single additions only."""
 
     def update(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AuditError("Audit lines cannot be changed.")
@@ -55,33 +58,15 @@ class AuditQuerySet(models.QuerySet["AuditEvent"]):
         raise AuditError("Audit lines cannot be deleted.")
 
 
-class AuditEvent(models.Model):
-    """One deed: who, what, to what, when, from where, and why."""
+class AppendOnly(models.Model):
+    """A row that stays as it was written."""
 
-    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
-    deed = models.CharField(max_length=20, choices=Deed.choices)
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="deeds"
-    )
-    # As it was then: names change, the log does not.
-    actor_label = models.CharField(max_length=300)
-    customer = models.ForeignKey(
-        "accounts.Customer", models.PROTECT, null=True, related_name="audit_events"
-    )
-    subject = models.CharField(max_length=300)
-    entitlement_id = models.BigIntegerField(null=True, db_index=True)
-    reason = models.TextField(blank=True)
-    address = models.GenericIPAddressField(null=True)
-
-    objects = AuditQuerySet.as_manager()
+    objects = AppendOnlyQuerySet.as_manager()
 
     class Meta:
-        ordering = ["-at", "-pk"]
+        abstract = True
         # What Django itself uses, as when a line is added to another person's, is held too.
         base_manager_name = "objects"
-
-    def __str__(self) -> str:
-        return f"{self.actor_label} {self.get_deed_display()}: {self.subject}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -93,6 +78,37 @@ class AuditEvent(models.Model):
         raise AuditError("Audit lines cannot be deleted.")
 
 
+class AuditEvent(AppendOnly):
+    """One deed: who, what, to what, when, from where, and why."""
+
+    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    deed = models.CharField(max_length=20, choices=Deed.choices)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="deeds"
+    )
+    # As it was then: names change, the log does not.
+    actor_label = models.CharField(max_length=400)
+    customer = models.ForeignKey(
+        "accounts.Customer", models.PROTECT, null=True, related_name="audit_events"
+    )
+    subject = models.CharField(max_length=300)
+    entitlement_id = models.BigIntegerField(null=True, db_index=True)
+    # What became what, where the deed's own name does not say it.
+    changes = models.TextField(blank=True)
+    reason = models.TextField(blank=True)
+    address = models.GenericIPAddressField(null=True)
+
+    class Meta(AppendOnly.Meta):
+        ordering = ["-at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.actor_label} {self.get_deed_display()}: {self.subject}"
+
+
+def label_of(user: "User") -> str:
+    return f"{user.name} <{user.email}>" if user.name else user.email
+
+
 def record(
     deed: Deed,
     subject: str,
@@ -100,6 +116,7 @@ def record(
     by: "User",
     customer: "Customer | None" = None,
     entitlement_id: int | None = None,
+    changes: str = "",
     reason: str = "",
     address: str | None = None,
 ) -> AuditEvent:
@@ -112,9 +129,10 @@ def record(
         deed=deed,
         subject=subject,
         actor=by,
-        actor_label=f"{by.name} <{by.email}>" if by.name else by.email,
+        actor_label=label_of(by),
         customer=customer,
         entitlement_id=entitlement_id,
+        changes=changes,
         reason=reason,
         address=address,
     )

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from accounts.audit import AuditEvent
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
+from accounts.seals import AuditSeal
 
-__all__ = ["AuditEvent", "Customer", "Invitation", "Membership", "User"]
+__all__ = ["AuditEvent", "AuditSeal", "Customer", "Invitation", "Membership", "User"]
 
 # Long enough for a holiday weekend, short enough for a link that lets somebody in.
 INVITATION_LASTS = timedelta(days=7)

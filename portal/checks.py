@@ -8,10 +8,11 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.exceptions import ImproperlyConfigured
 
-from provisioning.vault import key_ring
+from accounts.sealing import key_ring
+from portal import env
 
 LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
-SECRET_KEY_LENGTH = 50
+SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 10
 
 
 @register
@@ -51,10 +52,14 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="portal.E003",
             )
         )
-    if len(settings.SECRET_KEY) < SECRET_KEY_LENGTH:
+    if (
+        len(settings.SECRET_KEY) < SECRET_KEY_LENGTH
+        or len(set(settings.SECRET_KEY)) < SECRET_KEY_VARIETY
+        or "not-a-secret" in settings.SECRET_KEY
+    ):
         errors.append(
             Error(
-                f"SECRET_KEY has fewer than {SECRET_KEY_LENGTH} characters.",
+                f"SECRET_KEY has fewer than {SECRET_KEY_LENGTH} characters, or can be guessed.",
                 hint="Make one with: openssl rand -base64 48",
                 id="portal.E004",
             )
@@ -75,4 +80,27 @@ def production_is_safe(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
                 id="portal.E006",
             )
         )
+    if any(len(set(key)) == 1 for key in _vault_keys()):
+        errors.append(
+            Error(
+                "VAULT_KEYS holds a key that is known to everybody, as the demo's is.",
+                hint="Make one with: openssl rand -base64 32",
+                id="portal.E007",
+            )
+        )
+    if env.is_any_set("AWS_ENDPOINT_URL"):
+        errors.append(
+            Error(
+                "AWS_ENDPOINT_URL sends what is meant for AWS, secrets among it, elsewhere.",
+                hint="Unset it; an address of a registry's own stands at the registry.",
+                id="portal.E008",
+            )
+        )
     return errors
+
+
+def _vault_keys() -> list[bytes]:
+    try:
+        return list(key_ring(settings.VAULT_KEYS).values())
+    except ImproperlyConfigured:
+        return []  # E001 says so.

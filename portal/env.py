@@ -63,3 +63,8 @@ def choice(name: str, default: str, *, among: list[str]) -> str:
 def words(name: str, default: str | None = "") -> list[str]:
     """A list, written with commas between its items."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
+
+
+def is_any_set(prefix: str) -> bool:
+    """Whether there is a variable whose name begins so."""
+    return any(name.startswith(prefix) for name in os.environ)

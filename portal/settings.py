@@ -6,13 +6,13 @@ of files under ``STATE_DIR``, and keys that are no secret. Without it the values
 of production must be there, or the start stops.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
 
 from portal import env, oidc
+from portal.aws import *  # noqa: F403 - a section of its own
 from portal.logging import configuration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -28,8 +28,8 @@ IS_HTTPS = ORIGIN.startswith("https://")
 
 SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDED else None)
 
-# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets are
-# sealed with the first; the others only open what they once sealed.
+# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets, those of
+# second factors among them, are sealed with the first; the others only open what they once sealed.
 VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
 
 # --- The site ----------------------------------------------------------------------
@@ -72,6 +72,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.middleware.permissions_policy",
+    "portal.middleware.no_null_characters",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -121,7 +123,8 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # In a file, so that a worker process started by a test sees what the test wrote.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
 else:
-    DATABASES["default"]["OPTIONS"] = {"pool": True}
+    # As many as a process has threads, else requests wait for each other's connections.
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # --- Celery: how work reaches the workers ------------------------------------------
@@ -140,6 +143,8 @@ if CELERY_BROKER_URL == "filesystem://":
 else:
     # Longer than the longest task, else Redis hands a running task to a second worker.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
+# The pace of calls to AWS is kept there as well, where it is a Redis.
+LIMITER_URL = CELERY_BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -154,6 +159,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "provisioning.tasks.sweep",
         "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
+        "options": {"expires": 60},
+    },
+    "seal_audit_log": {
+        "task": "provisioning.tasks.seal_audit_log",
+        "schedule": 60,
         "options": {"expires": 60},
     },
 }
@@ -211,6 +221,7 @@ SOCIALACCOUNT_PROVIDERS = oidc.providers(
     client_id=env.text("OIDC_CLIENT_ID", None if OIDC_ISSUER else ""),
     secret=env.text("OIDC_CLIENT_SECRET", None if OIDC_ISSUER else ""),
 )
+MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
 
 # --- Mail --------------------------------------------------------------------------
 
@@ -250,6 +261,11 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+# Forms here are short. A file is taken into memory up to 1 MiB; a larger one is passed over,
+# and nothing is ever written to disk.
+DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FILES = 1
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- Logs --------------------------------------------------------------------------
 
@@ -273,27 +289,3 @@ STORAGES = {
     },
 }
 WHITENOISE_USE_FINDERS = EMBEDDED
-
-# --- What the portal makes in AWS --------------------------------------------------
-
-# Everything of the portal's in IAM lies under this path, so that its role can be held to it.
-AWS_PATH = env.text("AWS_PATH", "/ecr-portal/")
-AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerRegistryLogin")
-# Between two writes of one repository's policy, so that many approvals share a write.
-REPOSITORY_PACE = timedelta(seconds=env.integer("REPOSITORY_PACE_SECONDS", 5))
-# How long one AWS call may take: to connect, and to answer (seconds).
-AWS_TIMEOUTS = (5, 20)
-# Calls a second that all workers together ask of an account's service, or of one operation
-# (AWS publishes no rates of IAM and of SetRepositoryPolicy).
-RATES: dict[str, float] = {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1}
-AWS_RATES = {} if EMBEDDED else RATES
-LIMITER_URL = CELERY_BROKER_URL
-
-# How old a key may become (0: as it likes), and how long a sealed secret waits.
-KEY_LIFETIME = timedelta(days=env.integer("KEY_LIFETIME_DAYS", 90, minimum=0))
-UNCLAIMED_AFTER = timedelta(days=env.integer("UNCLAIMED_DAYS", 7, minimum=1))
-# How often AWS is read though nothing changed; how much later drift is looked at again, and
-# whether it is then repaired.
-OBSERVE_EVERY = timedelta(hours=env.integer("OBSERVE_HOURS", 12, minimum=1))
-DRIFT_CONFIRM = timedelta(seconds=env.integer("DRIFT_CONFIRM_SECONDS", 60))
-DRIFT_REPAIR = env.boolean("DRIFT_REPAIR", default=True)

@@ -9,7 +9,7 @@ from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import customer, health, invitation, ops, organisation
+from portal.pages import audit, customer, health, invitation, ops, organisation
 from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
 
 admin.autodiscover()
@@ -32,6 +32,8 @@ customer_urls = [
 ]
 ops_urls = [
     path("", ops.dashboard, name="dashboard"),
+    path("audit/", audit.timeline, name="audit"),
+    path("audit.csv", audit.export, name="audit_csv"),
     path("pull-users/<int:pk>/reissue/", ops.reissue, name="reissue"),
     path("pull-users/<int:pk>/retry/", ops.retry_pull_user, name="retry_pull_user"),
     path("repositories/<int:pk>/retry/", ops.retry_repository, name="retry_repository"),

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from allauth.account.adapter import get_adapter
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.core.validators import MaxValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -17,16 +18,22 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
+from accounts.admin import audit_link, see_audit_log
 from accounts.permissions import DECIDE
-from provisioning import wanted
+from provisioning import catalog_admin
 from provisioning.flows import By, NotAllowed, Refused
 from provisioning.flows.decide import approve, reject, withdraw
 from provisioning.flows.request import prepare
-from provisioning.models import Entitlement, Product, Registry, Repository
+from provisioning.models import Entitlement
 from provisioning.states import EntitlementState
+
+__all__ = ["EntitlementAdmin", "catalog_admin"]
 
 # More at once would not fit into an address, nor under one pair of eyes.
 DECIDE_AT_ONCE = 200
+PK_DIGITS = 18  # More may be beyond what the database can hold.
+# datetime ends with the year 9999, and a term with the day after its last.
+LAST_DAY = date(9999, 12, 30)
 
 
 class ApproveForm(forms.Form):
@@ -40,6 +47,7 @@ class ApproveForm(forms.Form):
     last_day = forms.DateField(
         required=False,
         help_text="Empty: no end.",
+        validators=[MaxValueValidator(LAST_DAY)],
         widget=forms.DateInput(attrs={"type": "date"}),
     )
     note = forms.CharField(
@@ -137,6 +145,13 @@ class EntitlementAdmin(admin.ModelAdmin):
             return ["customer", "product", "reference", "note"]
         return super().get_fields(request, obj)
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Entitlement | None = None) -> Any:
+        return see_audit_log(request) if obj else []
+
+    @admin.display(description="audit log")
+    def audit_log(self, entitlement: Entitlement) -> str:
+        return audit_link("entitlement_id__exact", entitlement.pk)
+
     def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         prepare(obj, by=_by(request))
 
@@ -191,7 +206,8 @@ class EntitlementAdmin(admin.ModelAdmin):
         if decision not in DECISIONS:
             raise Http404
         chosen = DECISIONS[decision]
-        pks = [pk for pk in request.GET.getlist("pk")[:DECIDE_AT_ONCE] if pk.isdecimal()]
+        asked = request.GET.getlist("pk")[:DECIDE_AT_ONCE]
+        pks = [pk for pk in asked if pk.isdecimal() and len(pk) <= PK_DIGITS]
         rows = Entitlement.objects.select_related("customer", "product").filter(pk__in=pks)
         form = chosen.form(request.POST or None)
         if request.method == "POST" and form.is_valid():
@@ -232,30 +248,3 @@ def decision_url(decision: str, pks: list[int]) -> str:
 
 def _by(request: HttpRequest) -> By:
     return By(request.user, get_adapter().get_client_ip(request))  # type: ignore[arg-type]
-
-
-@admin.register(Product)
-class ProductAdmin(admin.ModelAdmin):
-    list_display = ["name", "is_listed"]
-    search_fields = ["name"]
-    prepopulated_fields = {"slug": ["name"]}
-    filter_horizontal = ["repositories"]
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
-        super().save_related(request, form, formsets, change)
-        wanted.product_changed(form.instance)
-
-
-@admin.register(Registry)
-class RegistryAdmin(admin.ModelAdmin):
-    list_display = ["name", "account_id", "region"]
-    search_fields = ["name", "account_id"]
-
-
-@admin.register(Repository)
-class RepositoryAdmin(admin.ModelAdmin):
-    list_display = ["name", "registry", "attention"]
-    list_filter = ["registry"]
-    list_select_related = ["registry"]
-    search_fields = ["name"]
-    readonly_fields = ["uri", "attention"]

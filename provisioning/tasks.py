@@ -9,6 +9,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from accounts import seals
 from provisioning import reconcile
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.wanted import Due, settle_dates
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # Rows that one sweep enqueues at most, of each kind.
 SWEEP_LIMIT = 500
+# Audit lines that one run seals at most.
+SEAL_LIMIT = 1000
 # How long a row that was enqueued is left to its message before it is enqueued again.
 RESEND = timedelta(seconds=30)
 
@@ -41,6 +44,11 @@ def sweep() -> None:
     """Enqueue what is due, whatever became of its message."""
     settle_dates()
     enqueue(Due(_take_due(PullUser), _take_due(Repository), _take_due(Registry)))
+
+
+@shared_task
+def seal_audit_log() -> None:
+    seals.seal(SEAL_LIMIT)
 
 
 def enqueue(due: Due) -> None:

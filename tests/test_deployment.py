@@ -24,9 +24,9 @@ ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def reads_of_the_settings() -> dict[str, ast.expr | None]:
-    """Every call ``env.<reader>("NAME", default)`` in settings.py: name → default."""
-    tree = ast.parse((ROOT / "portal" / "settings.py").read_text())
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    """Every call ``env.<reader>("NAME", default)`` in the settings: name → default."""
+    trees = [ast.parse((ROOT / "portal" / name).read_text()) for name in ("aws.py", "settings.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {
         ast.literal_eval(call.args[0]): _default(call)
         for call in calls
@@ -186,6 +186,14 @@ def test_beat_keeps_its_schedule_in_a_volume_of_its_own() -> None:
     name, folder = volume.split(":")
     assert name in COMPOSE["volumes"]
     assert f"STATE_DIR={folder}" in DOCKERFILE
+
+
+def test_every_thread_of_web_finds_a_connection(production: dict[str, str]) -> None:
+    words = shlex.split(SERVICES["web"]["command"])
+    threads = int(words[words.index("--threads") + 1])
+    pool = "settings.DATABASES['default']['OPTIONS']['pool']['max_size']"
+    told = run(["-c", f"from portal import settings; print({pool})"], production)
+    assert int(told) >= threads
 
 
 def test_web_command_starts_the_site_with_its_settings(production: dict[str, str]) -> None:

@@ -15,15 +15,15 @@ from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Customer
-from accounts.permissions import MAY_HANDLE_CREDENTIALS, OPERATE, role_of
+from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_REQUEST, OPERATE, require_role, role_of
 from portal.pages.fresh import fresh_proof_required
 from portal.request import member, who
 from provisioning import instructions, queries
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.request import request as request_product
+from provisioning.flows.reveal import key_to_reveal
 from provisioning.flows.reveal import reveal as reveal_credentials
 from provisioning.models import Entitlement, Product, PullUser, Repository
-from provisioning.vault import VaultError
 
 
 class RequestForm(forms.Form):
@@ -59,14 +59,15 @@ def request_access(request: HttpRequest, customer_pk: int, product_pk: int) -> H
     customer = get_object_or_404(Customer.objects.for_user(user), pk=customer_pk)
     product = get_object_or_404(Product, pk=product_pk, is_listed=True)
     form = RequestForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
+    try:
+        require_role(user, customer, MAY_REQUEST, "request products")
+        if request.method == "POST" and form.is_valid():
             entitlement = request_product(customer, product, by=who(request), **form.cleaned_data)
-        except (NotAllowed, Refused) as error:
-            messages.error(request, str(error))
-            return redirect("customer:home")
-        messages.success(request, f"Requested: {product}. You see here when it is approved.")
-        return redirect("customer:access", entitlement.pk)
+            messages.success(request, f"Requested: {product}. You see here when it is approved.")
+            return redirect("customer:access", entitlement.pk)
+    except (NotAllowed, Refused) as error:
+        messages.error(request, str(error))
+        return redirect("customer:home")
     context = {"customer": customer, "product": product, "form": form}
     return render(request, "customer/request.html", context)
 
@@ -127,11 +128,12 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks whether to reveal now; POST shows the credentials, once."""
     of_user = PullUser.objects.for_user(member(request))
     pull_user = get_object_or_404(of_user.select_related("customer"), pk=pk)
-    if request.method == "GET":
-        return render(request, "customer/reveal.html", {"pull_user": pull_user})
     try:
+        if request.method == "GET":
+            key_to_reveal(pull_user, by=who(request))
+            return render(request, "customer/reveal.html", {"pull_user": pull_user})
         credentials = reveal_credentials(pull_user, by=who(request))
-    except (NotAllowed, Refused, VaultError) as error:
+    except (NotAllowed, Refused) as error:
         messages.error(request, str(error))
         return redirect("customer:home")
     context = {"credentials": credentials, "set_up": instructions.set_up(_profile())}

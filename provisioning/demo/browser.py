@@ -21,6 +21,10 @@ class Visitor:
         self.page = ""
         self.address = ""
 
+    @property
+    def cookies(self) -> dict[str, str]:
+        return {cookie.name: cookie.value or "" for cookie in self._session.cookies}
+
     def sign_in(self, email: str, password: str) -> None:
         self.get("/account/login/")
         self.post("/account/login/", login=email, password=password)

@@ -1,5 +1,6 @@
 """A member collects the credentials, once."""
 
+import logging
 from dataclasses import dataclass, field
 
 from django.db import transaction
@@ -8,7 +9,14 @@ from accounts.audit import Deed, record
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, require_role
 from provisioning import vault
 from provisioning.flows import By, Refused
-from provisioning.models import PullUser
+from provisioning.models import AccessKey, PullUser
+
+log = logging.getLogger(__name__)
+
+GONE = (
+    "The secret was shown before and exists nowhere any more. If it is lost, ask your vendor "
+    "to reissue the credentials."
+)
 
 
 @dataclass(frozen=True)
@@ -19,23 +27,37 @@ class Credentials:
     secret_access_key: str = field(repr=False)
 
 
+def key_to_reveal(pull_user: PullUser, *, by: By) -> AccessKey:
+    """The key whose secret waits for somebody of the customer's who may see it.
+
+    Raises NotAllowed for viewers and strangers, Refused when there is nothing to reveal.
+    """
+    require_role(by.user, pull_user.customer, MAY_HANDLE_CREDENTIALS, "reveal credentials")
+    keys = pull_user.access_keys.current().select_related("secret")
+    key = keys.first() if pull_user.is_ready else None
+    if key is None or not key.is_offered:
+        raise Refused("The credentials are not ready yet. This page shows how far they are.")
+    if not key.secret.is_sealed:
+        raise Refused(GONE)
+    return key
+
+
 @transaction.atomic
 def reveal(pull_user: PullUser, *, by: By) -> Credentials:
     """The credentials in clear: this once, and never again for anybody.
 
-    The caller has made sure that it is her, afresh. Raises NotAllowed for viewers and
-    strangers, Refused when there is nothing to reveal, vault.VaultError.
+    The caller has made sure that it is her, afresh. Raises as ``key_to_reveal`` does.
     """
-    require_role(by.user, pull_user.customer, MAY_HANDLE_CREDENTIALS, "reveal credentials")
-    key = pull_user.access_keys.current().first() if pull_user.is_ready else None
-    if key is None or not key.is_offered:
-        raise Refused("The credentials are not ready yet. This page shows how far they are.")
+    key = key_to_reveal(pull_user, by=by)
     try:
         secret = vault.reveal_once(key, by=by.user)
     except vault.NothingToReveal:
+        raise Refused(GONE) from None
+    except vault.VaultError as error:
+        log.error("Pull user %s has credentials that cannot be revealed: %s", pull_user, error)
         raise Refused(
-            "The secret was shown before and exists nowhere any more. If it is lost, ask your "
-            "vendor to reissue the credentials."
+            "The secret cannot be opened, and was shown to nobody. Your vendor can mend that, "
+            "or reissue the credentials: please tell them."
         ) from None
     record(
         Deed.REVEALED,

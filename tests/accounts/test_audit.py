@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.contrib.auth.models import Group
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 from django.test import Client
@@ -194,6 +195,31 @@ def root_with_bobs_factor(cast: Cast) -> tuple[Client, str]:
     return client, f"/admin/mfa/authenticator/{factor.pk}/delete/"
 
 
+def root() -> Client:
+    return as_user(User.objects.create_superuser("root@acme.example", "x"))
+
+
+def add_customer(cast: Cast, client: Client) -> None:
+    fields = {"name": "Dale Dairy", "slug": "dale-dairy", **NO_MEMBERS}
+    client.post("/admin/accounts/customer/add/", fields)
+
+
+def rename_customer(cast: Cast, client: Client) -> None:
+    page = f"/admin/accounts/customer/{cast.cedar.pk}/change/"
+    client.post(page, {"name": "Cedar Clinics", **NO_MEMBERS})
+
+
+def delete_group(cast: Cast, client: Client) -> None:
+    page = f"/admin/auth/group/{Group.objects.get(name='Sales').pk}/delete/"
+    client.post(page, {"post": "yes"})
+
+
+NO_MEMBERS = {
+    f"{rows}-{count}_FORMS": "0"
+    for rows in ("memberships", "invitations")
+    for count in ("TOTAL", "INITIAL")
+}
+
 # Deed → how the scene is set, and the deed itself, done with what the scene returned.
 DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] = {
     Deed.REQUESTED: (lambda cast: None, lambda cast, _: requested(cast)),
@@ -229,6 +255,9 @@ DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] =
     Deed.REMOVED: (bobs, lambda cast, row: remove(row, by=By(cast.alice))),
     Deed.LEFT: (bobs, lambda cast, row: leave(row, by=By(cast.bob))),
     Deed.RESET: (root_with_bobs_factor, lambda _, row: row[0].post(row[1], {"post": "yes"})),
+    Deed.ADDED: (lambda cast: root(), add_customer),
+    Deed.CHANGED: (lambda cast: root(), rename_customer),
+    Deed.DELETED: (lambda cast: root(), delete_group),
 }
 
 

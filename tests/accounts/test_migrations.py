@@ -48,25 +48,36 @@ def test_migrations_go_back_to_nothing_and_forth_again(tmp_path: Path) -> None:
 
 
 LINE = """
-INSERT INTO accounts_auditevent (at, deed, actor_label, subject, reason)
-VALUES (now(), 'approved', 'Sandra', 'Acme Server', '')
+INSERT INTO accounts_auditevent (at, deed, actor_label, subject, changes, reason)
+VALUES (now(), 'approved', 'Sandra', 'Acme Server', '', '')
+"""
+SEAL = """
+INSERT INTO accounts_auditseal (number, event_id, previous, hash)
+SELECT 1, id, 'x', 'y' FROM accounts_auditevent
 """
 
 
 @pytest.mark.timeout(120)
-def test_postgresql_itself_refuses_to_change_or_delete_an_audit_line(tmp_path: Path) -> None:
+def test_postgresql_itself_refuses_to_change_delete_or_empty_the_audit_log(tmp_path: Path) -> None:
     with postgresql() as address:
         manage(tmp_path, "migrate", DATABASE_URL=address)
         with psycopg.connect(address, autocommit=True) as database:
             database.execute(LINE)
+            database.execute(SEAL)
             for change in (
                 "UPDATE accounts_auditevent SET subject = 'something else'",
                 "DELETE FROM accounts_auditevent",
+                "TRUNCATE accounts_auditevent CASCADE",
+                "UPDATE accounts_auditseal SET hash = 'something else'",
+                "DELETE FROM accounts_auditseal",
+                "TRUNCATE accounts_auditseal",
             ):
                 with pytest.raises(psycopg.errors.RaiseException, match="neither changed nor del"):
                     database.execute(change)
-            rows = database.execute("SELECT subject FROM accounts_auditevent").fetchall()
-        assert rows == [("Acme Server",)]
+            rows = database.execute(
+                "SELECT subject, hash FROM accounts_auditevent, accounts_auditseal"
+            ).fetchall()
+        assert rows == [("Acme Server", "y")]
         manage(tmp_path, "migrate", "accounts", "zero", DATABASE_URL=address)
         with psycopg.connect(address) as database:
             left = database.execute(

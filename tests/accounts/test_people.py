@@ -136,7 +136,7 @@ def test_administrator_makes_a_customer_and_invites_its_owner(
     dune = Customer.objects.get(slug="dune-dairy")
     assert dune.invitations.get().role == "owner"
     assert mail.outbox[0].to == ["dana@dune.example"]
-    assert dune.audit_events.get().address == "127.0.0.1"
+    assert dune.audit_events.get(deed="invited").address == "127.0.0.1"
     shown = root.get(f"/admin/accounts/customer/{dune.pk}/change/")
     assert "dana@dune.example" in words(shown)
 

@@ -1,5 +1,6 @@
 """Unsafe settings stop the start, each with its own sentence."""
 
+import base64
 import os
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pytest_django import Settings
 SAFE = {
     "EMBEDDED": False,
     "DEBUG": False,
-    "SECRET_KEY": "s" * 64,
+    "SECRET_KEY": "Zm9vYmFyYmF6cXV4" * 4,
+    "VAULT_KEYS": ["2026:" + base64.b64encode(bytes(range(32))).decode()],
     "IS_HTTPS": True,
     "ORIGIN": "https://portal.example.com",
     "ALLOWED_HOSTS": ["portal.example.com"],
@@ -37,6 +39,9 @@ def test_safe_production_passes(settings: Settings) -> None:
         ({"EMBEDDED": True}, "portal.E002"),
         ({"DEBUG": True}, "portal.E003"),
         ({"SECRET_KEY": "short"}, "portal.E004"),
+        ({"SECRET_KEY": "s" * 64}, "portal.E004"),
+        ({"SECRET_KEY": "embedded-" + "not-a-secret-" * 4 + "abcdefgh"}, "portal.E004"),
+        ({"VAULT_KEYS": ["embedded:" + "A" * 43 + "="]}, "portal.E007"),
         ({"IS_HTTPS": False}, "portal.E005"),
         ({"ALLOWED_HOSTS": ["*"]}, "portal.E006"),
     ],
@@ -45,6 +50,11 @@ def test_unsafe_setting_is_refused(
     settings: Settings, change: dict[str, object], error: str
 ) -> None:
     assert found(settings, **change) == {error}
+
+
+def test_aws_of_the_demo_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert found(settings) == {"portal.E008"}
 
 
 @pytest.mark.parametrize(

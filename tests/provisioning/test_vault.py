@@ -1,19 +1,25 @@
 """A secret is sealed, bound to its row, and comes out once at the most."""
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from io import StringIO
 from threading import Barrier
 from typing import Any
 
 import pytest
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from accounts import sealing
 from accounts.models import AuditEvent
 from provisioning import vault
 from provisioning.demo.cast import Cast, seed
@@ -48,16 +54,8 @@ def make_key(pull_user: PullUser, access_key_id: str, **fields: object) -> Acces
     )
 
 
-@pytest.fixture
-def ring(settings: Settings) -> Iterator[Settings]:
-    """Settings whose VAULT_KEYS are read anew by each ``turn_to``."""
-    yield settings
-    vault._ring.cache_clear()
-
-
 def turn_to(settings: Settings, *entries: str) -> None:
     settings.VAULT_KEYS = list(entries)
-    vault._ring.cache_clear()
 
 
 # --- Sealing and opening -----------------------------------------------------------
@@ -126,11 +124,11 @@ def test_damaged_ciphertext_does_not_open(cast: Cast, key: AccessKey) -> None:
 
 
 def test_rotated_ring_opens_the_old_and_seals_with_the_new(
-    cast: Cast, pull_user: PullUser, key: AccessKey, ring: Settings
+    cast: Cast, pull_user: PullUser, key: AccessKey, settings: Settings
 ) -> None:
-    turn_to(ring, f"old:{OLD}")
+    turn_to(settings, f"old:{OLD}")
     vault.seal(SECRET, access_key=key)
-    turn_to(ring, f"new:{NEW}", f"old:{OLD}")
+    turn_to(settings, f"new:{NEW}", f"old:{OLD}")
     later = vault.seal(
         SECRET[::-1], access_key=make_key(pull_user, "AKIATWO", retires_at=timezone.now())
     )
@@ -139,16 +137,22 @@ def test_rotated_ring_opens_the_old_and_seals_with_the_new(
 
 
 def test_secret_under_a_key_that_is_missing_is_said_to_ops_and_kept(
-    cast: Cast, pull_user: PullUser, key: AccessKey, ring: Settings
+    cast: Cast,
+    pull_user: PullUser,
+    key: AccessKey,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    turn_to(ring, f"old:{OLD}")
+    turn_to(settings, f"old:{OLD}")
     vault.seal(SECRET, access_key=key)
-    turn_to(ring, f"new:{NEW}")
-    with pytest.raises(VaultError, match=r"'old'.*Ops can put the key back, or reissue"):
+    turn_to(settings, f"new:{NEW}")
+    with pytest.raises(Refused, match="cannot be opened") as refused:
         reveal(pull_user, by=By(cast.alice))
+    assert "'old'" not in str(refused.value)
+    assert "vault key 'old', which VAULT_KEYS does not hold. Ops can put" in caplog.text
     assert OneTimeSecret.objects.get().is_sealed
     assert not AuditEvent.objects.exists()
-    turn_to(ring, f"new:{NEW}", f"old:{OLD}")
+    turn_to(settings, f"new:{NEW}", f"old:{OLD}")
     assert reveal(pull_user, by=By(cast.alice)).secret_access_key == SECRET
 
 
@@ -166,9 +170,100 @@ def test_secret_under_a_key_that_is_missing_is_said_to_ops_and_kept(
 )
 def test_ring_that_is_none_is_refused_without_telling_a_key(entries: list[str], words: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=words) as refused:
-        vault.key_ring(entries)
+        sealing.key_ring(entries)
     for part in (OLD, NEW, "c2hvcnQ", "not base64"):
         assert part not in str(refused.value)
+
+
+# --- Another key -------------------------------------------------------------------
+
+
+def rotate() -> str:
+    out = StringIO()
+    call_command("rotate_vault_key", stdout=out)
+    return out.getvalue()
+
+
+def test_rotation_seals_everything_under_the_new_key(
+    cast: Cast, pull_user: PullUser, key: AccessKey, settings: Settings
+) -> None:
+    turn_to(settings, f"old:{OLD}")
+    vault.seal(SECRET, access_key=key)
+    revealed = make_key(pull_user, "AKIATWO", retires_at=timezone.now())
+    vault.seal(SECRET, access_key=revealed)
+    vault.reveal_once(revealed, by=cast.alice)
+    totp = TOTP.activate(cast.alice, "JBSWY3DPEHPK3PXP")
+    codes = RecoveryCodes.activate(cast.alice)
+    unused = codes.get_unused_codes()
+
+    turn_to(settings, f"new:{NEW}", f"old:{OLD}")
+    assert "'new': 1 secret access keys and 2 second factors" in rotate()
+    assert "'new': 0 secret access keys and 0 second factors" in rotate()
+
+    turn_to(settings, f"new:{NEW}")
+    assert vault.reveal_once(key, by=cast.alice) == SECRET
+    totp.instance.refresh_from_db()
+    codes.instance.refresh_from_db()
+    assert get_adapter().decrypt(totp.instance.data["secret"]) == "JBSWY3DPEHPK3PXP"
+    assert RecoveryCodes(codes.instance).get_unused_codes() == unused
+
+
+def test_rotation_says_what_it_cannot_open_and_seals_the_rest(
+    cast: Cast, pull_user: PullUser, key: AccessKey, settings: Settings
+) -> None:
+    turn_to(settings, f"lost:{OLD}")
+    vault.seal(SECRET, access_key=key)
+    turn_to(settings, f"old:{NEW}")
+    later = make_key(pull_user, "AKIATWO", retires_at=timezone.now())
+    vault.seal(SECRET, access_key=later)
+    turn_to(settings, f"new:{OLD}", f"old:{NEW}")
+    with pytest.raises(CommandError, match=r"1 secret access keys and 0 second factors cannot"):
+        rotate()
+    turn_to(settings, f"new:{OLD}")
+    assert vault.reveal_once(later, by=cast.alice) == SECRET
+    assert OneTimeSecret.objects.get(access_key=key).is_sealed
+
+
+@pytest.mark.parametrize("deed", ["reveal", "burn"])
+def test_rotation_brings_nothing_back_that_is_erased_meanwhile(
+    cast: Cast, key: AccessKey, settings: Settings, deed: str
+) -> None:
+    turn_to(settings, f"old:{OLD}")
+    vault.seal(SECRET, access_key=key)
+    turn_to(settings, f"new:{NEW}", f"old:{OLD}")
+    erased: list[str] = []
+
+    def erase_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "provisioning_onetimesecret"') and not erased:
+            erased.append(sql)
+            if deed == "burn":
+                vault.burn(key)
+            else:
+                assert vault.reveal_once(key, by=cast.alice) == SECRET
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(erase_first):
+        assert vault.reseal() == (0, 0)
+    assert OneTimeSecret.objects.get().sealed is None
+
+
+def test_reveal_that_began_before_the_rotation_ends_as_if_there_were_none(
+    cast: Cast, key: AccessKey, settings: Settings
+) -> None:
+    turn_to(settings, f"old:{OLD}")
+    vault.seal(SECRET, access_key=key)
+    turn_to(settings, f"new:{NEW}", f"old:{OLD}")
+    rotated: list[str] = []
+
+    def rotate_first(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "provisioning_onetimesecret"') and not rotated:
+            rotated.append(sql)
+            assert vault.reseal() == (1, 0)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(rotate_first):
+        assert vault.reveal_once(key, by=cast.alice) == SECRET
+    assert OneTimeSecret.objects.get().sealed is None
 
 
 # --- What cannot be stored ---------------------------------------------------------

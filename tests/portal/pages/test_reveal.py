@@ -12,6 +12,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, Membership
 from portal.pages.fresh import REAUTHENTICATION_TIMEOUT
+from provisioning import vault
 from provisioning.demo.cast import PASSWORD, Cast
 from provisioning.models import AccessKey, Entitlement, OneTimeSecret, PullUser
 from tests.portal.pages.everywhere import everything_said
@@ -213,8 +214,28 @@ def test_secret_that_cannot_be_opened_is_said_to_be_so_and_kept(cast: Cast, addr
     client = as_user(cast.alice)
     confirm(client, address)
     shown = client.post(address, follow=True)
-    assert "Ops can put the key back, or reissue the credentials." in words(shown)
+    assert "Your vendor can mend that, or reissue the credentials" in words(shown)
+    assert "VAULT_KEYS" not in words(shown)
     assert is_sealed()
+
+
+@pytest.mark.parametrize("reason", ["viewer", "not ready", "revealed", "burned"])
+def test_page_offers_no_reveal_where_there_is_none_to_have(
+    cast: Cast, address: str, pull_user: PullUser, reason: str
+) -> None:
+    client = as_user(cast.bob if reason == "viewer" else cast.alice)
+    confirm(client, address)
+    if reason == "not ready":
+        PullUser.objects.update(status="waiting")
+    elif reason == "revealed":
+        client.post(address)
+    elif reason == "burned":
+        vault.burn(pull_user.access_keys.get())
+    shown = client.get(address, follow=True)
+    assert shown.redirect_chain == [("/", 302)]
+    assert SHOW not in words(shown)
+    said = {"viewer": "Only an engineer or owner", "not ready": "not ready yet"}
+    assert said.get(reason, "exists nowhere any more") in words(shown)
 
 
 # --- Nowhere -----------------------------------------------------------------------

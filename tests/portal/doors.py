@@ -1,0 +1,125 @@
+"""Every address of the site, as the resolver knows it, and everybody who may come to it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.core.cache import cache
+from django.db import transaction
+from django.test import Client
+from django.urls import get_resolver
+
+from accounts.models import Membership, User
+from provisioning.demo.cast import PASSWORD, Cast
+from provisioning.models import Entitlement, PullUser, Repository
+from tests.provisioned import approved, provision
+
+# What a route's own pattern is too free to tell.
+SAMPLES = {
+    r"account/^confirm-email/(?P<key>[-:\w]+)/$": "account/confirm-email/x/",
+    r"account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
+        "account/password/reset/key/1-x/"
+    ),
+    "admin/apps": "admin/provisioning/",
+    "admin/(?P<url>.*)$": "admin/nothing",
+}
+
+
+def routes() -> list[str]:
+    """Every route; the admin's list of its apps stands under a name that no new app changes."""
+    found = dict.fromkeys(_walk(get_resolver().url_patterns, ""))
+    return [re.sub(r"admin/\^\(\?P<app_label>.*", "admin/apps", route) for route in found]
+
+
+def _walk(patterns: Any, before: str) -> Iterator[str]:
+    for pattern in patterns:
+        route = before + str(pattern.pattern)
+        if hasattr(pattern, "url_patterns"):
+            yield from _walk(pattern.url_patterns, route)
+        else:
+            yield route
+
+
+@dataclass
+class House:
+    """Birch Bank has Acme Server, ready and unrevealed; each role has somebody."""
+
+    cast: Cast
+    entitlement: Entitlement
+    pull_user: PullUser
+    people: dict[str, User | None]
+
+    def address(self, route: str) -> str:
+        """An address of the route that leads to something of Birch Bank's."""
+        words = {
+            "int:customer_pk": self.cast.birch.pk,
+            "int:product_pk": self.cast.reports.pk,
+            "slug:decision": "approve",
+            "path:content_type_id": 1,
+            "path:object_id": self._row_of_the_admin(route),
+            "int:pk": self._pk(route),
+        }
+        filled = re.sub(r"<([^<>]+)>", lambda hole: str(words[hole[1]]), SAMPLES.get(route, route))
+        query = f"?pk={self.entitlement.pk}" if "decide" in route else ""
+        return f"/{filled}{query}"
+
+    def _pk(self, route: str) -> int:
+        if "repositories/" in route:
+            return Repository.objects.get(name="acme/server").pk
+        return self.entitlement.pk if route.startswith("access/") else self.pull_user.pk
+
+    def _row_of_the_admin(self, route: str) -> object:
+        named = re.match(r"admin/([a-z]+)/([a-z]+)/", route)
+        if named is None:
+            return 1
+        model = apps.get_model(named[1], named[2])
+        assert admin.site.is_registered(model)
+        return model._default_manager.order_by("pk").values_list("pk", flat=True).first()
+
+    def sign_in(self, role: str) -> Client:
+        """The role's browser, in which she has just confirmed who she is."""
+        client, person = Client(), self.people[role]
+        if person is not None:
+            client.force_login(person)
+            client.post("/account/reauthenticate/", {"password": PASSWORD})
+        return client
+
+
+def furnish(cast: Cast) -> House:
+    entitlement = approved(cast)
+    engineer = User.objects.create_user("erik@birch.example", PASSWORD)
+    Membership.objects.create(user=engineer, customer=cast.birch, role="engineer")
+    root = User.objects.create_superuser("root@acme.example", PASSWORD)
+    if not Authenticator.objects.exists():
+        RecoveryCodes.activate(root)
+    people = {
+        "nobody": None,
+        "viewer": cast.bob,
+        "engineer": engineer,
+        "owner": cast.alice,
+        "stranger": cast.charlie,
+        "sales": cast.sandra,
+        "ops": cast.otto,
+        "root": root,
+    }
+    return House(cast, entitlement, provision(cast.birch), people)
+
+
+def knock(client: Client, method: str, address: str) -> Any:
+    """The answer; the browser stays as it is, and so does the database. What is posted is a
+    form in which nothing is filled in."""
+    visitor = Client()
+    visitor.cookies[settings.SESSION_COOKIE_NAME] = client.cookies.get(
+        settings.SESSION_COOKIE_NAME, ""
+    )
+    cache.clear()
+    with transaction.atomic():
+        answer = visitor.get(address) if method == "GET" else visitor.post(address, {"sent": "yes"})
+        transaction.set_rollback(True)
+    return answer

@@ -1,0 +1,135 @@
+"""Whatever is sent to the pages, they answer; none of them breaks."""
+
+import os
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from django.core.cache import cache
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from accounts.timeline import TimelineForm
+from portal.pages.customer import RequestForm
+from portal.pages.ops import ReissueForm
+from provisioning.admin import ApproveForm, RejectForm, WithdrawForm
+from provisioning.demo.cast import Cast
+from tests.portal.doors import House, furnish, routes
+
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "50"))
+TIMELINE = {*TimelineForm.base_fields, "page"}
+DECIDE = "admin/provisioning/entitlement/decide/<slug:decision>/"
+
+# The pages that are ours → who goes there, and the names that they know, in forms and queries.
+PAGES: dict[str, tuple[str, set[str]]] = {
+    "": ("owner", set()),
+    "customers/<int:customer_pk>/request/<int:product_pk>/": ("owner", {*RequestForm.base_fields}),
+    "access/<int:pk>/": ("owner", set()),
+    "credentials/<int:pk>/reveal/": ("owner", set()),
+    "ops/": ("ops", {"page"}),
+    "ops/audit/": ("ops", TIMELINE),
+    "ops/audit.csv": ("ops", TIMELINE),
+    "ops/pull-users/<int:pk>/reissue/": ("ops", {*ReissueForm.base_fields, "give_up"}),
+    "ops/pull-users/<int:pk>/retry/": ("ops", set()),
+    "ops/repositories/<int:pk>/retry/": ("ops", set()),
+    DECIDE: (
+        "sales",
+        {"pk", *ApproveForm.base_fields, *RejectForm.base_fields, *WithdrawForm.base_fields},
+    ),
+    "admin/provisioning/entitlement/": ("sales", {"q", "p", "state__exact", "action", "_popup"}),
+    "admin/accounts/auditevent/": ("ops", {"q", "customer__id__exact", "action"}),
+    "account/login/": ("nobody", {"login", "password", "next"}),
+    "account/reauthenticate/": ("owner", {"password", "next"}),
+}
+
+# What has broken forms before, here and elsewhere, and anything at all.
+NASTY = [
+    "",
+    " ",
+    "\x00",
+    "0",
+    "-1",
+    "1",
+    "²",
+    "٣",
+    "9" * 30,
+    "9" * 5000,
+    "1e400",
+    "nan",
+    "True",
+    "0001-01-01",
+    "9999-12-31",
+    "2026-02-30",
+    "x" * 5000,
+    "'\"><script>",
+    "%00%ff",
+    "//evil.example",
+    "\u202e\ufeff",
+]
+values = st.sampled_from(NASTY) | st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@st.composite
+def fields(draw: DrawFn, names: set[str]) -> dict[str, list[str]]:
+    known = st.sampled_from(sorted(names | {"csrfmiddlewaretoken", "unknown"}))
+    return draw(st.dictionaries(known, st.lists(values, min_size=1, max_size=3), max_size=5))
+
+
+def test_every_page_of_ours_is_tried() -> None:
+    ours = {route for route in routes() if not route.startswith(("account/", "admin/", "health/"))}
+    assert ours | {DECIDE} <= set(PAGES) <= set(routes())
+
+
+@pytest.fixture
+def house(cast: Cast) -> House:
+    cache.clear()
+    return furnish(cast)
+
+
+@pytest.mark.parametrize("route", PAGES)
+def test_page_answers_whatever_it_is_sent(house: House, route: str) -> None:
+    role, names = PAGES[route]
+    client, address = house.sign_in(role), house.address(route)
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(query=fields(names), form=fields(names), posted=st.booleans(), htmx=st.booleans())
+    def ask(query: Any, form: Any, posted: bool, htmx: bool) -> None:  # noqa: FBT001 - drawn
+        cache.clear()
+        joined = "&" if "?" in address else "?"
+        place = f"{address}{joined}{urlencode(query, doseq=True)}"
+        headers = {"HX-Request": "true"} if htmx else {}
+        with transaction.atomic():
+            if posted:
+                answer = client.post(place, form, headers=headers)
+            else:
+                answer = client.get(place, headers=headers)
+            # A file that is streamed is made only as it is read.
+            answer.getvalue()
+            transaction.set_rollback(True)
+        assert answer.status_code < 500
+
+    ask()
+
+
+@pytest.mark.parametrize("number", ["0", "9" * 30, str(2**63), str(2**63 - 1)])
+def test_numbers_beyond_all_rows_are_not_found(house: House, number: str) -> None:
+    clients = {role: house.sign_in(role) for role in ("owner", "ops")}
+    for role, place in (
+        ("owner", "access/{}/"),
+        ("owner", "credentials/{}/reveal/"),
+        ("owner", f"customers/{{}}/request/{house.cast.reports.pk}/"),
+        ("owner", f"customers/{house.cast.birch.pk}/request/{{}}/"),
+        ("ops", "ops/pull-users/{}/reissue/"),
+        ("ops", "ops/pull-users/{}/retry/"),
+        ("ops", "ops/repositories/{}/retry/"),
+    ):
+        method = clients[role].post if "retry" in place else clients[role].get
+        assert method("/" + place.format(number)).status_code == 404, place

@@ -1,0 +1,80 @@
+"""What stands around every answer: the content security policy and its companions."""
+
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from csp.constants import NONE, SELF
+from django.test import Client
+
+from provisioning.demo.cast import Cast
+from tests.portal.doors import furnish, knock, routes
+from tests.portal.pages.reading import as_user
+
+
+def policy(header: str) -> dict[str, set[str]]:
+    directives = (directive.split() for directive in header.split(";"))
+    return {name: set(sources) for name, *sources in directives}
+
+
+@pytest.mark.parametrize("role", ["nobody", "owner", "root"])
+def test_every_page_is_under_the_strict_policy_and_holds_nothing_inline(
+    cast: Cast, role: str
+) -> None:
+    house = furnish(cast)
+    client = house.sign_in(role)
+    pages = 0
+    for route in routes():
+        answer = knock(client, "GET", house.address(route))
+        directives = policy(answer["Content-Security-Policy"])
+        assert directives["default-src"] == directives["base-uri"] == {NONE}, route
+        assert directives["script-src"] == directives["style-src"] == {SELF}, route
+        assert directives["form-action"] == {SELF}, route
+        assert directives["frame-ancestors"] == {NONE}, route
+        assert "unsafe" not in answer["Content-Security-Policy"], route
+        assert "camera=()" in answer["Permissions-Policy"], route
+        assert answer["X-Frame-Options"] == "DENY", route
+        assert answer["X-Content-Type-Options"] == "nosniff", route
+        assert answer["Referrer-Policy"] == "same-origin", route
+        if answer["Content-Type"].startswith("text/html") and not answer.streaming:
+            assert inline(answer.content) == [], route
+            pages += 1
+    assert pages >= 10
+
+
+def inline(content: bytes) -> list[str]:
+    """What of the page the policy would stop."""
+    found = []
+    for element in BeautifulSoup(content, "html.parser").select("*"):
+        is_script = element.name == "script" and element.get("type") != "application/json"
+        if (is_script and not element.get("src")) or element.name == "style":
+            found.append(str(element))
+        found += [
+            f"{element.name} {name}={value}"
+            for name, value in element.attrs.items()
+            if name == "style"
+            or re.match(r"on[a-z]+$|hx-on", name)
+            or str(value).lower().strip().startswith("javascript:")
+        ]
+    return found
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["/nothing/", "/account/login/?next=x", "/static/nothing.css"])
+def test_pages_of_errors_are_under_it_too(address: str) -> None:
+    answer = Client().get(address)
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
+    assert answer["Permissions-Policy"]
+
+
+def test_null_character_in_an_address_is_refused(cast: Cast) -> None:
+    page = "/admin/provisioning/entitlement/?state__exact=%00"
+    assert as_user(cast.sandra).get(page).status_code == 400
+
+
+def test_form_that_is_too_large_is_refused(cast: Cast) -> None:
+    page = f"/customers/{cast.birch.pk}/request/{cast.reports.pk}/"
+    alice = as_user(cast.alice)
+    large = "x" * (1024 * 1024 + 1)
+    assert alice.post(page, {"note": large}).status_code == 400
+    assert alice.post(page, {"f" + str(n): "x" for n in range(2000)}).status_code == 400

@@ -6,7 +6,8 @@ from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.admin import Authenticator
-from allauth.socialaccount.admin import SocialApp, SocialToken
+from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.admin import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
@@ -28,7 +29,8 @@ from accounts.timeline import as_csv
 
 # What people sign in with is theirs alone: a superuser could else read it, and plant it; the
 # other site to sign in at comes from the settings.
-admin.site.unregister([Authenticator, EmailAddress, Group, SocialApp, SocialToken])
+admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
+admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 
 
 def _by(request: HttpRequest) -> By:

@@ -9,7 +9,7 @@ from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import audit, customer, health, invitation, ops, organisation
+from portal.pages import audit, aws_state, customer, health, invitation, ops, organisation
 from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
 
 admin.autodiscover()
@@ -32,6 +32,12 @@ customer_urls = [
 ]
 ops_urls = [
     path("", ops.dashboard, name="dashboard"),
+    path("findings/", aws_state.findings, name="findings"),
+    path("findings/<int:pk>/", aws_state.finding, name="finding"),
+    path("capacity/", aws_state.capacity_meters, name="capacity"),
+    path("keys/<int:pk>/switch/", aws_state.switch_key, name="switch_key"),
+    path("registries/<int:pk>/retry/", aws_state.retry_registry, name="retry_registry"),
+    path("repositories/<int:pk>/pullers/", aws_state.pullers, name="pullers"),
     path("audit/", audit.timeline, name="audit"),
     path("audit.csv", audit.export, name="audit_csv"),
     path("pull-users/<int:pk>/reissue/", ops.reissue, name="reissue"),

@@ -1,28 +1,23 @@
 """The admin, where sales work: they look, and decide through the flows."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import get_adapter
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.core.validators import MaxValueValidator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
 from accounts.admin import audit_link, see_audit_log
 from accounts.permissions import DECIDE
 from provisioning import catalog_admin
+from provisioning.decisions import DECISIONS, Decision
 from provisioning.flows import By, NotAllowed, Refused
-from provisioning.flows.decide import approve, reject, withdraw
 from provisioning.flows.request import prepare
 from provisioning.models import Entitlement
 from provisioning.states import EntitlementState
@@ -32,87 +27,6 @@ __all__ = ["EntitlementAdmin", "catalog_admin"]
 # More at once would not fit into an address, nor under one pair of eyes.
 DECIDE_AT_ONCE = 200
 PK_DIGITS = 18  # More may be beyond what the database can hold.
-# datetime ends with the year 9999, and a term with the day after its last.
-LAST_DAY = date(9999, 12, 30)
-
-
-class ApproveForm(forms.Form):
-    """The term, in whole days of the site's time zone, and a note."""
-
-    first_day = forms.DateField(
-        required=False,
-        help_text="Empty: at once.",
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    last_day = forms.DateField(
-        required=False,
-        help_text="Empty: no end.",
-        validators=[MaxValueValidator(LAST_DAY)],
-        widget=forms.DateInput(attrs={"type": "date"}),
-    )
-    note = forms.CharField(
-        required=False, max_length=2000, help_text="The customer reads it.", widget=forms.Textarea
-    )
-
-    def deed(self) -> dict[str, Any]:
-        first, last = self.cleaned_data["first_day"], self.cleaned_data["last_day"]
-        return {
-            "starts_at": _midnight(first) if first and first > timezone.localdate() else None,
-            "ends_at": _midnight(last + timedelta(days=1)) if last else None,
-            "note": self.cleaned_data["note"],
-        }
-
-
-class RejectForm(forms.Form):
-    note = forms.CharField(
-        max_length=2000, help_text="Why; the customer reads it.", widget=forms.Textarea
-    )
-
-    def deed(self) -> dict[str, Any]:
-        return {"note": self.cleaned_data["note"]}
-
-
-class WithdrawForm(forms.Form):
-    reason = forms.CharField(
-        max_length=2000, help_text="It stays in the audit log.", widget=forms.Textarea
-    )
-
-    def deed(self) -> dict[str, Any]:
-        return {"reason": self.cleaned_data["reason"]}
-
-
-def _midnight(day: Any) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
-@dataclass(frozen=True)
-class Decision:
-    verb: str
-    done: str
-    explanation: str
-    form: type[ApproveForm | RejectForm | WithdrawForm]
-    flow: Callable[..., None]
-
-
-DECISIONS = {
-    "approve": Decision(
-        "Approve",
-        "approved",
-        "Opens the product's repositories to the customer. The customer then collects its "
-        "credentials by itself; nobody here sees them.",
-        ApproveForm,
-        approve,
-    ),
-    "reject": Decision("Reject", "rejected", "Nothing is opened.", RejectForm, reject),
-    "withdraw": Decision(
-        "Withdraw",
-        "withdrawn",
-        "Closes the product's repositories to the customer, and deletes its keys if nothing "
-        "else is left to it.",
-        WithdrawForm,
-        withdraw,
-    ),
-}
 
 
 @admin.register(Entitlement)
@@ -124,13 +38,24 @@ class EntitlementAdmin(admin.ModelAdmin):
     search_help_text = "Customer, product or reference"
     autocomplete_fields = ["customer", "product"]
     date_hierarchy = "requested_at"
-    actions = ["approve_selected", "reject_selected", "withdraw_selected"]
 
     @admin.display(description="waiting for")
     def age(self, entitlement: Entitlement) -> str:
         if entitlement.state != EntitlementState.REQUESTED:
             return ""
         return timesince(entitlement.requested_at, depth=1)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        obj = kwargs.get("obj")
+        if obj is not None and self.has_decide_permission(request):
+            context["decisions"] = [
+                (decision.verb, decision_url(name, [obj.pk]))
+                for name, decision in DECISIONS.items()
+                if decision.is_possible(obj)
+            ]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # Rows change through the flows alone, and none is ever deleted.
 
@@ -172,32 +97,14 @@ class EntitlementAdmin(admin.ModelAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(DECIDE)
 
-    @admin.action(description="Approve…", permissions=["decide"])
-    def approve_selected(
-        self, request: HttpRequest, rows: QuerySet[Entitlement]
-    ) -> HttpResponse | None:
-        return self._to_decision(request, "approve", rows)
-
-    @admin.action(description="Reject…", permissions=["decide"])
-    def reject_selected(
-        self, request: HttpRequest, rows: QuerySet[Entitlement]
-    ) -> HttpResponse | None:
-        return self._to_decision(request, "reject", rows)
-
-    @admin.action(description="Withdraw…", permissions=["decide"])
-    def withdraw_selected(
-        self, request: HttpRequest, rows: QuerySet[Entitlement]
-    ) -> HttpResponse | None:
-        return self._to_decision(request, "withdraw", rows)
-
-    def _to_decision(
-        self, request: HttpRequest, decision: str, rows: QuerySet[Entitlement]
-    ) -> HttpResponse | None:
-        pks = list(rows.values_list("pk", flat=True)[: DECIDE_AT_ONCE + 1])
-        if len(pks) > DECIDE_AT_ONCE:
-            messages.error(request, f"Choose {DECIDE_AT_ONCE} at the most.")
-            return None
-        return redirect(decision_url(decision, pks))
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Each decision, for many at once."""
+        actions: dict[str, Any] = super().get_actions(request)
+        if self.has_decide_permission(request):
+            for name, decision in DECISIONS.items():
+                action = partial(_to_decision, decision=name)
+                actions[f"{name}_selected"] = (action, f"{name}_selected", f"{decision.verb}…")
+        return actions
 
     def decide(self, request: HttpRequest, decision: str) -> HttpResponse:
         """The page that decides on the entitlements of ``?pk=…&pk=…``, one or many."""
@@ -239,6 +146,20 @@ class EntitlementAdmin(admin.ModelAdmin):
                 messages.error(request, str(error))
         if done:
             messages.success(request, f"{done} {decision.done}.")
+
+
+def _to_decision(
+    model_admin: EntitlementAdmin,
+    request: HttpRequest,
+    rows: QuerySet[Entitlement],
+    *,
+    decision: str,
+) -> HttpResponse | None:
+    pks = list(rows.values_list("pk", flat=True)[: DECIDE_AT_ONCE + 1])
+    if len(pks) > DECIDE_AT_ONCE:
+        messages.error(request, f"Choose {DECIDE_AT_ONCE} at the most.")
+        return None
+    return redirect(decision_url(decision, pks))
 
 
 def decision_url(decision: str, pks: list[int]) -> str:

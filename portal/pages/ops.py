@@ -20,7 +20,7 @@ from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.reissue import OVERLAP, keys_to_choose_from
 from provisioning.flows.reissue import reissue as reissue_credentials
 from provisioning.flows.retry import retry as retry_row
-from provisioning.models import PullUser, Repository
+from provisioning.models import Finding, PullUser, Registry, Repository
 
 PAGE_LENGTH = 25
 View = Callable[..., HttpResponseBase]
@@ -71,10 +71,18 @@ def dashboard(request: HttpRequest) -> HttpResponse:
             "progress": queries.progress(row),
             "pull_users": queries.pull_users(row),
             "stuck_repositories": queries.stuck_repositories(row),
+            "repositories": queries.repositories(row),
         }
         for row in page
     ]
-    return render(request, "ops/dashboard.html", {"page": page, "rows": rows})
+    open_findings = Finding.objects.open().filter(choice="").count()
+    context = {
+        "page": page,
+        "rows": rows,
+        "paused": Registry.objects.exclude(paused_by=""),
+        "findings_label": f"Findings: {open_findings}" if open_findings else "No findings",
+    }
+    return render(request, "ops/dashboard.html", context)
 
 
 @ops_only

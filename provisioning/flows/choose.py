@@ -12,6 +12,8 @@ from provisioning.states import KeyStatus
 from provisioning.tasks import enqueue_on_commit
 from provisioning.wanted import Due
 
+__all__ = ["ADOPTABLE", "ONLY_SHOWN", "choose"]
+
 
 @transaction.atomic
 def choose(finding: Finding, choice: str, *, by: By, reason: str) -> None:

@@ -15,13 +15,17 @@ from django.db import transaction
 from django.test import Client
 from django.urls import get_resolver
 
-from accounts.models import Membership, User
+from accounts.models import Invitation, Membership, User
+from accounts.organisations import invite
 from provisioning.demo.cast import PASSWORD, Cast
-from provisioning.models import Entitlement, PullUser, Repository
+from provisioning.flows import By
+from provisioning.models import Entitlement, Finding, PullUser, Repository
 from tests.provisioned import approved, provision
 
 # What a route's own pattern is too free to tell.
 SAMPLES = {
+    "account/oidc/^(?P<provider_id>[^/]+)/login/": "account/oidc/nowhere/login/",
+    "account/oidc/^(?P<provider_id>[^/]+)/login/callback/": "account/oidc/nowhere/login/callback/",
     r"account/^confirm-email/(?P<key>[-:\w]+)/$": "account/confirm-email/x/",
     r"account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         "account/password/reset/key/1-x/"
@@ -64,15 +68,28 @@ class House:
             "path:content_type_id": 1,
             "path:object_id": self._row_of_the_admin(route),
             "int:pk": self._pk(route),
+            "str:provider_id": "oidc",
+            "str:token": "x",
         }
         filled = re.sub(r"<([^<>]+)>", lambda hole: str(words[hole[1]]), SAMPLES.get(route, route))
         query = f"?pk={self.entitlement.pk}" if "decide" in route else ""
         return f"/{filled}{query}"
 
     def _pk(self, route: str) -> int:
-        if "repositories/" in route:
-            return Repository.objects.get(name="acme/server").pk
-        return self.entitlement.pk if route.startswith("access/") else self.pull_user.pk
+        rows: dict[str, Any] = {
+            "repositories/": Repository.objects.get(name="acme/server"),
+            "registries/": self.cast.registry,
+            "findings/": Finding.objects.get(),
+            "keys/": self.pull_user.access_keys.get(),
+            "customers/": self.cast.birch,
+            "members/": Membership.objects.get(user=self.cast.bob),
+            "invitations/": Invitation.objects.get(),
+            "access/": self.entitlement,
+            "credentials/": self.pull_user,
+            "pull-users/": self.pull_user,
+        }
+        found = (row for part, row in rows.items() if part in route)
+        return int(next(found, self.pull_user).pk)
 
     def _row_of_the_admin(self, route: str) -> object:
         named = re.match(r"admin/([a-z]+)/([a-z]+)/", route)
@@ -108,7 +125,12 @@ def furnish(cast: Cast) -> House:
         "ops": cast.otto,
         "root": root,
     }
-    return House(cast, entitlement, provision(cast.birch), people)
+    pull_user = provision(cast.birch)
+    Finding.objects.create(
+        kind=Finding.Kind.KEY_STATUS, row=pull_user.row_name, pull_user=pull_user, subject="AKIA"
+    )
+    invite(cast.birch, "dana@birch.example", Membership.Role.VIEWER, by=By(cast.alice))
+    return House(cast, entitlement, pull_user, people)
 
 
 def knock(client: Client, method: str, address: str) -> Any:

@@ -21,17 +21,36 @@ DOORS: list[tuple[str, str, str]] = [
         "customers/<int:customer_pk>/request/<int:product_pk>/",
     ),
     ("in 200*3 404*4", "in 405*7", "access/<int:pk>/"),
+    ("in 200*3 404*4", "in 405*7", "customers/<int:pk>/"),
+    ("in 200*3 404*4", "in 200*3 404*4", "customers/<int:pk>/invite/ members/<int:pk>/"),
+    ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops
-    ("in 403*5 200*2", "in 403*5 405*2", "ops/ ops/audit/ ops/audit.csv"),
-    ("in 403*5 200*2", "in 403*5 200*2", "ops/pull-users/<int:pk>/reissue/"),
+    (
+        "in 403*5 200*2",
+        "in 403*5 405*2",
+        """ops/ ops/audit/ ops/audit.csv ops/findings/ ops/capacity/
+        ops/repositories/<int:pk>/pullers/""",
+    ),
+    (
+        "in 403*5 200*2",
+        "in 403*5 200*2",
+        """ops/pull-users/<int:pk>/reissue/ ops/findings/<int:pk>/
+        ops/keys/<int:pk>/switch/""",
+    ),
     (
         "in 403*5 405*2",
         "in 403*5 302*2",
-        "ops/pull-users/<int:pk>/retry/ ops/repositories/<int:pk>/retry/",
+        """ops/pull-users/<int:pk>/retry/ ops/repositories/<int:pk>/retry/
+        ops/registries/<int:pk>/retry/""",
     ),
     # --- Signing in
     ("200 302*7", "200 302*7", "account/login/ account/signup/ account/login/code/"),
-    ("302*8", "302*8", "account/login/code/confirm/ account/2fa/authenticate/"),
+    (
+        "302*8",
+        "302*8",
+        """account/login/code/confirm/ account/2fa/authenticate/
+        account/2fa/webauthn/login/ account/3rdparty/signup/""",
+    ),
     ("302 200*7", "302*8", "account/logout/"),
     (
         "200*8",
@@ -46,7 +65,33 @@ DOORS: list[tuple[str, str, str]] = [
         r"""account/password/reset/ health/live health/ready
         account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$""",
     ),
+    ("404*8", "405*8", "account/invitation/<str:token>/"),
+    (
+        "404*8",
+        "404*8",
+        """account/invitation/ account/oidc/<str:provider_id>/login/
+        account/oidc/^(?P<provider_id>[^/]+)/login/
+        account/oidc/^(?P<provider_id>[^/]+)/login/callback/""",
+    ),
+    ("200*8", "405*8", "account/3rdparty/login/cancelled/"),
+    ("401*8", "405*8", "account/3rdparty/login/error/"),
+    (
+        "301*8",
+        "301*8",
+        """account/social/login/cancelled/ account/social/login/error/
+        account/social/signup/ account/social/connections/""",
+    ),
     # --- One's own account
+    ("in 200*7", "in 200*7", "account/2fa/webauthn/add/ account/3rdparty/"),
+    ("in 200*7", "in 405*7", "account/2fa/webauthn/"),
+    ("in 200*7", "in 302*7", "account/sessions/"),
+    ("in proof*7", "in proof*7", "account/2fa/webauthn/reauthenticate/"),
+    (
+        "in 404*7",
+        "in 404*7",
+        """account/2fa/webauthn/keys/<int:pk>/remove/
+        account/2fa/webauthn/keys/<int:pk>/edit/""",
+    ),
     ("in 200*7", "in 200*7", "account/reauthenticate/ account/password/change/"),
     ("in 302*7", "in 302*7", "account/password/set/"),
     ("in 200*7", "in 302*7", "account/email/"),
@@ -90,10 +135,17 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
     "accounts/auditevent": ("ops root", "", "", ""),
     "account/emailaddress": ("root", "root", "root", "root"),
     "auth/group": ("root", "root", "root", "root"),
+    "mfa/authenticator": ("root", "", "", "root"),
 }
 # Where a form in which nothing is filled in succeeds: nothing protects the row, or all that
 # there is to fill in is held as long as the row is used.
-SUCCEEDS = {"account/emailaddress delete", "auth/group delete", "provisioning/repository change"}
+SUCCEEDS = {
+    "account/emailaddress delete",
+    "accounts/user change",
+    "auth/group delete",
+    "mfa/authenticator delete",
+    "provisioning/repository change",
+}
 
 
 def answers(pattern: str) -> list[str]:

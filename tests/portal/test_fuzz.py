@@ -14,7 +14,7 @@ from hypothesis.strategies import DrawFn
 from accounts.timeline import TimelineForm
 from portal.pages.customer import RequestForm
 from portal.pages.ops import ReissueForm
-from provisioning.admin import ApproveForm, RejectForm, WithdrawForm
+from provisioning.decisions import ApproveForm, ExtendForm, RejectForm
 from provisioning.demo.cast import Cast
 from tests.portal.doors import House, furnish, routes
 
@@ -28,7 +28,18 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "customers/<int:customer_pk>/request/<int:product_pk>/": ("owner", {*RequestForm.base_fields}),
     "access/<int:pk>/": ("owner", set()),
     "credentials/<int:pk>/reveal/": ("owner", set()),
+    "customers/<int:pk>/": ("owner", {"page"}),
+    "customers/<int:pk>/invite/": ("owner", {"email", "role"}),
+    "customers/<int:pk>/leave/": ("owner", set()),
+    "members/<int:pk>/": ("owner", {"role", "remove"}),
+    "invitations/<int:pk>/": ("owner", {"deed"}),
     "ops/": ("ops", {"page"}),
+    "ops/findings/": ("ops", {"page", "all"}),
+    "ops/findings/<int:pk>/": ("ops", {"choice", "reason"}),
+    "ops/capacity/": ("ops", {"page"}),
+    "ops/keys/<int:pk>/switch/": ("ops", {"reason"}),
+    "ops/registries/<int:pk>/retry/": ("ops", set()),
+    "ops/repositories/<int:pk>/pullers/": ("ops", set()),
     "ops/audit/": ("ops", TIMELINE),
     "ops/audit.csv": ("ops", TIMELINE),
     "ops/pull-users/<int:pk>/reissue/": ("ops", {*ReissueForm.base_fields, "give_up"}),
@@ -36,7 +47,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "ops/repositories/<int:pk>/retry/": ("ops", set()),
     DECIDE: (
         "sales",
-        {"pk", *ApproveForm.base_fields, *RejectForm.base_fields, *WithdrawForm.base_fields},
+        {"pk", *ApproveForm.base_fields, *RejectForm.base_fields, *ExtendForm.base_fields},
     ),
     "admin/provisioning/entitlement/": ("sales", {"q", "p", "state__exact", "action", "_popup"}),
     "admin/accounts/auditevent/": ("ops", {"q", "customer__id__exact", "action"}),

@@ -99,17 +99,19 @@ def _access_context(
         "credentials": credentials,
         "may_reveal": role in MAY_HANDLE_CREDENTIALS,
         "set_up": instructions.set_up(_profile()),
-        "places": [_place(row) for row in queries.open_repositories(entitlement)],
+        "places": [_place(row, entitlement) for row in queries.open_repositories(entitlement)],
     }
 
 
-def _place(repository: Repository) -> dict[str, Any]:
+def _place(repository: Repository, entitlement: Entitlement) -> dict[str, Any]:
+    key = queries.key_for(entitlement, repository)
     place = instructions.Place(
         profile=_profile(),
         region=repository.registry.region,
         uri=repository.pull_uri,
         tag=repository.newest_tag or "TAG",
         endpoint_url=repository.registry.endpoint_url,
+        access_key_id=key.access_key_id if key else "ACCESS_KEY_ID",
     )
     return {
         "slug": f"pull-{repository.pk}",

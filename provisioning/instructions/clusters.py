@@ -134,7 +134,7 @@ def _manifests(place: Place) -> str:
                     seccompProfile:
                       type: RuntimeDefault
                   volumes:
-                    - name: work
+                    - name: patch
                       emptyDir:
                         medium: Memory
                   initContainers:
@@ -148,20 +148,20 @@ def _manifests(place: Place) -> str:
                         readOnlyRootFilesystem: true
                         capabilities:
                           drop: [ALL]
-                      volumeMounts: &work
-                        - name: work
-                          mountPath: /work
+                      volumeMounts: &patch
+                        - name: patch
+                          mountPath: /run/pull-secret
                       command: [/bin/sh, -euc]
                       args:
                         - |
                           password=$(aws ecr get-login-password {place.region_options})
                           auth=$(printf 'AWS:%s' "$password" | base64 --wrap=0)
                           config=$(printf '{{"auths": {{"{place.host}": {{"auth": "%s"}}}}}}' "$auth" | base64 --wrap=0)
-                          printf 'data: {{".dockerconfigjson": "%s"}}\\n' "$config" > /work/patch.yaml
+                          printf 'data: {{".dockerconfigjson": "%s"}}\\n' "$config" > /run/pull-secret/patch.yaml
                   containers:
                     - name: secret
                       image: {KUBECTL_IMAGE}
                       securityContext: *least
-                      volumeMounts: *work
-                      args: [patch, secret, {place.profile}, --patch-file=/work/patch.yaml]
+                      volumeMounts: *patch
+                      args: [patch, secret, {place.profile}, --patch-file=/run/pull-secret/patch.yaml]
         """)  # noqa: E501 - lines of a shell script

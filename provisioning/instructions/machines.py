@@ -183,8 +183,8 @@ def _helm(place: Place) -> Instruction:
     return Instruction(
         "helm",
         "Helm",
-        "For repositories that hold a chart. Give the version in full, like 1.4.0: with less Helm "
-        "asks for a list of tags, which a customer may not read.",
+        "For repositories that hold a chart. Name one version: with a range Helm asks for the list "
+        "of tags, which a customer may not read.",
         (
             Block(LASTS, place.login(f"helm registry login{plain}", place.profile_options)),
             Block("Pull.", f"helm pull{plain} oci://{place.uri} --version {place.tag}"),

@@ -6,7 +6,7 @@ from allauth.mfa.totp import views as mfa_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import customer, health, ops
+from portal.pages import customer, health, ops, trouble
 from portal.pages.fresh import fresh_proof_required
 
 admin.autodiscover()
@@ -20,6 +20,7 @@ customer_urls = [
         name="request",
     ),
     path("access/<int:pk>/", customer.access, name="access"),
+    path("access/<int:pk>/trouble/", trouble.trouble, name="trouble"),
     path("credentials/<int:pk>/reveal/", customer.reveal, name="reveal"),
 ]
 ops_urls = [

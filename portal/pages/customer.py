@@ -17,12 +17,14 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.models import Customer
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, OPERATE, role_of
 from portal.pages.fresh import fresh_proof_required
+from portal.pages.trouble import SaidForm
 from portal.request import member, who
 from provisioning import instructions, queries
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.request import request as request_product
 from provisioning.flows.reveal import reveal as reveal_credentials
 from provisioning.models import Entitlement, Product, PullUser, Repository
+from provisioning.pull_check import findings
 from provisioning.vault import VaultError
 
 
@@ -99,6 +101,8 @@ def _access_context(
         "credentials": credentials,
         "may_reveal": role in MAY_HANDLE_CREDENTIALS,
         "set_up": instructions.set_up(_profile()),
+        "findings": findings(entitlement),
+        "form": SaidForm(),
         "places": [_place(row, entitlement) for row in queries.open_repositories(entitlement)],
     }
 

@@ -5,7 +5,6 @@ import base64
 import re
 import shlex
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,12 @@ import pytest
 import yaml
 
 from provisioning.demo import cast
-from tests.requires import CLIENTS, require
+from tests.requires import CLIENTS
 from tests.stories.machine import CustomerMachine
 from tests.stories.portal import Block
 from tests.stories.proof import WITHOUT_ITS_SERVICE, record
 from tests.stories.sandbox import Result
-from tests.stories.test_purchase import Purchase, assert_refused, buy, world
+from tests.stories.test_purchase import Purchase, assert_refused
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
@@ -28,15 +27,6 @@ WITHOUT_A_CLUSTER = (
     "The files checked against Kubernetes' schemas, and everything run that needs no cluster,"
 )
 APPLY = " | kubectl apply -f -"
-
-
-@pytest.fixture(scope="module")
-def bought() -> Iterator[Purchase]:
-    """Alice's Acme Server, in a world with Docker."""
-    require("dockerd", "docker", "the programs of make clients")
-    with world() as box:
-        box.start_docker()
-        yield buy(box, "alice", "alice@birch.example", "Acme Server", "acme/server")
 
 
 def block(blocks: list[Block], file: str) -> Block:

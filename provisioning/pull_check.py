@@ -99,7 +99,7 @@ def _current_key(key: AccessKey) -> Finding:
         words = "not active in AWS"
         return Finding(about, ATTENTION, words, remedy="Ask your vendor to reissue it.")
     if key.secret.is_sealed:
-        remedy = "An owner or an engineer reveals it above and stores it on your machines."
+        remedy = "An owner or an engineer reveals it on the product's page and stores it."
         return Finding(about, ATTENTION, "active, but nobody has its secret yet", remedy=remedy)
     if key.secret.burned_at:
         remedy = "Ask your vendor to reissue the credentials."

@@ -92,8 +92,8 @@ TROUBLES = (
         ),
         "The AWS CLI, or the credential helper, found no credentials: they were stored by another "
         "person of the machine (sudo changes who that is) or under another profile.",
-        "As the person who pulls, run “Once on each machine” of this page. For a daemon, set "
-        "AWS_PROFILE or the variables in the service's own environment.",
+        "As the person who pulls, run “Once on each machine” of the product's page. For a daemon, "
+        "set AWS_PROFILE or the variables in the service's own environment.",
     ),
     Trouble(
         "get-login",
@@ -115,8 +115,8 @@ TROUBLES = (
         "Your authorization token has expired. Reauthenticate and try again.",
         (r"authorization token has expired",),
         "A session lasts 12 hours. The same is said of a session from another region.",
-        "Sign in again, with the region of this page. The credential helper, and in Kubernetes the "
-        "job that renews the pull secret, do so by themselves.",
+        "Sign in again, with the region of the product's page. The credential helper does so by "
+        "itself, and in Kubernetes the job that renews the pull secret.",
     ),
     Trouble(
         "denied",
@@ -125,7 +125,7 @@ TROUBLES = (
         "You are signed in, but AWS does not open this repository to the user that it names: the "
         "product does not contain it, it is not open yet, the access has ended, or the session "
         "belongs to credentials of yours for something else.",
-        "Compare the user and the repository in the message with the check on this page. If it "
+        "Compare the user and the repository in the message with the check. If it "
         "says that the repository is open to that user, write to your vendor with the message.",
     ),
     Trouble(
@@ -134,7 +134,7 @@ TROUBLES = (
         (r"not authorized to perform: ecr:GetAuthorizationToken",),
         "The AWS CLI asked as somebody who may not sign in to a registry: most often as a role or "
         "user of your own AWS account.",
-        "Say which profile to use, as the commands of this page do. “aws sts get-caller-identity” "
+        "Say which profile to use, as the product's page does. “aws sts get-caller-identity” "
         "with the same profile must name the pull user of the check. If it does, write to your "
         "vendor.",
     ),
@@ -143,15 +143,15 @@ TROUBLES = (
         "is not authorized to perform: ecr:ListImages",
         (r"not authorized to perform: ecr:(?:List|Describe)",),
         "Customers may pull, but may not ask AWS for lists of tags and repositories.",
-        "Take the tag from this page, or ask your vendor.",
+        "Take the tag from the product's page, or ask your vendor.",
     ),
     Trouble(
         "tag",
         "manifest unknown; manifest for … not found; Requested image not found",
         (r"manifest unknown", r"manifest for \S+ not found", r"Requested image not found"),
         "The repository is right, and it has no image with that tag or digest.",
-        "Take the newest tag from this page. If that is the one, it was deleted in the meantime: "
-        "ask your vendor.",
+        "Take the newest tag from the product's page. If that is the one, it was deleted in the "
+        "meantime: ask your vendor.",
     ),
     Trouble(
         "repository",
@@ -162,8 +162,8 @@ TROUBLES = (
             r"RepositoryNotFoundException",
         ),
         "The registry has no repository of that name, or the region in the address is another one.",
-        "Copy the address of the image from this page. If it is the same, ask your vendor whether "
-        "the repository was renamed.",
+        "Copy the address of the image from the product's page. If it is the same, ask your vendor "
+        "whether the repository was renamed.",
     ),
     Trouble(
         "no-host",
@@ -173,7 +173,7 @@ TROUBLES = (
             r"requested access to the resource is denied",
         ),
         "The name of the image has no registry before it, so Docker looked for it at Docker Hub.",
-        "Use the whole address of the image from this page, from the account number on.",
+        "Use the whole address of the image from the product's page, from the account number on.",
     ),
     Trouble(
         "platform",
@@ -275,8 +275,8 @@ TROUBLES = (
         ),
         "Whoever pulls has no session for this registry: not signed in, signed in as another "
         "person of the machine (sudo changes who that is), or to another host.",
-        "Sign in with the command of this page as the person who pulls; with “sudo docker pull”, "
-        "sign in by “sudo docker login”. Kubernetes wants a pull secret in the pod's own "
+        "Sign in with the command of the product's page as the person who pulls; with “sudo docker "
+        "pull”, sign in by “sudo docker login”. Kubernetes wants a pull secret in the pod's own "
         "namespace.",
     ),
     Trouble(

@@ -121,7 +121,7 @@ def _place(repository: Repository, entitlement: Entitlement) -> dict[str, Any]:
         "slug": f"pull-{repository.pk}",
         "repository": repository,
         "place": place,
-        "tools": instructions.for_tools(place),
+        "groups": instructions.in_groups(place),
     }
 
 

@@ -107,7 +107,8 @@ class Person:
         card = heading.find_parent("section")
         assert card is not None
         blocks = {"": [_block(figure) for figure in soup.select("#set-up figure")]}
-        for label in card.select("fieldset > label"):
+        # The tabs within the tabs.
+        for label in card.select("fieldset fieldset > label"):
             tab = label.find_next_sibling("div")
             blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]
         return blocks

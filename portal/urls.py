@@ -9,7 +9,7 @@ from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import audit, aws_state, customer, health, invitation, ops, organisation
+from portal.pages import audit, aws_state, customer, health, invitation, ops, organisation, trouble
 from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
 
 admin.autodiscover()
@@ -28,6 +28,7 @@ customer_urls = [
     path("members/<int:pk>/", organisation.member_page, name="member"),
     path("invitations/<int:pk>/", organisation.invitation_page, name="invitation"),
     path("access/<int:pk>/", customer.access, name="access"),
+    path("access/<int:pk>/trouble/", trouble.trouble, name="trouble"),
     path("credentials/<int:pk>/reveal/", customer.reveal, name="reveal"),
 ]
 ops_urls = [

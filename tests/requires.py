@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 POSTGRESQL = Path("/usr/lib/postgresql")
+# What `make clients` brings: Debian does not have it.
+CLIENTS = Path(__file__).resolve().parent.parent / ".tools" / "clients" / "bin"
 
 
 def postgresql_bin() -> Path | None:
@@ -39,6 +41,7 @@ SPECIAL: dict[str, Callable[[], object]] = {
     "Chromium": lambda: shutil.which("chromium"),
     "AWS CLI 2": has_aws_cli_2,
     "root with namespaces": is_root_with_namespaces,
+    "the programs of make clients": lambda: (CLIENTS / "helm").exists(),
 }
 
 

@@ -17,6 +17,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from accounts.models import Customer
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_REQUEST, OPERATE, require_role, role_of
 from portal.pages.fresh import fresh_proof_required
+from portal.pages.trouble import SaidForm
 from portal.request import member, who
 from provisioning import instructions, queries
 from provisioning.flows import NotAllowed, Refused
@@ -24,6 +25,7 @@ from provisioning.flows.request import request as request_product
 from provisioning.flows.reveal import key_to_reveal
 from provisioning.flows.reveal import reveal as reveal_credentials
 from provisioning.models import Entitlement, Product, PullUser, Repository
+from provisioning.pull_check import findings
 
 
 class RequestForm(forms.Form):
@@ -100,23 +102,27 @@ def _access_context(
         "credentials": credentials,
         "may_reveal": role in MAY_HANDLE_CREDENTIALS,
         "set_up": instructions.set_up(_profile()),
-        "places": [_place(row) for row in queries.open_repositories(entitlement)],
+        "findings": findings(entitlement),
+        "form": SaidForm(),
+        "places": [_place(row, entitlement) for row in queries.open_repositories(entitlement)],
     }
 
 
-def _place(repository: Repository) -> dict[str, Any]:
+def _place(repository: Repository, entitlement: Entitlement) -> dict[str, Any]:
+    key = queries.key_for(entitlement, repository)
     place = instructions.Place(
         profile=_profile(),
         region=repository.registry.region,
         uri=repository.pull_uri,
         tag=repository.newest_tag or "TAG",
         endpoint_url=repository.registry.endpoint_url,
+        access_key_id=key.access_key_id if key else "ACCESS_KEY_ID",
     )
     return {
         "slug": f"pull-{repository.pk}",
         "repository": repository,
         "place": place,
-        "tools": instructions.for_tools(place),
+        "groups": instructions.in_groups(place),
     }
 
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import Customer, Membership, User
 from accounts.permissions import OPS, SALES
-from provisioning.embedded_aws import EXTERNAL_ID, EmbeddedAws, boundary_arn, role_arn
+from provisioning.embedded_aws import EXTERNAL_ID, EmbeddedAws, boundary_arn, images, role_arn
 from provisioning.models import Product, Registry, Repository
 
 PASSWORD = "correct horse battery"  # noqa: S105 - the demo prints it
@@ -19,6 +19,8 @@ IMAGES = {
     "acme/agent": ["2.3"],
     "acme/reports": ["0.9"],
 }
+# A Helm chart that is pushed beside them; no product opens it as long as nobody adds it.
+CHART, CHART_VERSION = "acme/chart", "1.1.0"
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ def stock(aws: EmbeddedAws) -> None:
         aws.create_repository(ACCOUNT_ID, REGION, repository)
         for tag in tags:
             aws.push(ACCOUNT_ID, REGION, repository, tag)
+    aws.create_repository(ACCOUNT_ID, REGION, CHART)
+    chart = images.make_chart("chart", CHART_VERSION)
+    aws.push(ACCOUNT_ID, REGION, CHART, CHART_VERSION, chart)
 
 
 def seed(*, endpoint_url: str = "") -> Cast:

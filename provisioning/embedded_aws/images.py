@@ -1,4 +1,4 @@
-"""Small OCI images, made with the standard library and the same at every making."""
+"""Small OCI images, and a chart, made with the standard library and the same at every making."""
 
 import gzip
 import hashlib
@@ -11,6 +11,8 @@ from functools import cached_property
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+CHART_CONFIG = "application/vnd.cncf.helm.config.v1+json"
+CHART_CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
 
 @dataclass(frozen=True)
@@ -52,15 +54,27 @@ def make(repository: str, tag: str) -> Image:
             "history": [{"created_by": f"layer {n}"} for n in range(len(layers))],
         }
     ).encode()
+    return _image((CONFIG, configuration), [(LAYER, layer) for layer in packed])
+
+
+def make_chart(name: str, version: str) -> Image:
+    """A Helm chart that installs nothing."""
+    chart = json.dumps({"apiVersion": "v2", "name": name, "version": version}).encode()
+    content = gzip.compress(_tar({f"{name}/Chart.yaml": chart}), mtime=0)
+    return _image((CHART_CONFIG, chart), [(CHART_CONTENT, content)])
+
+
+def _image(configuration: tuple[str, bytes], layers: list[tuple[str, bytes]]) -> Image:
+    """From pairs of media type and content."""
     manifest = json.dumps(
         {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
-            "config": _descriptor(CONFIG, configuration),
-            "layers": [_descriptor(LAYER, layer) for layer in packed],
+            "config": _descriptor(*configuration),
+            "layers": [_descriptor(*layer) for layer in layers],
         }
     ).encode()
-    return Image(manifest, {digest_of(blob): blob for blob in [configuration, *packed]})
+    return Image(manifest, {digest_of(blob): blob for _, blob in [configuration, *layers]})
 
 
 def _descriptor(media_type: str, content: bytes) -> dict[str, str | int]:

@@ -97,10 +97,17 @@ class EmbeddedAws:
             tags=[],
         )
 
-    def push(self, account_id: str, region: str, repository: str, tag: str) -> str:
-        """Push a small image of that name and tag, an hour after the one before. Returns
-        its digest."""
-        image = images.make(repository, tag)
+    def push(
+        self,
+        account_id: str,
+        region: str,
+        repository: str,
+        tag: str,
+        image: images.Image | None = None,
+    ) -> str:
+        """Push an image, or else a small one of that name and tag, an hour after the one
+        before. Returns its digest."""
+        image = image or images.make(repository, tag)
         stored = directory.ecr(account_id, region).put_image(
             repository, image.manifest.decode(), tag, images.MANIFEST, image.digest
         )

@@ -4,6 +4,7 @@ rows, and without asking AWS."""
 from provisioning.queries.loading import Offer, entitlements, of_user, on_offer
 from provisioning.queries.parts import (
     current_key,
+    key_for,
     open_repositories,
     pull_users,
     repositories,
@@ -18,6 +19,7 @@ __all__ = [
     "Step",
     "current_key",
     "entitlements",
+    "key_for",
     "of_user",
     "on_offer",
     "open_repositories",

@@ -43,6 +43,12 @@ def current_key(pull_user: PullUser) -> AccessKey | None:
     return next((key for key in keys if key.wanted != KeyStatus.DELETED), None)
 
 
+def key_for(entitlement: Entitlement, repository: Repository) -> AccessKey | None:
+    """The key that a repository is pulled with."""
+    pull_user = pull_user_of(entitlement, repository.registry.account_id)
+    return current_key(pull_user) if pull_user else None
+
+
 def open_repositories(entitlement: Entitlement) -> list[Repository]:
     """The repositories that the customer can pull from now."""
     if entitlement.state != EntitlementState.APPROVED:

@@ -22,7 +22,11 @@ DOORS: list[tuple[str, str, str]] = [
     ),
     ("in 200*3 404*4", "in 405*7", "access/<int:pk>/"),
     ("in 200*3 404*4", "in 405*7", "customers/<int:pk>/"),
-    ("in 200*3 404*4", "in 200*3 404*4", "customers/<int:pk>/invite/ members/<int:pk>/"),
+    (
+        "in 200*3 404*4",
+        "in 200*3 404*4",
+        "customers/<int:pk>/invite/ members/<int:pk>/ access/<int:pk>/trouble/",
+    ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops
     (

@@ -27,6 +27,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "": ("owner", set()),
     "customers/<int:customer_pk>/request/<int:product_pk>/": ("owner", {*RequestForm.base_fields}),
     "access/<int:pk>/": ("owner", set()),
+    "access/<int:pk>/trouble/": ("owner", {"said"}),
     "credentials/<int:pk>/reveal/": ("owner", set()),
     "customers/<int:pk>/": ("owner", {"page"}),
     "customers/<int:pk>/invite/": ("owner", {"email", "role"}),

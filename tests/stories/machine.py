@@ -3,14 +3,21 @@
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from provisioning.instructions import SECRET_HERE
 from tests.stories.portal import Block, Revealed
 from tests.stories.sandbox import Result, Sandbox
 
-# Where clients other than docker, which prints it, tell the digest of what they pulled.
+# Where clients other than docker pull, which prints it, tell the digest of what they pulled.
 DIGEST = {
     "Podman": "podman image inspect --format '{{.Digest}}' $(podman images -q)",
     "Skopeo": "grep -o 'sha256:[0-9a-f]*' server/index.json",
+    "Docker Compose": "docker image inspect --format '{{index .RepoDigests 0}}' "
+    "$(docker compose config --images) | grep -o 'sha256:[0-9a-f]*'",
+    "containerd": "ctr images ls | grep -o 'sha256:[0-9a-f]*'",
 }
+WITHOUT_PROFILE = {"Environment variables", ".env file"}
+# They have no session to speak of: whoever pulls signs in.
+SIGNS_IN_BY_ITSELF = {"Docker, credential helper", "containerd"}
 
 
 @dataclass
@@ -21,21 +28,29 @@ class CustomerMachine:
     name: str
     tool: str
     blocks: dict[str, list[Block]]
+    revealed: Revealed
 
-    def store(self, revealed: Revealed) -> None:
-        """Answer what ``aws configure`` of the page asks."""
-        (configure,) = self.blocks[""]
-        answers = [revealed.access_key_id, revealed.secret_access_key, "", ""]
-        stored = self.run(configure.text, stdin="\n".join(answers) + "\n")
-        assert stored.code == 0, stored.words
+    def set_up(self) -> None:
+        """Answer what ``aws configure`` of the page asks, and lay the files."""
+        if self.tool not in WITHOUT_PROFILE:
+            (configure,) = self.blocks[""]
+            stored = self.run(configure.text, stdin=f"{self._answers}\n\n")
+            assert stored.code == 0, stored.words
+        for block in self.blocks[self.tool]:
+            if block.file:
+                self.write(block)
+
+    def write(self, block: Block) -> None:
+        """Fill in the secret where the page says so, and save the file."""
+        text = block.text.replace(SECRET_HERE, self.revealed.secret_access_key)
+        folder = PurePosixPath(block.file).parent
+        saved = self.run(f"mkdir -p {folder} && cat > {block.file}", stdin=text)
+        assert saved.code == 0, saved.words
 
     def sign_in(self) -> Result:
-        """Carry out what stands before the pull: a command, or a file to fill."""
-        (block,) = self.blocks[self.tool][:-1]
-        if not block.file:
-            return self.run(block.text)
-        folder = PurePosixPath(block.file).parent
-        return self.run(f"mkdir -p {folder} && cat > {block.file}", stdin=block.text)
+        """Type the commands that stand before the pull into one shell."""
+        commands = [block.text for block in self.blocks[self.tool][:-1] if not block.file]
+        return self.run("\n".join(commands), stdin=self._answers)
 
     def pull(self) -> Result:
         return self.run(self.blocks[self.tool][-1].text)
@@ -48,3 +63,7 @@ class CustomerMachine:
     def run(self, command: str, *, stdin: str = "") -> Result:
         version = "v1" if self.tool.endswith("CLI 1") else "v2"
         return self.box.run(command, stdin=stdin, aws=version, home=self.name)
+
+    @property
+    def _answers(self) -> str:
+        return f"{self.revealed.access_key_id}\n{self.revealed.secret_access_key}\n"

@@ -1,5 +1,6 @@
 """The portal in a sandbox, on AWS's real names, and its people at their pages."""
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,12 @@ from tests.stories.sandbox import MANAGE, Sandbox
 
 SITE = "http://127.0.0.1:8000"
 WAIT = 60  # seconds for the worker
-SEED = "from provisioning.demo import cast; cast.seed()"
+SEED = """
+from provisioning.demo import cast
+from provisioning.models import Repository
+made = cast.seed()
+made.server.repositories.add(Repository.objects.create(registry=made.registry, name=cast.CHART))
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Revealed:
 
 
 def start_portal(box: Sandbox) -> None:
-    """Site and worker, on a database with the cast."""
+    """Site and worker, on a database with the cast; Acme Server has a Helm chart as well."""
     environment = {
         "EMBEDDED": "true",
         "STATE_DIR": str(box.folder / "portal"),
@@ -41,7 +47,7 @@ def start_portal(box: Sandbox) -> None:
         "REPOSITORY_PACE_SECONDS": "0",
         "SWEEP_SECONDS": "1",
     }
-    for command in ("migrate", f'shell -c "{SEED}"'):
+    for command in ("migrate", f"shell -c {shlex.quote(SEED)}"):
         line = " ".join([f"{name}={value}" for name, value in environment.items()] + MANAGE)
         made = box.run(f"cd - && {line} {command}")
         assert made.code == 0, made.words
@@ -101,7 +107,8 @@ class Person:
         card = heading.find_parent("section")
         assert card is not None
         blocks = {"": [_block(figure) for figure in soup.select("#set-up figure")]}
-        for label in card.select("fieldset > label"):
+        # The tabs within the tabs.
+        for label in card.select("fieldset fieldset > label"):
             tab = label.find_next_sibling("div")
             blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]
         return blocks

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.requires import CLIENTS
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 MANAGE = [sys.executable, "manage.py"]
 SYSTEM_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,7 +35,7 @@ CLONE_NEWNET = 0x40000000
 SET_UP = """
 set -e
 mount --make-rprivate /
-for folder in /run /var/lib/docker /var/lib/containers; do
+for folder in /run /var/lib/docker /var/lib/containerd /var/lib/containers; do
     mkdir -p $folder && mount -t tmpfs tmpfs $folder
 done
 # docker takes a desktop's keyring where it finds the program for it; there is no desktop.
@@ -97,7 +99,7 @@ class Sandbox:
         timeout: float = 60,
     ) -> Result:
         """Run a line in bash, as a person would have typed it."""
-        (self.folder / home / "run").mkdir(parents=True, exist_ok=True)
+        self._furnish(self.folder / home)
         ended = subprocess.run(
             [*self._enter(), "bash", "-c", f"set -o pipefail; cd; {command}"],
             input=stdin,
@@ -108,6 +110,14 @@ class Sandbox:
             check=False,
         )
         return Result(ended.returncode, ended.stdout, ended.stderr)
+
+    def _furnish(self, home: Path) -> None:
+        """Docker finds Compose in its person's home."""
+        compose = home / ".docker" / "cli-plugins" / "docker-compose"
+        if not compose.is_symlink():
+            (home / "run").mkdir(parents=True)
+            compose.parent.mkdir(parents=True)
+            compose.symlink_to(CLIENTS / "docker-compose")
 
     def start(self, name: str, arguments: list[str], environment: dict[str, str]) -> Path:
         """Start a server; it ends with the sandbox. Returns its log."""
@@ -138,6 +148,10 @@ class Sandbox:
         options = "--bridge=none --iptables=false --storage-driver=vfs"
         log = self.start("docker", ["dockerd", *options.split()], {})
         self.wait_for("docker version", log)
+
+    def start_containerd(self) -> None:
+        log = self.start("containerd", ["containerd"], {})
+        self.wait_for("ctr version", log)
 
     def wait_for(self, command: str, log: Path, seconds: float = 40) -> None:
         deadline = time.monotonic() + seconds
@@ -178,6 +192,8 @@ def sandbox(hosts: list[str]) -> Iterator[Sandbox]:
     for version, program in programs.items():
         (folder / f"aws-{version}").mkdir()
         (folder / f"aws-{version}" / "aws").symlink_to(program)
+        for client in ("helm", "kubectl"):
+            (folder / f"aws-{version}" / client).symlink_to(CLIENTS / client)
     (folder / "hosts").write_text(f"127.0.0.1 localhost\n{ADDRESS} {' '.join(hosts)}\n")
     _certify(folder, hosts)
     set_up = SET_UP.format(folder=folder, store=CA_STORE, address=ADDRESS)

@@ -2,7 +2,7 @@
 commands of the page; and again with enforcement broken, to see the stories turn red."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,19 +12,25 @@ from provisioning.demo import cast
 from provisioning.embedded_aws import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, images
 from provisioning.embedded_aws.rules import Broken
 from tests.requires import require
-from tests.stories.machine import CustomerMachine
+from tests.stories.machine import SIGNS_IN_BY_ITSELF, CustomerMachine
 from tests.stories.portal import Block, Person, Revealed, start_portal
+from tests.stories.proof import SLUGS, record
 from tests.stories.sandbox import Result, Sandbox, aws_hosts, sandbox
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
-TOOLS = [
-    "Docker, AWS CLI 2",
-    "Docker, AWS CLI 1",
-    "Docker, credential helper",
-    "Podman",
-    "Skopeo",
-]
+# Each with the programs that it takes.
+TOOLS = {
+    "Docker, AWS CLI 2": ["Docker", "AWS CLI"],
+    "Docker, AWS CLI 1": ["Docker", "AWS CLI"],
+    "Docker, credential helper": ["Docker", "amazon-ecr-credential-helper"],
+    "Environment variables": ["Docker", "AWS CLI"],
+    ".env file": ["Docker", "AWS CLI"],
+    "Docker Compose": ["Docker Compose", "Docker", "AWS CLI"],
+    "Podman": ["Podman", "AWS CLI"],
+    "Skopeo": ["Skopeo", "AWS CLI"],
+    "containerd": ["containerd", "AWS CLI"],
+}
 # What the clients say of a registry that wants a session, of one that finds no grant, and
 # of an API that does not know the key (any more).
 NOT_SIGNED_IN = ("no basic auth credentials", "authentication required", "Not Authorized")
@@ -53,10 +59,10 @@ class Purchase:
     revealed: Revealed
 
     def machine(self, tool: str) -> CustomerMachine:
-        """A machine of the customer's with its credentials stored."""
-        name = f"{self.person.name}-{tool.replace(', ', '-').replace(' ', '-').lower()}"
-        machine = CustomerMachine(self.box, name, tool, self.blocks)
-        machine.store(self.revealed)
+        """A machine of the customer's with its credentials stored and its files in place."""
+        name = f"{self.person.name}-{SLUGS[tool]}"
+        machine = CustomerMachine(self.box, name, tool, self.blocks, self.revealed)
+        machine.set_up()
         return machine
 
 
@@ -76,7 +82,7 @@ def assert_refused(result: Result, *any_of: str) -> None:
     assert any(words in result.words for words in any_of), result.words
 
 
-def purchase(box: Sandbox, tools: list[str]) -> None:
+def purchase(box: Sandbox, tools: Iterable[str]) -> None:
     """The story of Birch Bank's Acme Server, beside Cedar Clinic's Acme Reports."""
     digest = images.make("acme/server", "1.1").digest
     host = f"{cast.ACCOUNT_ID}.dkr.ecr.{cast.REGION}.amazonaws.com"
@@ -91,10 +97,10 @@ def purchase(box: Sandbox, tools: list[str]) -> None:
     assert_refused(charlies.run(server), NO_GRANT)
 
     alice = buy(box, "alice", "alice@birch.example", "Acme Server", "acme/server")
-    assert list(alice.blocks) == ["", *TOOLS]
+    assert list(alice.blocks) == ["", *SLUGS]
     machines = [alice.machine(tool) for tool in tools]
     for machine in machines:
-        if machine.tool != "Docker, credential helper":
+        if machine.tool not in SIGNS_IN_BY_ITSELF:
             assert_refused(machine.pull(), *NOT_SIGNED_IN)
         signed_in = machine.sign_in()
         assert signed_in.code == 0, f"{machine.tool}: {signed_in.words}"
@@ -109,10 +115,12 @@ def purchase(box: Sandbox, tools: list[str]) -> None:
     alice.person.wait_for(alice.page, "Access has ended")
     for machine in machines:
         # Sessions live on for hours, but open nothing any more; and there are no new ones.
-        assert_refused(machine.pull(), NO_GRANT)
-        if machine.tool != "Docker, credential helper":
+        assert_refused(machine.pull(), DEAD_KEY if machine.tool == "containerd" else NO_GRANT)
+        if machine.tool not in SIGNS_IN_BY_ITSELF:
             assert_refused(machine.sign_in(), DEAD_KEY)
     assert charlies.pull().code == 0
+    for machine in machines:
+        record(box, machine.tool, *TOOLS[machine.tool])
 
 
 def key_status(box: Sandbox) -> None:
@@ -142,9 +150,11 @@ def _set_key_status(box: Sandbox, revealed: Revealed, status: str) -> None:
 
 
 def test_every_client_pulls_by_the_pages_commands_between_approval_and_withdrawal() -> None:
-    require("dockerd", "docker", "podman", "docker-credential-ecr-login")
+    require("dockerd", "docker", "podman", "docker-credential-ecr-login", "containerd", "ctr")
+    require("the programs of make clients")
     with world() as box:
         box.start_docker()
+        box.start_containerd()
         purchase(box, TOOLS)
 
 

@@ -11,6 +11,7 @@ from provisioning.demo.cast import Cast
 from provisioning.flows import By
 from provisioning.flows.decide import approve, reject, withdraw
 from provisioning.flows.request import request
+from provisioning.instructions.proofs import proofs
 from provisioning.models import Entitlement, PullUser, Repository
 from tests.portal.pages.reading import as_user, steps, words
 from tests.provisioned import approved, end, provision
@@ -209,6 +210,13 @@ def test_instructions_are_filled_in(cast: Cast) -> None:
     assert f"docker pull {host}/acme/server:1.1" in found
     assert f"docker pull {host}/acme/agent:1.1" in found
     assert not any("--endpoint-url" in command for command in found)
+
+
+def test_each_tool_says_when_it_was_last_run_or_why_it_was_not(cast: Cast) -> None:
+    said = words(as_user(cast.alice).get(page(ready(cast))))
+    proof = proofs()["docker-aws-cli-2"]
+    assert f"Run as it stands on {proof.on:%-d %B %Y} with {proof.tools}." in said
+    assert "Not run by our tests. It needs Windows; our tests run on Linux." in said
 
 
 def test_registry_with_an_address_of_its_own_is_named_in_the_commands(cast: Cast) -> None:

@@ -66,15 +66,16 @@ def test_home_costs_the_same_for_many_organisations(cast: Cast) -> None:
     assert queries(client, "/") == few <= 14
 
 
-def test_access_costs_the_same_for_many_repositories(cast: Cast) -> None:
+@pytest.mark.parametrize("page", ["", "trouble/"])
+def test_access_costs_the_same_for_many_repositories(cast: Cast, page: str) -> None:
     client = as_user(cast.alice)
     entitlement = approved(cast)
     provision(cast.birch)
-    few = queries(client, f"/access/{entitlement.pk}/")
+    few = queries(client, f"/access/{entitlement.pk}/{page}")
     for number in range(MANY):
         cast.server.repositories.create(registry=cast.registry, name=f"more/{number}")
     products(cast, *range(MANY))
-    assert queries(client, f"/access/{entitlement.pk}/") == few <= 13
+    assert queries(client, f"/access/{entitlement.pk}/{page}") == few <= 13
 
 
 def test_dashboard_costs_the_same_for_many_customers(cast: Cast) -> None:
@@ -115,7 +116,7 @@ def test_no_page_and_no_deed_at_a_page_asks_aws(aws: Aws, cast: Cast) -> None:
     credentials = f"/credentials/{pull_user.pk}/reveal/"
     confirm(alice, credentials)
     alice.post(credentials)
-    for address in ("/", f"/access/{entitlement.pk}/"):
+    for address in ("/", f"/access/{entitlement.pk}/", f"/access/{entitlement.pk}/trouble/"):
         assert alice.get(address).status_code == 200
     otto.post(f"/ops/pull-users/{pull_user.pk}/reissue/", {"reason": "Leaked", "overlap": "0"})
     otto.post(f"/ops/pull-users/{pull_user.pk}/retry/")

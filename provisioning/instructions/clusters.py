@@ -1,0 +1,167 @@
+"""Kubernetes: a pull secret made by hand, and one that renews itself."""
+
+from textwrap import dedent
+
+from provisioning.instructions.place import NO_PROFILE, SECRET_HERE, Block, Instruction, Place
+
+AWS_CLI_IMAGE = "public.ecr.aws/aws-cli/aws-cli:2.31.0"
+KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.33.0"
+
+
+def on_clusters(place: Place) -> list[Instruction]:
+    return [_by_hand(place), _renewed(place)]
+
+
+def _by_hand(place: Place) -> Instruction:
+    return Instruction(
+        "kubernetes",
+        "Kubernetes",
+        "A pull secret lives as long as its token, 12 hours: good for a trial. The next tab "
+        "renews it.",
+        (_pull_secret(place, place.profile_options), _pod(place)),
+    )
+
+
+def _renewed(place: Place) -> Instruction:
+    name = place.profile
+    return Instruction(
+        "kubernetes-cronjob",
+        "Kubernetes, renewed",
+        "Every eight hours the job asks AWS for a new token and writes it into the one secret "
+        f"that it may touch. {NO_PROFILE}",
+        (
+            Block(
+                "Put in the secret access key, without quotes.",
+                f"AWS_ACCESS_KEY_ID={place.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
+                file=f"{name}.env",
+            ),
+            Block(
+                "Give the credentials to the cluster, then delete the file.",
+                f"kubectl create secret generic {name}-aws --from-env-file={name}.env",
+            ),
+            Block(
+                "Make the pull secret that the job will fill.",
+                f"kubectl create secret docker-registry {name} --docker-server={place.host} "
+                "--docker-username=AWS --docker-password=renewed-soon",
+            ),
+            Block("The job and its rights.", _manifests(place), file=f"{name}-renew.yaml"),
+            Block(
+                "Start it, and run it for the first time.",
+                f"kubectl apply -f {name}-renew.yaml && "
+                f"kubectl create job --from=cronjob/{name}-renew {name}-first",
+            ),
+            _pod(place),
+        ),
+    )
+
+
+def _pull_secret(place: Place, options: str) -> Block:
+    return Block(
+        "Make the pull secret, or renew it.",
+        f"kubectl create secret docker-registry {place.profile} --docker-server={place.host} "
+        f'--docker-username=AWS --docker-password="$(aws ecr get-login-password {options})" '
+        "--dry-run=client -o yaml | kubectl apply -f -",
+    )
+
+
+def _pod(place: Place) -> Block:
+    return Block(
+        "Name the secret where the image is named: in a pod, or in the template of a deployment.",
+        dedent(f"""\
+            apiVersion: v1
+            kind: Pod
+            metadata:
+              name: {place.folder}
+            spec:
+              imagePullSecrets:
+                - name: {place.profile}
+              containers:
+                - name: {place.folder}
+                  image: {place.image}
+            """),
+        file="pod.yaml",
+    )
+
+
+def _manifests(place: Place) -> str:
+    """What the job may: read and patch one secret by its name, which it cannot create. Two
+    containers, because the image that knows AWS has no kubectl, and the other no shell."""
+    name = f"{place.profile}-renew"
+    return dedent(f"""\
+        apiVersion: v1
+        kind: ServiceAccount
+        metadata:
+          name: {name}
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: Role
+        metadata:
+          name: {name}
+        rules:
+          - apiGroups: [""]
+            resources: [secrets]
+            resourceNames: [{place.profile}]
+            verbs: [get, patch]
+        ---
+        apiVersion: rbac.authorization.k8s.io/v1
+        kind: RoleBinding
+        metadata:
+          name: {name}
+        roleRef:
+          apiGroup: rbac.authorization.k8s.io
+          kind: Role
+          name: {name}
+        subjects:
+          - kind: ServiceAccount
+            name: {name}
+        ---
+        apiVersion: batch/v1
+        kind: CronJob
+        metadata:
+          name: {name}
+        spec:
+          schedule: "0 */8 * * *"
+          concurrencyPolicy: Replace
+          jobTemplate:
+            spec:
+              template:
+                spec:
+                  serviceAccountName: {name}
+                  restartPolicy: OnFailure
+                  securityContext:
+                    runAsNonRoot: true
+                    runAsUser: 65532
+                    seccompProfile:
+                      type: RuntimeDefault
+                  volumes:
+                    - name: patch
+                      emptyDir:
+                        medium: Memory
+                  initContainers:
+                    - name: token
+                      image: {AWS_CLI_IMAGE}
+                      envFrom:
+                        - secretRef:
+                            name: {place.profile}-aws
+                      securityContext: &least
+                        allowPrivilegeEscalation: false
+                        readOnlyRootFilesystem: true
+                        capabilities:
+                          drop: [ALL]
+                      volumeMounts: &patch
+                        - name: patch
+                          mountPath: /run/pull-secret
+                      command: [/bin/sh, -euc]
+                      args:
+                        - |
+                          password=$(aws ecr get-login-password {place.region_options})
+                          auth=$(printf 'AWS:%s' "$password" | base64 --wrap=0)
+                          config=$(printf '{{"auths": {{"{place.host}": {{"auth": "%s"}}}}}}' "$auth" | base64 --wrap=0)
+                          printf 'data: {{".dockerconfigjson": "%s"}}\\n' "$config" > /run/pull-secret/patch.yaml
+                  containers:
+                    - name: secret
+                      image: {KUBECTL_IMAGE}
+                      securityContext: *least
+                      volumeMounts: *patch
+                      args: [patch, secret, {place.profile}, --patch-file=/run/pull-secret/patch.yaml]
+        """)  # noqa: E501 - lines of a shell script

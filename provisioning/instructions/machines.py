@@ -1,0 +1,207 @@
+"""Tools on a machine: Docker and its kin, signed in by the profile or by the environment."""
+
+from provisioning.instructions.place import (
+    LASTS,
+    NO_PROFILE,
+    SECRET_HERE,
+    Block,
+    Instruction,
+    Place,
+)
+
+
+def set_up(profile: str) -> Block:
+    """Stores the credentials in a profile of their own; the AWS CLI asks for them, so
+    that the secret stays out of the shell's history."""
+    return Block(
+        "Store the credentials in a profile of the AWS CLI. It asks for the access key id and the "
+        "secret access key; leave the other two answers empty.",
+        f"aws configure --profile {profile}",
+    )
+
+
+def on_machines(place: Place) -> list[Instruction]:
+    pull = Block("Pull.", f"docker pull {place.image}")
+    return [
+        Instruction(
+            "docker-aws-cli-2",
+            "Docker, AWS CLI 2",
+            "Works with AWS CLI 1 from 1.17.10 as well.",
+            (Block(LASTS, place.login("docker login", place.profile_options)), pull),
+        ),
+        Instruction(
+            "docker-aws-cli-1",
+            "Docker, AWS CLI 1",
+            "Only for AWS CLI 1: version 2 has no get-login. From 1.17.10 on the tab for AWS CLI 2 "
+            "is better: here the token stands in the list of processes for a moment.",
+            (
+                Block(LASTS, f"$(aws ecr get-login --no-include-email {place.profile_options})"),
+                pull,
+            ),
+        ),
+        Instruction(
+            "docker-credential-helper",
+            "Docker, credential helper",
+            "Signs in by itself whenever it is needed: best for servers. Install "
+            "amazon-ecr-credential-helper first.",
+            (
+                Block(
+                    "Let Docker ask the helper for this registry: merge this into the file.",
+                    f'{{"credHelpers": {{"{place.host}": "ecr-login"}}}}',
+                    file="~/.docker/config.json",
+                ),
+                Block("Pull.", f"AWS_PROFILE={place.profile} docker pull {place.image}"),
+            ),
+        ),
+        _environment_variables(place, pull),
+        _env_file(place, pull),
+        _compose(place),
+        _podman(place),
+        _skopeo(place),
+        *_containerd(place),
+        _helm(place),
+        _powershell(place),
+    ]
+
+
+def _environment_variables(place: Place, pull: Block) -> Instruction:
+    return Instruction(
+        "environment-variables",
+        "Environment variables",
+        f"For bash and zsh. {NO_PROFILE}",
+        (
+            Block(
+                "It waits for the access key id, then for the secret access key, which it does "
+                "not show. Neither comes into the shell's history.",
+                "read -r AWS_ACCESS_KEY_ID && read -rs AWS_SECRET_ACCESS_KEY && "
+                "export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY",
+            ),
+            Block(LASTS, place.login("docker login", place.region_options)),
+            pull,
+        ),
+    )
+
+
+def _env_file(place: Place, pull: Block) -> Instruction:
+    name = f"{place.profile}.env"
+    return Instruction(
+        "env-file",
+        ".env file",
+        f"Keep the file out of git, and save it with the line ends of Unix. {NO_PROFILE}",
+        (
+            Block(
+                "Put in the secret access key, without quotes.",
+                f"AWS_ACCESS_KEY_ID={place.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
+                file=f"~/{name}",
+            ),
+            Block(
+                "Let nobody else read it, and take it into the shell.",
+                f"chmod 600 ~/{name} && set -a && . ~/{name} && set +a",
+            ),
+            Block(LASTS, place.login("docker login", place.region_options)),
+            pull,
+        ),
+    )
+
+
+def _compose(place: Place) -> Instruction:
+    return Instruction(
+        "docker-compose",
+        "Docker Compose",
+        "Compose uses Docker's own sign-in, and so the credential helper as well.",
+        (
+            Block(
+                "Name the image as a service.",
+                f"services:\n  {place.folder}:\n    image: {place.image}\n",
+                file="compose.yaml",
+            ),
+            Block(LASTS, place.login("docker login", place.profile_options)),
+            Block("Pull; “docker compose up” does so by itself.", "docker compose pull"),
+        ),
+    )
+
+
+def _podman(place: Place) -> Instruction:
+    plain = "--tls-verify=false " if place.is_plain_http else ""
+    return Instruction(
+        "podman",
+        "Podman",
+        "",
+        (
+            Block(LASTS, place.login(f"podman login {plain}".strip(), place.profile_options)),
+            Block("Pull.", f"podman pull {plain}{place.image}"),
+        ),
+    )
+
+
+def _skopeo(place: Place) -> Instruction:
+    login = "skopeo login --tls-verify=false" if place.is_plain_http else "skopeo login"
+    plain = "--src-tls-verify=false " if place.is_plain_http else ""
+    return Instruction(
+        "skopeo",
+        "Skopeo",
+        "Copies an image without running it.",
+        (
+            Block(LASTS, place.login(login, place.profile_options)),
+            Block(
+                "Copy the image into a folder, as an OCI layout.",
+                f"skopeo copy {plain}docker://{place.image} oci:{place.folder}:{place.tag}",
+            ),
+        ),
+    )
+
+
+def _containerd(place: Place) -> list[Instruction]:
+    insecure = "--insecure-registry " if place.is_plain_http else ""
+    plain = "--plain-http " if place.is_plain_http else ""
+    token = f"aws ecr get-login-password {place.profile_options}"
+    return [
+        Instruction(
+            "nerdctl",
+            "nerdctl",
+            "",
+            (
+                Block(
+                    LASTS, place.login(f"nerdctl {insecure}login".strip(), place.profile_options)
+                ),
+                Block("Pull.", f"nerdctl {insecure}pull {place.image}"),
+            ),
+            unproven="nerdctl is in no package archive that our tests can install from.",
+        ),
+        Instruction(
+            "containerd",
+            "containerd",
+            "As root, on a machine without nerdctl. ctr keeps no session, and the token stands in "
+            "the list of processes while it pulls.",
+            (Block("Pull.", f'ctr images pull {plain}--user "AWS:$({token})" {place.image}'),),
+        ),
+    ]
+
+
+def _helm(place: Place) -> Instruction:
+    plain = " --plain-http" if place.is_plain_http else ""
+    return Instruction(
+        "helm",
+        "Helm",
+        "For repositories that hold a chart. Name one version: with a range Helm asks for the list "
+        "of tags, which a customer may not read.",
+        (
+            Block(LASTS, place.login(f"helm registry login{plain}", place.profile_options)),
+            Block("Pull.", f"helm pull{plain} oci://{place.uri} --version {place.tag}"),
+        ),
+    )
+
+
+def _powershell(place: Place) -> Instruction:
+    login = place.login("docker login", place.profile_options)
+    return Instruction(
+        "powershell",
+        "PowerShell",
+        "For PowerShell 5 and 7 on Windows. cmd does the piping: PowerShell 5 would change the "
+        "token's encoding on its way.",
+        (
+            Block(LASTS, f'cmd /c "{login}"', console="powershell"),
+            Block("Pull.", f"docker pull {place.image}", console="powershell"),
+        ),
+        unproven="It needs Windows; our tests run on Linux.",
+    )

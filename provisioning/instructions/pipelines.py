@@ -1,0 +1,102 @@
+"""Pipelines: the credentials are kept by the service and come as environment variables."""
+
+from textwrap import dedent
+
+from provisioning.instructions.place import NO_PROFILE, Block, Instruction, Place
+
+
+def in_pipelines(place: Place) -> list[Instruction]:
+    login = place.login("docker login", place.region_options)
+    return [_github(place, login), _gitlab(place, login), _jenkins(place, login)]
+
+
+def _github(place: Place, login: str) -> Instruction:
+    return Instruction(
+        "github-actions",
+        "GitHub Actions",
+        f"Store the two values as secrets of the repository or the organisation. {NO_PROFILE}",
+        (
+            Block(
+                "A job that signs in and pulls.",
+                dedent(f"""\
+                    name: Pull {place.folder}
+                    on: workflow_dispatch
+                    permissions: {{}}
+                    jobs:
+                      pull:
+                        runs-on: ubuntu-latest
+                        steps:
+                          - name: Sign in
+                            env:
+                              AWS_ACCESS_KEY_ID: ${{{{ secrets.{place.variable}_ACCESS_KEY_ID }}}}
+                              AWS_SECRET_ACCESS_KEY: ${{{{ secrets.{place.variable}_SECRET_ACCESS_KEY }}}}
+                            run: {login}
+                          - name: Pull
+                            run: docker pull {place.image}
+                    """),  # noqa: E501 - a line of the file
+                file=f".github/workflows/pull-{place.folder}.yml",
+            ),
+        ),
+    )
+
+
+def _gitlab(place: Place, login: str) -> Instruction:
+    return Instruction(
+        "gitlab-ci",
+        "GitLab CI",
+        "Store AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY as masked and protected variables of "
+        f"the project or the group. {NO_PROFILE}",
+        (
+            Block(
+                "A job that signs in and pulls.",
+                dedent(f"""\
+                    stages: [pull]
+
+                    pull-{place.folder}:
+                      stage: pull
+                      image: docker:28
+                      services: [docker:28-dind]
+                      before_script:
+                        - apk add --no-cache aws-cli
+                      script:
+                        - {login}
+                        - docker pull {place.image}
+                    """),
+                file=".gitlab-ci.yml",
+            ),
+        ),
+    )
+
+
+def _jenkins(place: Place, login: str) -> Instruction:
+    return Instruction(
+        "jenkins",
+        "Jenkins",
+        f"Store the access key id and the secret access key as the credentials {place.profile}, "
+        f"of the kind “Username with password”. {NO_PROFILE}",
+        (
+            Block(
+                "A pipeline that signs in and pulls, on an agent with Docker and the AWS CLI.",
+                dedent(f"""\
+                    pipeline {{
+                      agent any
+                      stages {{
+                        stage('Pull') {{
+                          steps {{
+                            withCredentials([usernamePassword(
+                              credentialsId: '{place.profile}',
+                              usernameVariable: 'AWS_ACCESS_KEY_ID',
+                              passwordVariable: 'AWS_SECRET_ACCESS_KEY'
+                            )]) {{
+                              sh '{login}'
+                            }}
+                            sh 'docker pull {place.image}'
+                          }}
+                        }}
+                      }}
+                    }}
+                    """),
+                file="Jenkinsfile",
+            ),
+        ),
+    )

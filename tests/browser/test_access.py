@@ -1,0 +1,56 @@
+"""The page of a product in a browser: its tabs within tabs, and what a client said."""
+
+from importlib import import_module
+
+import pytest
+from django.apps import apps
+from playwright.sync_api import Page, expect
+
+from provisioning.demo.cast import PASSWORD, Cast
+from tests.browser.test_clothes import check_legible
+from tests.provisioned import approved, provision
+
+
+@pytest.fixture
+def address(page: Page, request: pytest.FixtureRequest) -> str:
+    """Of Acme Server, ready; Alice is signed in."""
+    # Tests with a live server empty every table, and the migrations' groups go with them.
+    import_module("provisioning.migrations.0002_staff_groups").make_groups(apps, None)
+    cast: Cast = request.getfixturevalue("cast")
+    entitlement = approved(cast)
+    provision(cast.birch)
+    page.goto("/account/login/")
+    page.get_by_label("Email").fill(cast.alice.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    expect(page.get_by_role("button", name="account menu")).to_be_visible()
+    return f"/access/{entitlement.pk}/"
+
+
+def test_pages_about_pulling_are_legible_on_any_screen(page: Page, address: str) -> None:
+    for path in (address, f"{address}trouble/"):
+        check_legible(page, path)
+
+
+def test_tools_of_a_group_show_when_the_group_is_chosen(page: Page, address: str) -> None:
+    page.goto(address)
+    card = page.locator("section.card", has=page.get_by_role("heading", name="Pull acme/server"))
+    docker = card.get_by_text("docker pull", exact=False).first
+    job = card.get_by_text("kind: CronJob")
+    expect(docker).to_be_visible()
+    card.get_by_text("In Kubernetes", exact=True).click()
+    expect(docker).to_be_hidden()
+    # The first tool of the group is chosen; the arrow key leads to the next.
+    card.get_by_role("radio", name="Kubernetes", exact=True).press("ArrowRight")
+    expect(job).to_be_visible()
+
+
+def test_pasted_error_leads_to_its_cause_and_leaves_the_field_empty(
+    page: Page, address: str
+) -> None:
+    page.goto(address)
+    page.get_by_label("What did your client say?").fill("no basic auth credentials")
+    page.get_by_role("button", name="What does it mean?").click()
+    expect(page.locator("#found h3")).to_contain_text("no basic auth credentials")
+    expect(page.get_by_label("What did your client say?")).to_have_value("")
+    assert "basic" not in page.url

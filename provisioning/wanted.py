@@ -66,7 +66,7 @@ def settle(customer: Customer, *, even_without_room: bool = False) -> Due:
     halted = _repositories(Entitlement.objects.halted(now), customer)
     accounts = {row.registry.account_id for row in opened}
     paused = {row.registry.account_id for row in halted} - accounts
-    pull_users = _want_pull_users(customer, accounts, paused)
+    pull_users = _want_pull_users(customer, accounts, paused, even_without_room=even_without_room)
     _lock_repositories(customer, opened)
     for pull_user in pull_users:
         for repository in opened:
@@ -82,7 +82,9 @@ def _repositories(entitlements: EntitlementQuerySet, customer: Customer) -> list
     return list(found.distinct().order_by("pk"))
 
 
-def _want_pull_users(customer: Customer, accounts: set[str], paused: set[str]) -> list[PullUser]:
+def _want_pull_users(
+    customer: Customer, accounts: set[str], paused: set[str], *, even_without_room: bool
+) -> list[PullUser]:
     """A pull user of each label in each account, and no others. Returns those present."""
     labels = [names.DEFAULT_LABEL, *customer.labels.values_list("name", flat=True)]
     wanted = {(account, label): Wanted.PRESENT for account in accounts for label in labels}
@@ -91,7 +93,7 @@ def _want_pull_users(customer: Customer, accounts: set[str], paused: set[str]) -
     there = {(row.account_id, row.label): row for row in rows.order_by("pk")}
     for place in sorted(wanted.keys() - there.keys()):
         if wanted[place] == Wanted.PRESENT:
-            there[place] = _new_pull_user(customer, *place)
+            there[place] = _new_pull_user(customer, *place, even_without_room=even_without_room)
     for place, row in there.items():
         to = wanted.get(place, Wanted.ABSENT)
         if to == Wanted.SUSPENDED and row.wanted == Wanted.ABSENT:
@@ -100,7 +102,14 @@ def _want_pull_users(customer: Customer, accounts: set[str], paused: set[str]) -
     return [row for row in there.values() if row.wanted == Wanted.PRESENT]
 
 
-def _new_pull_user(customer: Customer, account_id: str, label: str) -> PullUser:
+def _new_pull_user(
+    customer: Customer, account_id: str, label: str, *, even_without_room: bool
+) -> PullUser:
+    if not even_without_room and not capacity.room_for_user(account_id):
+        raise NoRoom(
+            f"AWS account {account_id} has no room for one more IAM user. The account's owner can "
+            "delete users that nobody needs, or the vendor can add a registry in another account."
+        )
     return PullUser.objects.create(
         customer=customer,
         account_id=account_id,

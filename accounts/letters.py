@@ -14,7 +14,7 @@ from accounts.models import Invitation, User
 def invitation(invitation: Invitation, token: str) -> None:
     """The link that lets its reader join, to the invited address."""
     link = settings.ORIGIN + reverse("invitation_link", args=[token])
-    _send("invitation", invitation.email, invitation=invitation, link=link)
+    send("invitation", invitation.email, invitation=invitation, link=link)
     invitation.sent_at = timezone.now()
     invitation.save(update_fields=["sent_at"])
 
@@ -22,10 +22,11 @@ def invitation(invitation: Invitation, token: str) -> None:
 def welcome(user: User) -> None:
     """To somebody whose account an administrator has made: how to sign in."""
     link = settings.ORIGIN + reverse("account_request_login_code")
-    _send("welcome", user.email, user=user, link=link)
+    send("welcome", user.email, user=user, link=link)
 
 
-def _send(letter: str, to: str, **context: Any) -> None:
+def send(letter: str, to: str, **context: Any) -> None:
+    """Render a letter of ``templates/emails`` and send it, as text and HTML."""
     context |= {"site_name": settings.SITE_NAME, "vendor_name": settings.VENDOR_NAME}
     context |= {"support_email": settings.SUPPORT_EMAIL}
     subject, text, html = (

@@ -161,6 +161,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
         "options": {"expires": 60},
     },
+    "warn_of_expiry": {"task": "provisioning.tasks.warn_of_expiry", "schedule": 3600},
     "seal_audit_log": {
         "task": "provisioning.tasks.seal_audit_log",
         "schedule": 60,

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from accounts.audited import AuditedAdmin
 from provisioning import wanted
 from provisioning.models import Grant, Product, Registry, Repository
+from provisioning.tasks import enqueue_on_commit
 
 # Regions of other partitions: their ARNs and host names are not those that the portal writes.
 OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-isoe-", "eusc-")
@@ -62,7 +63,7 @@ class RegistryAdmin(AuditedAdmin):
 
 @admin.register(Repository)
 class RepositoryAdmin(AuditedAdmin):
-    list_display = ["name", "registry", "attention"]
+    list_display = ["name", "registry", "placement", "policy_length", "attention"]
     list_filter = ["registry"]
     list_select_related = ["registry"]
     search_fields = ["name"]
@@ -70,3 +71,8 @@ class RepositoryAdmin(AuditedAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Repository | None = None) -> list[str]:
         is_used = obj and obj.grants.exists()
         return ["registry", "name", "uri", "attention"] if is_used else ["uri", "attention"]
+
+    def save_model(self, request: HttpRequest, obj: Repository, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
+        super().save_model(request, obj, form, change)
+        if "placement" in form.changed_data and obj.placement:
+            enqueue_on_commit(wanted.placement_changed(obj))

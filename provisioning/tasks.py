@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from accounts import seals
-from provisioning import reconcile
+from provisioning import expiry, reconcile
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.wanted import Due, settle_dates
 
@@ -37,6 +37,11 @@ def repository_turn(pk: int) -> None:
 @shared_task
 def registry_turn(pk: int) -> None:
     enqueue(reconcile.registry_turn(pk))
+
+
+@shared_task
+def warn_of_expiry() -> None:
+    expiry.warn()
 
 
 @shared_task

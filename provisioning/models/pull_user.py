@@ -113,6 +113,8 @@ class AccessKey(models.Model):
     expires_at = models.DateTimeField(null=True)
     # When it was seen to sign in and to read an image's manifest.
     tested_at = models.DateTimeField(null=True)
+    # The last warning of that: how many days before.
+    warned_days = models.PositiveSmallIntegerField(null=True)
     last_used_at = models.DateTimeField(null=True)
     last_used_for = models.CharField(max_length=80, blank=True)
 

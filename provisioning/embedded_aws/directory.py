@@ -83,6 +83,12 @@ def identity_policies(caller: Caller) -> list[Document]:
     return [document for holder in (user, *groups) for document in _documents(holder)]
 
 
+def is_principal(arn: str) -> bool:
+    """Whether an ARN is that of a user or a role that is there."""
+    is_role = any(role.arn == arn for role in iam(arn.split(":")[4]).get_roles())
+    return is_role or user_of_arn(arn) is not None
+
+
 def trust_policy(role_arn: str) -> Document | None:
     account_id = role_arn.split(":")[4]
     for role in iam(account_id).get_roles():

@@ -16,12 +16,14 @@ class Broken(Enum):
 @dataclass
 class Rules:
     """``propagation_seconds``: how long ECR does not know a new user; ``login_hours``:
-    how long a login token lives. Whether a token outlives its key on the real ECR is not
+    how long a login token lives; ``seconds_ahead``: how far AWS's clock is before this
+    machine's. Whether a token outlives its key on the real ECR is not
     known; here it does, unless ``tokens_die_with_their_key``."""
 
     propagation_seconds: float = 0
     users_per_account: int = 5_000
     policies_per_user: int = 10
     login_hours: float = 12
+    seconds_ahead: float = 0
     tokens_die_with_their_key: bool = False
     broken: frozenset[Broken] = frozenset()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from provisioning.embedded_aws import (
     images,
     repository_policies,
     signature,
+    simulation,
     vendor,
 )
 from provisioning.embedded_aws.access import Access
@@ -141,6 +143,7 @@ class EmbeddedAws:
             response = self._pull(request)
         else:
             response = self._call(request, environ)
+        response.date = self._now()
         return response(environ, start_response)
 
     def _pull(self, request: Request) -> Response:
@@ -149,6 +152,9 @@ class EmbeddedAws:
             answer = self._registry.answer(request.path, request.host, header)
         headers = answer.headers | {"Docker-Distribution-Api-Version": "registry/2.0"}
         return Response(answer.body, answer.status, headers)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.rules.seconds_ahead)
 
     # --- API calls -------------------------------------------------------------------
 
@@ -171,7 +177,11 @@ class EmbeddedAws:
         try:
             with self._lock:
                 caller = signature.identify(
-                    read, signed, self._root, skip_status=Broken.KEY_AT_API in self.rules.broken
+                    read,
+                    signed,
+                    self._root,
+                    now=self._now(),
+                    skip_status=Broken.KEY_AT_API in self.rules.broken,
                 )
                 call = calls.read(read, signed, caller)
                 self._access.require(call)
@@ -195,6 +205,11 @@ class EmbeddedAws:
     ) -> Response:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
+        if call.operation == "SimulatePrincipalPolicy":
+            return Response(simulation.answer(call), 200, {"Content-Type": "text/xml"})
+        if call.operation == "GetAccountSummary":
+            summary = directory.iam(call.account_id).account_summary
+            summary._users_quota = self.rules.users_per_account
         response = Response.from_app(self._moto, environ)
         if response.status_code != 200:
             return response
@@ -262,3 +277,7 @@ class _Quiet(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         pass
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        # Without the date of this machine: the application tells that of its own clock.
+        self.send_response_only(code, message)

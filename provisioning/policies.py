@@ -6,6 +6,7 @@ the IAM JSON policy language") and the ECR user guide ("Private repository polic
 
 import json
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 Document = dict[str, Any]
@@ -118,7 +119,30 @@ def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def portal_role_policy(account_id: str, path: str, login_policy_name: str) -> Document:
+@dataclass(frozen=True)
+class Permission:
+    """One action that a policy allows on one resource; ``context`` are the condition keys
+    that it asks for."""
+
+    action: str
+    resource: str
+    context: dict[str, str]
+
+
+def permissions(document: Document) -> list[Permission]:
+    """What a policy like ``portal_role_policy`` allows, one by one."""
+    return [
+        Permission(
+            action, statement["Resource"], statement.get("Condition", {}).get("ArnEquals", {})
+        )
+        for statement in statements(document)
+        for action in _as_list(statement["Action"])
+    ]
+
+
+def portal_role_policy(
+    account_id: str, path: str, login_policy_name: str, role_name: str = "ecr-portal"
+) -> Document:
     """The least that the portal's own role needs in a registry's account: IAM users under
     its ``path`` only, and the policies of the account's repositories.
 
@@ -176,6 +200,20 @@ def portal_role_policy(account_id: str, path: str, login_policy_name: str) -> Do
                     "ecr:SetRepositoryPolicy",
                 ],
                 "Resource": f"arn:aws:ecr:*:{account_id}:repository/*",
+            },
+            {
+                # GetAccountSummary knows no resource ("Actions, resources, and condition
+                # keys for AWS Identity and Access Management"), hence the star.
+                "Sid": "QuotasOfTheAccount",
+                "Effect": "Allow",
+                "Action": "iam:GetAccountSummary",
+                "Resource": "*",
+            },
+            {
+                "Sid": "WhatItMayItself",
+                "Effect": "Allow",
+                "Action": "iam:SimulatePrincipalPolicy",
+                "Resource": f"arn:aws:iam::{account_id}:role/{role_name}",
             },
         ],
     }

@@ -17,6 +17,7 @@ from django.conf import settings
 from provisioning import policies
 from provisioning.aws import errors
 from provisioning.aws.gateway import Gateway, IamUser, NewAccessKey
+from provisioning.aws.inspection import Inspection
 from provisioning.models import Registry
 from provisioning.policies import Document
 
@@ -29,18 +30,55 @@ def connect(registry: Registry) -> Gateway:
 # Making a client costs some 50 ms and a session an AssumeRole: one for each registry.
 @lru_cache(maxsize=256)
 def _gateway(region: str, role_arn: str, external_id: str, endpoint_url: str) -> "BotoGateway":
+    config = _config(region)
+    session = _session(region, role_arn, external_id, endpoint_url, config)
+    return BotoGateway(session, endpoint_url or None, config)
+
+
+def inspect(registry: Registry) -> Inspection:
+    """The same way to AWS as ``connect``'s, for checking it: nothing is kept of sessions
+    before. Nothing is sent yet."""
+    config = _config(registry.region)
+    session = _session(
+        registry.region, registry.role_arn, registry.external_id, registry.endpoint_url, config
+    )
+    return _inspection(session, registry, config)
+
+
+def _inspection(session: boto3.Session, registry: Registry, config: Config) -> Inspection:
+    def as_key(access_key_id: str, secret_access_key: str) -> Inspection:
+        return _inspection(boto3.Session(access_key_id, secret_access_key), registry, config)
+
+    endpoint_url = registry.endpoint_url or None
+    return Inspection(
+        {
+            service: session.client(service, endpoint_url=endpoint_url, config=config)
+            for service in ("sts", "iam", "ecr")
+        },
+        _translated,
+        as_key,
+        frozenset(session.get_available_regions("ecr", "aws")),
+    )
+
+
+def _config(region: str) -> Config:
     connect_seconds, read_seconds = settings.AWS_TIMEOUTS
-    config = Config(
+    return Config(
         region_name=region,
         connect_timeout=connect_seconds,
         read_timeout=read_seconds,
         retries={"mode": "standard", "total_max_attempts": 3},
     )
+
+
+def _session(
+    region: str, role_arn: str, external_id: str, endpoint_url: str, config: Config
+) -> boto3.Session:
     session = get_botocore_session()
     session.set_config_variable("region", region)
     if role_arn:
         _assume(session, role_arn, external_id, endpoint_url or None, config)
-    return BotoGateway(boto3.Session(botocore_session=session), endpoint_url or None, config)
+    return boto3.Session(botocore_session=session)
 
 
 def _assume(

@@ -226,7 +226,10 @@ class EmbeddedAws:
                     shown = self._policies.before(call)
                 if fault and fault.kind is Kind.REORDERED:
                     shown = repository_policies.reordered(shown)
-                content["policyText"] = json.dumps(shown)
+                if fault and fault.kind is Kind.GARBLED:
+                    content["policyText"] = "garbled"
+                else:
+                    content["policyText"] = json.dumps(shown)
                 response.set_data(json.dumps(content))
         if not self.has_real_names:
             host = request.host.encode()

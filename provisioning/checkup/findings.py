@@ -69,3 +69,14 @@ def warn(check: str, words: str, remedy: str = "") -> Finding:
 
 def fail(check: str, words: str, remedy: str) -> Finding:
     return Finding(check, Outcome.FAIL, words, remedy)
+
+
+def fact(number: int | str, words: str, as_assumed: bool) -> Finding:  # noqa: FBT001 - it is told
+    """A fact by its number in docs/live-checks.md, seen as assumed there or otherwise."""
+    if as_assumed:
+        return ok(f"fact {number}", words)
+    return warn(
+        f"fact {number}",
+        f"Not as assumed. {words}",
+        "Write it into docs/live-checks.md, and tell the portal's makers.",
+    )

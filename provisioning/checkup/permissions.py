@@ -36,7 +36,10 @@ def check(
     """One finding for each action. ``tried`` are the answers that a round trip had."""
     for permission in policies.permissions(subject.role_policy):
         if permission.action in tried:
-            yield _by_answers(subject, permission, tried[permission.action])
+            answers = tried[permission.action]
+            # Any answer but a denial shows that it is allowed.
+            proofs = [answer for answer in answers if not (answer.is_denied or answer.is_fault)]
+            yield _by_answers(subject, permission, proofs or answers)
         elif permission.action in READS:
             parameters = READS[permission.action]
             asked = _repositories(subject) if permission.action.startswith("ecr:") else ("",)

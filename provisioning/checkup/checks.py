@@ -9,6 +9,7 @@ from provisioning.aws import errors
 from provisioning.aws.inspection import Answer, Inspection
 from provisioning.checkup import permissions
 from provisioning.checkup.findings import Finding, Outcome, Subject, fail, ok, warn
+from provisioning.checkup.inquiry import Inquiry
 from provisioning.checkup.round_trip import RoundTrip
 
 # AWS refuses a signature that is five minutes off.
@@ -59,8 +60,8 @@ def check(
             return
         if patience is not None:
             yield from round_trip(look, patience)
-        for table_entry in CHECKS:
-            yield from table_entry(look)
+        for each in CHECKS:
+            yield from each(look)
     except errors.Unreachable as error:
         yield fail(
             "reach",
@@ -136,9 +137,9 @@ def round_trip(look: Look, patience: timedelta) -> Iterator[Finding]:
             f"Not made, as what it makes could not be removed: {', '.join(in_the_way)} denied.",
         )
         return
-    trip = RoundTrip(look.subject, look.inspection, patience)
-    yield from trip.make()
-    look.tried.update(trip.answers)
+    inquiry = Inquiry(look.inspection, patience)
+    yield from RoundTrip(look.subject, inquiry).make()
+    look.tried.update(inquiry.answers)
 
 
 def allowed(look: Look) -> Iterator[Finding]:

@@ -6,15 +6,12 @@ docs/live-checks.md, by their numbers there. A fact that is otherwise is a warni
 written down; the portal may have to be told.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any
 
 from provisioning import placement, policies
 from provisioning.aws import errors
-from provisioning.aws.inspection import Answer, Inspection
+from provisioning.aws.inspection import Answer
 from provisioning.checkup.findings import (
     CHECK_TAGS,
     CHECK_USER,
@@ -25,19 +22,15 @@ from provisioning.checkup.findings import (
     ok,
     warn,
 )
+from provisioning.checkup.inquiry import Inquiry
 
-PAUSE = 1.0  # seconds between two tries of the same thing
 GONE = {"", "NoSuchEntity", "RepositoryPolicyNotFoundException"}
 
 
 @dataclass
 class RoundTrip:
-    """``answers``: what AWS said to each call, by its name in policies."""
-
     subject: Subject
-    inspection: Inspection
-    patience: timedelta
-    answers: dict[str, list[Answer]] = field(default_factory=dict)
+    inquiry: Inquiry
     keys: list[str] = field(default_factory=list)
     # None while AWS has not answered whether it is.
     is_made: bool | None = False
@@ -47,7 +40,7 @@ class RoundTrip:
     def make(self) -> Iterator[Finding]:
         """Make the round, and tell what was seen."""
         seen: list[Finding] = []
-        user = self._ask("iam:GetUser", UserName=CHECK_USER)
+        user = self.inquiry.ask("iam:GetUser", UserName=CHECK_USER)
         if not user.is_done:
             yield fact(
                 20, f"GetUser of a user that is not there: {user}", user.code == "NoSuchEntity"
@@ -73,7 +66,7 @@ class RoundTrip:
     def _go(self) -> Iterator[Finding]:
         self._remove_user()
         self.is_made = None
-        made = self._ask(
+        made = self.inquiry.ask(
             "iam:CreateUser",
             UserName=CHECK_USER,
             Path=self.subject.path,
@@ -86,32 +79,34 @@ class RoundTrip:
             yield warn("round trip", f"No user was made, so nothing more was tried: {made}")
             return
         # Who may not tag is refused a user that is born with tags.
-        self.answers["iam:TagUser"] = [made]
+        self.inquiry.answers["iam:TagUser"] = [made]
         yield self._tags_are_shown()
         yield from self._new_key()
         # Where there is no policy of that name yet, NoSuchEntity says that it was allowed.
-        self._ask(
+        self.inquiry.ask(
             "iam:AttachUserPolicy", UserName=CHECK_USER, PolicyArn=self.subject.login_policy_arn
         )
         if self.keys:
             yield self._user_with_leftovers_stays()
         yield from self._grant()
         self._remove_user()
-        is_set = any(answer.is_done for answer in self.answers.get("ecr:SetRepositoryPolicy", []))
+        is_set = any(
+            answer.is_done for answer in self.inquiry.answers.get("ecr:SetRepositoryPolicy", [])
+        )
         if is_set and not self.is_made:
             yield self._dead_user_is_not_taken_back()
 
     # --- Facts ---------------------------------------------------------------------
 
     def _tags_are_shown(self) -> Finding:
-        user = self._ask("iam:GetUser", UserName=CHECK_USER)
+        user = self.inquiry.ask("iam:GetUser", UserName=CHECK_USER)
         shown = user.is_done and _tags(user) == CHECK_TAGS
         return fact(5, f"GetUser at once: {'with its tags' if shown else user}", shown)
 
     def _new_key(self) -> Iterator[Finding]:
         # IAM may not know yet whom it has just made.
-        answers, _ = self._until(
-            lambda: self._ask("iam:CreateAccessKey", UserName=CHECK_USER),
+        answers, _ = self.inquiry.until(
+            lambda: self.inquiry.ask("iam:CreateAccessKey", UserName=CHECK_USER),
             lambda answer: answer.code != "NoSuchEntity",
         )
         key = answers[-1]
@@ -119,15 +114,15 @@ class RoundTrip:
             return
         key_id = key.content["AccessKey"]["AccessKeyId"]
         self.keys.append(key_id)
-        holder = self.inspection.as_key(key_id, key.content["AccessKey"]["SecretAccessKey"])
-        used, seconds = self._until(lambda: holder.ask("sts:GetCallerIdentity"), _is_done)
+        holder = self.inquiry.inspection.as_key(key_id, key.content["AccessKey"]["SecretAccessKey"])
+        used, seconds = self.inquiry.until(lambda: holder.ask("sts:GetCallerIdentity"), _is_done)
         yield fact(
             "11 STS",
             f"STS to a new key at once: {used[0]}; at last: {used[-1]}, after {seconds:.0f} s",
             used[0].code in {"", "InvalidClientTokenId"} and used[-1].is_done,
         )
         # Nothing is attached yet: a key that ECR knows is denied, and no token is made.
-        used, seconds = self._until(
+        used, seconds = self.inquiry.until(
             lambda: holder.ask("ecr:GetAuthorizationToken"), lambda answer: answer.is_denied
         )
         yield fact(
@@ -136,12 +131,12 @@ class RoundTrip:
             used[0].code in {"AccessDeniedException", "UnrecognizedClientException"}
             and used[-1].is_denied,
         )
-        deactivated = self._ask(
+        deactivated = self.inquiry.ask(
             "iam:UpdateAccessKey", UserName=CHECK_USER, AccessKeyId=key_id, Status="Inactive"
         )
         if not deactivated.is_done:
             return
-        used, seconds = self._until(
+        used, seconds = self.inquiry.until(
             lambda: holder.ask("sts:GetCallerIdentity"), lambda answer: not answer.is_done
         )
         yield fact(
@@ -151,7 +146,7 @@ class RoundTrip:
         )
 
     def _user_with_leftovers_stays(self) -> Finding:
-        refused = self._ask("iam:DeleteUser", UserName=CHECK_USER)
+        refused = self.inquiry.ask("iam:DeleteUser", UserName=CHECK_USER)
         self.is_made = not refused.is_done
         return fact(19, f"DeleteUser with a key left: {refused}", refused.code == "DeleteConflict")
 
@@ -172,7 +167,7 @@ class RoundTrip:
         document = policies.repository_policy(None, [self.subject.check_user_arn])
         text = policies.to_json(document or {})
         too_long = text + " " * (placement.REPOSITORY_POLICY_LIMIT + 1 - len(text))
-        taken, seconds = self._until(lambda: self._set_policy(text), _is_done)
+        taken, seconds = self.inquiry.until(lambda: self._set_policy(text), _is_done)
         yield fact(
             3,
             f"A policy that names a user some seconds old: {taken[0]}",
@@ -181,7 +176,7 @@ class RoundTrip:
         yield fact(4, f"The same at last: {taken[-1]}, after {seconds:.0f} s", taken[-1].is_done)
         if not taken[-1].is_done:
             return
-        read = self._ask("ecr:GetRepositoryPolicy", repositoryName=name)
+        read = self.inquiry.ask("ecr:GetRepositoryPolicy", repositoryName=name)
         yield fact(16, f"Read at once: {'as it was set' if read.is_done else read}", read.is_done)
         refused = self._set_policy(too_long)
         yield fact(
@@ -194,8 +189,8 @@ class RoundTrip:
         def shows_the_dead(answer: Answer) -> bool:
             return "AIDA" in answer.content.get("policyText", "")
 
-        read, seconds = self._until(
-            lambda: self._ask("ecr:GetRepositoryPolicy", repositoryName=self.repository),
+        read, seconds = self.inquiry.until(
+            lambda: self.inquiry.ask("ecr:GetRepositoryPolicy", repositoryName=self.repository),
             shows_the_dead,
         )
         if not shows_the_dead(read[-1]):
@@ -210,13 +205,15 @@ class RoundTrip:
 
     def _repository_without_policy(self) -> str:
         for name in self.subject.repositories:
-            read = self._ask("ecr:GetRepositoryPolicy", repositoryName=name)
+            read = self.inquiry.ask("ecr:GetRepositoryPolicy", repositoryName=name)
             if read.code == "RepositoryPolicyNotFoundException":
                 return name
         return ""
 
     def _set_policy(self, text: str) -> Answer:
-        return self._ask("ecr:SetRepositoryPolicy", repositoryName=self.repository, policyText=text)
+        return self.inquiry.ask(
+            "ecr:SetRepositoryPolicy", repositoryName=self.repository, policyText=text
+        )
 
     # --- Leaving -------------------------------------------------------------------
 
@@ -227,7 +224,9 @@ class RoundTrip:
         if removed.code not in GONE:
             left.append(f"the user {CHECK_USER} ({removed})")
         if self.repository:
-            removed = self._insist("ecr:DeleteRepositoryPolicy", repositoryName=self.repository)
+            removed = self.inquiry.insist(
+                "ecr:DeleteRepositoryPolicy", repositoryName=self.repository
+            )
             if removed.code not in GONE:
                 left.append(f"the policy of {self.repository} ({removed})")
         if not left:
@@ -242,58 +241,28 @@ class RoundTrip:
         """Keys, policies, then the user. Returns AWS's answer to the last. One that is not
         there is left alone: who is held to a path is denied where IAM finds nobody under it."""
         if self.is_made is None:
-            found, _ = self._until(lambda: self._ask("iam:GetUser", UserName=CHECK_USER), _is_done)
+            found, _ = self.inquiry.until(
+                lambda: self.inquiry.ask("iam:GetUser", UserName=CHECK_USER), _is_done
+            )
             self.is_made = found[-1].is_done and _tags(found[-1]) == CHECK_TAGS
         if not self.is_made:
             return Answer("DeleteUser")
-        listed = self._ask("iam:ListAccessKeys", UserName=CHECK_USER)
+        listed = self.inquiry.ask("iam:ListAccessKeys", UserName=CHECK_USER)
         metadata = listed.content.get("AccessKeyMetadata", [])
         # IAM may not list yet what was made a moment ago.
         for key_id in {*self.keys, *(key["AccessKeyId"] for key in metadata)}:
-            self._insist("iam:DeleteAccessKey", UserName=CHECK_USER, AccessKeyId=key_id)
-        attached = self._ask("iam:ListAttachedUserPolicies", UserName=CHECK_USER)
+            self.inquiry.insist("iam:DeleteAccessKey", UserName=CHECK_USER, AccessKeyId=key_id)
+        attached = self.inquiry.ask("iam:ListAttachedUserPolicies", UserName=CHECK_USER)
         arns = {policy["PolicyArn"] for policy in attached.content.get("AttachedPolicies", [])}
         for arn in arns | {self.subject.login_policy_arn}:
-            self._insist("iam:DetachUserPolicy", UserName=CHECK_USER, PolicyArn=arn)
-        removed = self._insist("iam:DeleteUser", UserName=CHECK_USER)
+            self.inquiry.insist("iam:DetachUserPolicy", UserName=CHECK_USER, PolicyArn=arn)
+        removed = self.inquiry.insist("iam:DeleteUser", UserName=CHECK_USER)
         if removed.is_denied:
             # A try whose answer was lost is repeated, and then finds nobody under the path.
-            user = self._ask("iam:GetUser", UserName=CHECK_USER)
+            user = self.inquiry.ask("iam:GetUser", UserName=CHECK_USER)
             removed = user if user.code == "NoSuchEntity" else removed
         self.is_made = removed.code not in GONE
         return removed
-
-    # --- Asking --------------------------------------------------------------------
-
-    def _ask(self, action: str, **parameters: Any) -> Answer:
-        try:
-            answer = self.inspection.ask(action, **parameters)
-        except errors.Unreachable as error:
-            answer = Answer(action.partition(":")[2], "Unreachable", str(error), status=500)
-        self.answers.setdefault(action, []).append(answer)
-        return answer
-
-    def _insist(self, action: str, **parameters: Any) -> Answer:
-        """Ask until AWS has neither a fault nor anything that is still in the way."""
-        answers, _ = self._until(
-            lambda: self._ask(action, **parameters),
-            lambda answer: not answer.is_fault and answer.code != "DeleteConflict",
-        )
-        return answers[-1]
-
-    def _until(
-        self, ask: Callable[[], Answer], is_enough: Callable[[Answer], bool]
-    ) -> tuple[list[Answer], float]:
-        """Ask until it is enough, is denied, or patience is at its end. Returns the answers,
-        and for how many seconds they were waited for."""
-        began = time.monotonic()
-        answers = [ask()]
-        while not is_enough(answers[-1]) and not answers[-1].is_denied:
-            if time.monotonic() - began >= self.patience.total_seconds():
-                break
-            time.sleep(PAUSE)
-            answers.append(ask())
-        return answers, time.monotonic() - began
 
 
 def _is_done(answer: Answer) -> bool:

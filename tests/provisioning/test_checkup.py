@@ -33,7 +33,7 @@ CHECK_USER = "ecr-portal-check"
 def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for between two tries is not what is tested."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-    monkeypatch.setattr("provisioning.checkup.round_trip.PAUSE", 0.05)
+    monkeypatch.setattr("provisioning.checkup.inquiry.PAUSE", 0.05)
 
 
 def check_aws(*arguments: str) -> tuple[dict[str, dict[str, str]], bool]:

@@ -77,7 +77,7 @@ def _by_answers(subject: Subject, permission: Permission, answers: list[Answer])
         return _denied(subject, permission, denied[0].message)
     if all(answer.is_fault for answer in answers):
         return warn(_name(permission), f"Not known: {answers[0]}", "Run this again later.")
-    return ok(_name(permission), "Allowed: it was done.")
+    return ok(_name(permission), "Allowed: it was tried.")
 
 
 def _by_simulation(

@@ -177,7 +177,9 @@ class RoundTrip:
         if not taken[-1].is_done:
             return
         read = self.inquiry.ask("ecr:GetRepositoryPolicy", repositoryName=name)
-        yield fact(16, f"Read at once: {'as it was set' if read.is_done else read}", read.is_done)
+        shown = policies.from_json(read.content["policyText"]) if read.is_done else None
+        is_shown = policies.same_meaning(shown, document)
+        yield fact(16, f"Read at once: {'as it was set' if is_shown else 'otherwise'}", is_shown)
         refused = self._set_policy(too_long)
         yield fact(
             7,

@@ -1,5 +1,6 @@
 """The least that the portal's own role needs in a registry's account. Pure."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from provisioning.policies import PULL_ACTIONS, VERSION, Document
@@ -21,8 +22,33 @@ def boundary(account_id: str) -> Document:
     }
 
 
+@dataclass(frozen=True)
+class Permission:
+    """One action that a policy allows on one resource; ``context`` are the condition keys
+    that it asks for."""
+
+    action: str
+    resource: str
+    context: dict[str, str]
+
+
+def permissions(document: Document) -> list[Permission]:
+    """What a policy like ``portal_role_policy`` allows, one by one."""
+    return [
+        Permission(
+            action, statement["Resource"], statement.get("Condition", {}).get("ArnEquals", {})
+        )
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    ]
+
+
 def portal_role_policy(
-    account_id: str, path: str, login_policy_name: str, boundary_arn: str = ""
+    account_id: str,
+    path: str,
+    login_policy_name: str,
+    boundary_arn: str = "",
+    role_name: str = "ecr-portal",
 ) -> Document:
     """IAM users under ``path`` only, and the policies of the account's repositories.
 
@@ -50,6 +76,8 @@ def portal_role_policy(
         _statement("LoginPolicy", LOGIN_POLICY, login_policy),
         _statement("Repositories", ECR, f"arn:aws:ecr:*:{account_id}:repository/*"),
     ]
+    itself = f"arn:aws:iam::{account_id}:role/{role_name}"
+    statements.append(_statement("WhatItMayItself", ["iam:SimulatePrincipalPolicy"], itself))
     if bounded:
         statements.append(_statement("OwnPolicies", ["iam:PutUserPolicy"], users, bounded))
     return {"Version": VERSION, "Statement": statements}

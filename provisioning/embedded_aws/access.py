@@ -18,7 +18,11 @@ class Access:
         """Raise Refusal unless the caller may make the call."""
         if call.caller.is_root or call.action == "sts:GetCallerIdentity":
             return
-        question = Question(call.caller, call.action, call.resource, call.context)
+        for action in call.actions:
+            self._require(call, action)
+
+    def _require(self, call: Call, action: str) -> None:
+        question = Question(call.caller, action, call.resource, call.context)
         if call.operation == "AssumeRole":
             is_trusted = authorization.trusts(question, directory.trust_policy(call.resource))
             reason = None if is_trusted else "the role's trust policy does not allow it"
@@ -28,7 +32,7 @@ class Access:
         else:
             reason = self._why_identity_denies(question)
         if reason is not None:
-            raise refusals.denied(call.service, call.caller.arn, call.action, call.resource, reason)
+            raise refusals.denied(call.service, call.caller.arn, action, call.resource, reason)
 
     def _why_identity_denies(self, question: Question) -> str | None:
         if self._by_identity(question) is Verdict.ALLOWED:

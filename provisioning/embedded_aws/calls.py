@@ -27,6 +27,13 @@ class Call:
         return f"{self.service}:{self.operation}"
 
     @property
+    def actions(self) -> set[str]:
+        """What a policy must allow for the call. A user that is born with tags is tagged,
+        too: IAM user guide, "Tags for IAM users"."""
+        is_tagging = self.operation == "CreateUser" and "Tags.member.1.Key" in self.parameters
+        return {self.action} | ({"iam:TagUser"} if is_tagging else set())
+
+    @property
     def is_mutating(self) -> bool:
         return not self.operation.startswith(READING)
 
@@ -53,6 +60,8 @@ class Call:
             return f"arn:aws:ecr:{self.region}:{account_id}:repository/{self.repository or '*'}"
         if self.operation == "AssumeRole":
             return str(self.parameters["RoleArn"])
+        if self.operation == "SimulatePrincipalPolicy":
+            return str(self.parameters["PolicySourceArn"])
         if self.operation == "CreatePolicy":
             path = self.parameters.get("Path", "/")
             return f"arn:aws:iam::{account_id}:policy{path}{self.parameters['PolicyName']}"

@@ -99,6 +99,16 @@ def boundary(caller: Caller) -> Document | None:
     return _loaded(_default_version(backend.managed_policies[arn])) if arn else None
 
 
+def is_principal(arn: str) -> bool:
+    """Whether an ARN is that of a user or a role that is there."""
+    is_role = any(role.arn == arn for role in iam(arn.split(":")[4]).get_roles())
+    return is_role or user_of_arn(arn) is not None
+
+
+def set_users_quota(account_id: str, quota: int) -> None:
+    iam(account_id).account_summary._users_quota = quota
+
+
 def trust_policy(role_arn: str) -> Document | None:
     account_id = role_arn.split(":")[4]
     for role in iam(account_id).get_roles():

@@ -13,6 +13,7 @@ class Kind(Enum):
     FAILED = "done, and answered with an error"
     LOST = "done, and the connection dropped before the answer"
     STALE = "answered with what was before the last change"
+    GARBLED = "answered with a policy that is none"
     REORDERED = "answered in another order, as AWS does with policies"
 
 

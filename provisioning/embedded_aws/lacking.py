@@ -3,7 +3,7 @@ credentials, of which no user here has any."""
 
 from collections.abc import Callable
 
-from provisioning.embedded_aws import directory
+from provisioning.embedded_aws import directory, simulation
 from provisioning.embedded_aws.calls import Call
 
 
@@ -45,6 +45,7 @@ def _answer(call: Call, content: str) -> str:
 
 
 ANSWERS: dict[str, Callable[[Call], str]] = {
+    "SimulatePrincipalPolicy": simulation.answer,
     "PutUserPermissionsBoundary": _put_user_permissions_boundary,
     "ListServiceSpecificCredentials": _list_service_specific_credentials,
 }

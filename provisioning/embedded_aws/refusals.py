@@ -42,6 +42,16 @@ def bad_signature(service: str) -> Refusal:
     return Refusal(403, "SignatureDoesNotMatch", message)
 
 
+def skewed_signature(service: str, signed_at: str, now: str, minutes: int) -> Refusal:
+    """``minutes``: below zero for a signature that is too old, above for one too young."""
+    told = "Signature expired" if minutes < 0 else "Signature not yet current"
+    than = "now earlier" if minutes < 0 else "still later"
+    message = f"{told}: {signed_at} is {than} than {now} ({now} {minutes:+d} min.)"
+    if service == "ecr":
+        return Refusal(400, "InvalidSignatureException", message)
+    return Refusal(403, "SignatureDoesNotMatch", message)
+
+
 def bad_policy_text(constraint: str) -> Refusal:
     return Refusal(
         400,

@@ -17,9 +17,10 @@ class Broken(Enum):
 class Rules:
     """``propagation_seconds``: how long ECR does not know a new user;
     ``key_propagation_seconds``: how long a new access key is not accepted; ``login_hours``:
-    how long a login token lives; ``page_size``: how many of a list come in one answer.
-    Whether a token outlives its key on the real ECR is not known; here it does, unless
-    ``tokens_die_with_their_key``."""
+    how long a login token lives; ``page_size``: how many of a list come in one answer;
+    ``seconds_ahead``: how far AWS's clock is before this machine's. Whether a token outlives
+    its key on the real ECR is not known; here it does, unless ``tokens_die_with_their_key``.
+    """
 
     propagation_seconds: float = 0
     key_propagation_seconds: float = 0
@@ -27,5 +28,6 @@ class Rules:
     policies_per_user: int = 10
     login_hours: float = 12
     page_size: int = 100
+    seconds_ahead: float = 0
     tokens_die_with_their_key: bool = False
     broken: frozenset[Broken] = frozenset()

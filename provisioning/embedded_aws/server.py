@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.moto_api._internal.models import moto_api_backend
 from moto.server import DomainDispatcherApplication, create_backend_app
@@ -20,6 +20,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from provisioning.embedded_aws import (
+    answers,
     calls,
     directory,
     images,
@@ -153,6 +154,7 @@ class EmbeddedAws:
             response = self._pull(request)
         else:
             response = self._call(request, environ)
+        response.date = self._now()
         return response(environ, start_response)
 
     def _pull(self, request: Request) -> Response:
@@ -161,6 +163,9 @@ class EmbeddedAws:
             answer = self._registry.answer(request.path, request.host, header)
         headers = answer.headers | {"Docker-Distribution-Api-Version": "registry/2.0"}
         return Response(answer.body, answer.status, headers)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.rules.seconds_ahead)
 
     # --- API calls -------------------------------------------------------------------
 
@@ -174,7 +179,7 @@ class EmbeddedAws:
         )
         signed = signature.parse(read)
         if signed is None:
-            return _refused(
+            return answers.refused(
                 "sts",
                 Refusal(
                     403, "MissingAuthenticationToken", "Request is missing Authentication Token"
@@ -183,7 +188,11 @@ class EmbeddedAws:
         try:
             with self._lock:
                 caller = signature.identify(
-                    read, signed, self._root, skip_status=Broken.KEY_AT_API in self.rules.broken
+                    read,
+                    signed,
+                    self._root,
+                    now=self._now(),
+                    skip_status=Broken.KEY_AT_API in self.rules.broken,
                 )
                 self._strictness.refuse_young(signed)
                 call = calls.read(read, signed, caller)
@@ -203,7 +212,7 @@ class EmbeddedAws:
                     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 return response
         except Refusal as refusal:
-            return _refused(signed.service, refusal)
+            return answers.refused(signed.service, refusal)
 
     def _carry_out(
         self, call: Call, request: Request, environ: dict[str, Any], fault: Fault | None
@@ -211,9 +220,10 @@ class EmbeddedAws:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
         if call.operation in lacking.ANSWERS:
-            return Response(
-                lacking.ANSWERS[call.operation](call), 200, {"Content-Type": "text/xml"}
-            )
+            content = lacking.ANSWERS[call.operation](call)
+            return Response(content, 200, {"Content-Type": "text/xml"})
+        if call.operation == "GetAccountSummary":
+            directory.set_users_quota(call.account_id, self.rules.users_per_account)
         response = Response.from_app(self._moto, environ)
         if response.status_code != 200:
             return response
@@ -237,7 +247,8 @@ class EmbeddedAws:
                     shown = self._policies.before(call)
                 if fault and fault.kind is Kind.REORDERED:
                     shown = repository_policies.reordered(shown)
-                told["policyText"] = json.dumps(shown)
+                is_garbled = fault is not None and fault.kind is Kind.GARBLED
+                told["policyText"] = "garbled" if is_garbled else json.dumps(shown)
                 response.set_data(json.dumps(told))
         if not self.has_real_names:
             host = request.host.encode()
@@ -268,19 +279,6 @@ class EmbeddedAws:
         return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
 
 
-def _refused(service: str, refusal: Refusal) -> Response:
-    """An error as the service's protocol writes it."""
-    if service == "ecr":
-        content = json.dumps({"__type": refusal.code, "message": refusal.message})
-        return Response(content, refusal.status, {"Content-Type": "application/x-amz-json-1.1"})
-    content = (
-        "<ErrorResponse><Error><Type>Sender</Type>"
-        f"<Code>{escape(refusal.code)}</Code><Message>{escape(refusal.message)}</Message>"
-        "</Error><RequestId>embedded</RequestId></ErrorResponse>"
-    )
-    return Response(content, refusal.status, {"Content-Type": "text/xml"})
-
-
 class _Quiet(WSGIRequestHandler):
     """Keeps connections open, and says nothing."""
 
@@ -288,3 +286,7 @@ class _Quiet(WSGIRequestHandler):
 
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
         pass
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        # Without the date of this machine: the application tells that of its own clock.
+        self.send_response_only(code, message)

@@ -4,6 +4,7 @@ again with botocore's own signer and compared."""
 import hmac
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 from botocore.auth import SigV4Auth
@@ -18,6 +19,10 @@ AUTHORIZATION = re.compile(
     r"(?P<service>[^/]+)/aws4_request, ?SignedHeaders=(?P<headers>[^,]+), ?"
     r"Signature=(?P<signature>[0-9a-f]{64})"
 )
+
+# "The signature is valid for five minutes": IAM user guide, "Troubleshoot Signature Version 4".
+VALID_FOR = timedelta(minutes=5)
+MOMENT = "%Y%m%dT%H%M%SZ"
 
 
 @dataclass(frozen=True)
@@ -56,10 +61,16 @@ def parse(request: HttpRequest) -> Signed | None:
 
 
 def identify(
-    request: HttpRequest, signed: Signed, known: dict[str, Credential], *, skip_status: bool
+    request: HttpRequest,
+    signed: Signed,
+    known: dict[str, Credential],
+    *,
+    now: datetime,
+    skip_status: bool,
 ) -> Caller:
     """The caller. ``known`` are credentials beside those of IAM. Raises Refusal for a key
-    that is unknown, deleted or inactive, and for a signature that another secret made."""
+    that is unknown, deleted or inactive, and for a signature that another secret made, or
+    another time of day than AWS's ``now``."""
     credential = known.get(signed.access_key_id) or directory.credential(signed.access_key_id)
     if credential is None or not (credential.is_active or skip_status):
         raise refusals.unknown_token(signed.service)
@@ -67,6 +78,12 @@ def identify(
         raise refusals.unknown_token(signed.service)
     if not hmac.compare_digest(_signature(request, signed, credential), signed.signature):
         raise refusals.bad_signature(signed.service)
+    signed_at = datetime.strptime(request.headers["x-amz-date"], MOMENT).replace(tzinfo=UTC)
+    if abs(signed_at - now) > VALID_FOR:
+        minutes = 5 if signed_at > now else -5
+        raise refusals.skewed_signature(
+            signed.service, f"{signed_at:{MOMENT}}", f"{now:{MOMENT}}", minutes
+        )
     return credential.caller
 
 

@@ -9,7 +9,9 @@ from provisioning.aws import errors
 from provisioning.aws.boto.ecr import Ecr
 from provisioning.aws.boto.iam import Iam
 from provisioning.aws.boto.session import Place, client, config, session_of
+from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import Gateway
+from provisioning.aws.inspection import Inspection
 from provisioning.models import Registry
 
 
@@ -43,6 +45,22 @@ def connect(registry: Registry) -> Gateway:
 @lru_cache(maxsize=256)
 def _gateway(place: Place, role_arn: str, external_id: str) -> BotoGateway:
     return BotoGateway(session_of(place, role_arn, external_id), place)
+
+
+def inspect(registry: Registry) -> Inspection:
+    """The same way to AWS as ``connect``'s, for checking it: nothing is kept of sessions
+    before. Nothing is sent yet."""
+    place = Place(registry.account_id, registry.region, registry.endpoint_url)
+    return _inspection(session_of(place, registry.role_arn, registry.external_id), place)
+
+
+def _inspection(session: boto3.Session, place: Place) -> Inspection:
+    def as_key(access_key_id: str, secret_access_key: str) -> Inspection:
+        return _inspection(boto3.Session(access_key_id, secret_access_key), place)
+
+    clients = {service: client(session, service, place) for service in ("sts", "iam", "ecr")}
+    regions = frozenset(session.get_available_regions("ecr", "aws"))
+    return Inspection(clients, translated, as_key, regions)
 
 
 def renew_sessions() -> None:

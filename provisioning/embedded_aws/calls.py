@@ -44,7 +44,10 @@ class Call:
 
     @property
     def user_name(self) -> str:
-        return str(self.parameters.get("UserName", ""))
+        key = directory.iam(self.account_id).access_keys.get(self.parameters.get("AccessKeyId"))
+        # GetAccessKeyLastUsed names the key only; it is its user that must be allowed.
+        owner = (key.user_name or "") if key else ""
+        return str(self.parameters.get("UserName", owner))
 
     @property
     def repository(self) -> str:

@@ -1,5 +1,6 @@
 """A turn at a pull user: the IAM user, its keys, and its own policy."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -30,6 +31,8 @@ from provisioning.steps.pull_user import (
     refuse_strangers,
 )
 from provisioning.wanted import Due
+
+log = logging.getLogger(__name__)
 
 # AWS itself is hours late with the last use of a key.
 USE_READ_EVERY = timedelta(hours=1)
@@ -68,7 +71,7 @@ def _provide(turn: UserTurn) -> Agreed:
     findings.repaired(row, seen.let_through(drifts))
     if seen.is_waiting:
         return Agreed(next_due=timezone.now() + settings.DRIFT_CONFIRM)
-    next_turns = _record_provided(turn, observed)
+    next_turns = _record_provided(turn)
     next_try = try_keys(turn)
     times = [next_try, next_change(row), _key_in_doubt_until(row), next_observation()]
     return Agreed(next_turns, next_due=min(time for time in times if time))
@@ -148,7 +151,7 @@ def _forget_missing(turn: UserTurn, drifts: list[Drift]) -> None:
             forget(turn.pull_user.access_keys.filter(access_key_id__in=missing))
 
 
-def _record_provided(turn: UserTurn, observed: plan.ObservedUser) -> Due:
+def _record_provided(turn: UserTurn) -> Due:
     """Write down that AWS has what is wanted of the user."""
     row = turn.pull_user
     grants = in_user_policy(row)
@@ -164,19 +167,24 @@ def _record_provided(turn: UserTurn, observed: plan.ObservedUser) -> Due:
             PullUser.objects.filter(pk=row.pk).update(**changes)
         unsettled = set(row.grants.unsettled().values_list("repository_id", flat=True))
         Repository.objects.filter(pk__in=unsettled).update(due_at=timezone.now())
-    _note_use(turn, observed)
+    _note_use(turn)
     return Due(repositories=unsettled)
 
 
-def _note_use(turn: UserTurn, observed: plan.ObservedUser) -> None:
-    """When each key was last used, read once in a while."""
+def _note_use(turn: UserTurn) -> None:
+    """When each key was last used, read once in a while. For the pages only: what fails here
+    fails nothing."""
     seen = turn.pull_user.observed_at
     if seen is None or timezone.now() - seen < USE_READ_EVERY:
         return
-    for key_id in observed.keys:
-        use = turn.gateway.key_use(key_id)
+    for key in turn.pull_user.access_keys.living():
+        try:
+            use = turn.gateway.key_use(key.access_key_id)
+        except errors.AwsError as error:
+            log.warning("The last use of %s could not be read: %s", key, error)
+            return
         if use:
-            AccessKey.objects.filter(access_key_id=key_id).update(
+            AccessKey.objects.filter(pk=key.pk).update(
                 last_used_at=use.at, last_used_for=f"{use.service} in {use.region}"
             )
 

@@ -213,6 +213,8 @@ MFA_TOTP_ISSUER = SITE_NAME
 MFA_TOTP_TOLERANCE = 1
 # Whether the vendor's people need a second factor for the admin and the dashboard.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not EMBEDDED)
+# Whether who made a request for a customer must leave its approval to somebody else.
+FOUR_EYES = env.boolean("FOUR_EYES", default=not EMBEDDED)
 # Another site at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.
 OIDC_ISSUER = env.text("OIDC_ISSUER", "")
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"

@@ -9,7 +9,17 @@ from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.urls import include, path
 
-from portal.pages import audit, aws_state, customer, health, invitation, ops, organisation, trouble
+from portal.pages import (
+    audit,
+    aws_state,
+    customer,
+    health,
+    invitation,
+    keys,
+    ops,
+    organisation,
+    trouble,
+)
 from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
 
 admin.autodiscover()
@@ -30,6 +40,8 @@ customer_urls = [
     path("access/<int:pk>/", customer.access, name="access"),
     path("access/<int:pk>/trouble/", trouble.trouble, name="trouble"),
     path("credentials/<int:pk>/reveal/", customer.reveal, name="reveal"),
+    path("credentials/<int:pk>/rotate/", keys.rotate, name="rotate"),
+    path("keys/<int:pk>/switch/", keys.switch, name="switch_key"),
 ]
 ops_urls = [
     path("", ops.dashboard, name="dashboard"),

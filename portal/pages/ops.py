@@ -36,10 +36,9 @@ def ops_only(view: View) -> View:
     return guarded
 
 
-class ReissueForm(forms.Form):
-    """Why, how long the old key works on, and which key goes when AWS has room for none."""
+class OverlapForm(forms.Form):
+    """How long the old key works on, and which key goes when AWS has room for none."""
 
-    reason = forms.CharField(max_length=500)
     overlap = forms.TypedChoiceField(
         label="The old key",
         coerce=lambda days: timedelta(days=int(days)),
@@ -59,6 +58,11 @@ class ReissueForm(forms.Form):
                 choices=[(str(key), str(key)) for key in keys],
                 widget=forms.RadioSelect,
             )
+
+
+class ReissueForm(OverlapForm):
+    reason = forms.CharField(max_length=500)
+    field_order = ("reason", "overlap", "give_up")
 
 
 @ops_only

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -27,6 +28,8 @@ def approve(
     end). Raises NotAllowed, or Refused and then nothing is written: also where AWS has no
     room for it."""
     require_staff(by.user, DECIDE, "approve requests")
+    if settings.FOUR_EYES and entitlement.requested_by_id == by.user.pk:
+        raise Refused("You made this request yourself. A colleague in sales can approve it.")
     # Who changes the product meanwhile waits, and then has it looked at again.
     Product.objects.select_for_update(no_key=True).get(pk=entitlement.product_id)
     now = timezone.now()

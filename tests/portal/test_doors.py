@@ -15,6 +15,8 @@ DOORS: list[tuple[str, str, str]] = [
     # --- The customer's pages
     ("in 200*4 302*3", "in 405*7", "<home>"),
     ("in 302 200*2 404*4", "in 302 200*2 404*4", "credentials/<int:pk>/reveal/"),
+    ("in 302 200*2 404*4", "in 302 200*2 404*4", "credentials/<int:pk>/rotate/"),
+    ("in 302 200*2 404*4", "in 302*3 404*4", "keys/<int:pk>/switch/"),
     (
         "in 302 200*2 404*4",
         "in 302*3 404*4",

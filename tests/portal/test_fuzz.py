@@ -34,6 +34,8 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "customers/<int:pk>/leave/": ("owner", set()),
     "members/<int:pk>/": ("owner", {"role", "remove"}),
     "invitations/<int:pk>/": ("owner", {"deed"}),
+    "credentials/<int:pk>/rotate/": ("owner", {"overlap", "give_up"}),
+    "keys/<int:pk>/switch/": ("owner", set()),
     "ops/": ("ops", {"page"}),
     "ops/findings/": ("ops", {"page", "all"}),
     "ops/findings/<int:pk>/": ("ops", {"choice", "reason"}),

@@ -2,13 +2,14 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.audit import Deed
 from accounts.models import AuditEvent
 from provisioning.demo.cast import Cast
 from provisioning.flows import By, NotAllowed, Refused
 from provisioning.flows.decide import approve, reject, withdraw
-from provisioning.flows.request import request
+from provisioning.flows.request import prepare, request
 from provisioning.models import Entitlement, Grant, PullUser, Repository
 from provisioning.wanted import settle_dates
 
@@ -168,3 +169,17 @@ def test_withdrawal_beside_a_turn_that_has_yet_to_record_is_not_forgotten(
     withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
     assert PullUser.objects.get().due_at is not None
     assert Repository.objects.filter(due_at__isnull=False).count() == 2
+
+
+def test_who_prepared_a_request_leaves_its_approval_to_somebody_else(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.FOUR_EYES = True
+    entitlement = Entitlement(customer=cast.birch, product=cast.server)
+    prepare(entitlement, by=By(cast.sandra))
+    with pytest.raises(Refused, match="A colleague in sales can approve it"):
+        approve(entitlement, by=By(cast.sandra))
+    entitlement.refresh_from_db()
+    assert entitlement.state == "requested"
+    settings.FOUR_EYES = False
+    approve(entitlement, by=By(cast.sandra))

@@ -23,6 +23,9 @@ PULL_ACTIONS = (
 )
 
 
+MENDING = "The AWS account's administrator can correct it, or delete it if nobody needs it."
+
+
 class MalformedPolicy(ValueError):
     """A document found in AWS is not one that the portal can carry over."""
 
@@ -37,12 +40,14 @@ def from_json(text: str) -> Document:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise MalformedPolicy(f"The policy is not JSON: {error}") from None
+        raise MalformedPolicy(f"The policy found in AWS is not JSON: {error}. {MENDING}") from None
     if not isinstance(document, dict):
-        raise MalformedPolicy("The policy is not a JSON object.")
+        raise MalformedPolicy(f"The policy found in AWS is not a JSON object. {MENDING}")
     for statement in statements(document):
         if not isinstance(statement, dict):
-            raise MalformedPolicy("The policy has a statement that is not an object.")
+            raise MalformedPolicy(
+                f"The policy found in AWS has a statement that is not an object. {MENDING}"
+            )
     return document
 
 

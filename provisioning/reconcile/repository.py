@@ -53,8 +53,10 @@ def reconcile(lease: Lease) -> Agreed:
         return Agreed(next_turns)
     drifts = _drifts(turn, grants)
     seen = findings.see(row, drifts)
-    if not seen.allows(REPAIR):
+    if seen.is_waiting:
         return Agreed(next_due=timezone.now() + settings.DRIFT_CONFIRM)
+    if not seen.allows(REPAIR):
+        return Agreed(next_due=next_observation())
     turn, moved = _move_who_do_not_fit(turn)
     granted = steps.ensure_repository_statement(turn)
     next_turns = _record(lease, grants, granted) | moved

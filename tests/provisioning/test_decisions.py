@@ -189,3 +189,37 @@ def test_decision_on_nothing_says_so(sandra: Client, cast: Cast, query: str) -> 
 
 def test_unknown_decision_is_not_found(sandra: Client) -> None:
     assert sandra.get(f"{LIST}decide/destroy/").status_code == 404
+
+
+def test_access_is_suspended_resumed_and_given_another_term(cast: Cast, sandra: Client) -> None:
+    entitlement = approved(cast)
+    page = sandra.get(f"{LIST}{entitlement.pk}/change/")
+    for verb in ("Suspend", "Withdraw", "Change the term", "Suspend the customer"):
+        assert f">{verb}</a>" in page.content.decode()
+    assert ">Approve</a>" not in page.content.decode()
+    assert "1 suspended." in words(decide(sandra, "suspend", entitlement, reason="Unpaid"))
+    assert states() == {"birch-bank": "suspended"}
+    assert "Resume" in words(sandra.get(f"{LIST}{entitlement.pk}/change/"))
+    assert "1 resumed." in words(decide(sandra, "resume", entitlement, reason="Paid"))
+    told = decide(sandra, "extend", entitlement, reason="Renewed", last_day="2099-12-31")
+    assert "1 changed." in words(told)
+    entitlement.refresh_from_db()
+    assert (entitlement.state, entitlement.ends_at) == (
+        "approved",
+        datetime(2100, 1, 1, tzinfo=UTC),
+    )
+    assert "not suspended" in words(decide(sandra, "resume", entitlement, reason="Paid"))
+
+
+def test_customer_is_suspended_as_a_whole(cast: Cast, sandra: Client) -> None:
+    entitlement = approved(cast)
+    decide(sandra, "suspend-customer", entitlement, reason="Unpaid")
+    cast.birch.refresh_from_db()
+    assert cast.birch.suspended_at is not None
+    assert set(PullUser.objects.values_list("wanted", flat=True)) == {"suspended"}
+    page = words(sandra.get(f"{LIST}{entitlement.pk}/change/"))
+    assert "Resume the customer" in page
+    assert "Suspend the customer" not in page
+    decide(sandra, "resume-customer", entitlement, reason="Paid")
+    cast.birch.refresh_from_db()
+    assert cast.birch.suspended_at is None

@@ -27,7 +27,8 @@ DOORS: list[tuple[str, str, str]] = [
     (
         "in 200*3 404*4",
         "in 200*3 404*4",
-        "customers/<int:pk>/invite/ members/<int:pk>/ access/<int:pk>/trouble/",
+        """customers/<int:pk>/invite/ customers/<int:pk>/labels/ members/<int:pk>/
+        access/<int:pk>/trouble/""",
     ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops

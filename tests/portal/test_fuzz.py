@@ -31,6 +31,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "credentials/<int:pk>/reveal/": ("owner", set()),
     "customers/<int:pk>/": ("owner", {"page"}),
     "customers/<int:pk>/invite/": ("owner", {"email", "role"}),
+    "customers/<int:pk>/labels/": ("owner", {"name", "remove"}),
     "customers/<int:pk>/leave/": ("owner", set()),
     "members/<int:pk>/": ("owner", {"role", "remove"}),
     "invitations/<int:pk>/": ("owner", {"deed"}),

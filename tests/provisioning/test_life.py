@@ -6,10 +6,12 @@ import pytest
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from provisioning import policies, wanted
+from provisioning import names, policies, wanted
 from provisioning.demo import cast as demo
 from provisioning.demo.cast import Cast
-from provisioning.embedded_aws import EXTERNAL_ID, boundary_arn, role_arn
+from provisioning.embedded_aws import EXTERNAL_ID, boundary_arn, directory, role_arn
+from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import By, NotAllowed, Refused
 from provisioning.flows.deactivate import activate, deactivate
 from provisioning.flows.decide import approve, extend, resume, suspend, withdraw
@@ -464,3 +466,44 @@ def test_approve_looks_once_more_at_a_product_that_changed_beside_it(cast: Cast)
     approve(entitlement, by=By(cast.sandra))
     entitlement.refresh_from_db()
     assert entitlement.due_at == entitlement.starts_at
+
+
+# --- Gone is said when it is seen ----------------------------------------------------
+
+
+def test_user_that_iam_still_shows_is_not_said_to_be_gone(aws: Aws, cast: Cast) -> None:
+    entitlement, _ = revealed(cast)
+    tags = [{"Key": k, "Value": v} for k, v in names.user_tags("birch-bank", "default").items()]
+
+    def make_it_again(moment: str, call: Call) -> None:
+        if (moment, call.operation) == ("after", "DeleteUser"):
+            aws.embedded.watch = lambda moment, call: None
+            backend = directory.iam(demo.ACCOUNT_ID)
+            backend.create_user("us-east-1", "birch-bank", "/ecr-portal/", None, tags)
+
+    aws.embedded.watch = make_it_again
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    take_turns()
+    assert PullUser.objects.get().status != "gone"
+    settle_down()
+    assert aws.users() == []
+    assert PullUser.objects.get().status == "gone"
+
+
+def test_user_that_was_just_made_and_is_not_shown_yet_is_not_forgotten(
+    aws: Aws, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
+    hidden = Fault("GetUser", Kind.REFUSED, 1_000, 404, "NoSuchEntity", "Not yet.")
+    aws.embedded.faults.lay(Fault("CreateUser", Kind.LOST))
+    aws.embedded.faults.lay(hidden)
+    entitlement = approved(cast)
+    take_turns()
+    withdraw(entitlement, by=By(cast.sandra), reason="By mistake")
+    take_turns()
+    assert aws.users() == ["birch-bank"]
+    assert PullUser.objects.get().status != "gone"
+    hidden.times = 0
+    settle_down()
+    assert aws.users() == []
+    assert PullUser.objects.get().status == "gone"

@@ -235,3 +235,20 @@ def test_drift_is_only_shown_where_nothing_is_to_be_repaired(
     choose(Finding.objects.open().get(), "repair", by=By(cast.otto), reason="Yes")
     settle_down()
     assert len(policies.principals(aws.repository_policy("acme/server"))) == 1
+
+
+def test_access_is_not_said_to_be_gone_while_a_grant_of_it_stands(aws: Aws, cast: Cast) -> None:
+    entitlement = approved(cast)
+    approved(cast, product="reports")
+    settle_down()
+    garbled = Fault("GetRepositoryPolicy", Kind.GARBLED, times=1_000, subject="acme/server")
+    aws.embedded.faults.lay(garbled)
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    settle_down()
+    entitlement.refresh_from_db()
+    # The pull user stays, for the other product.
+    assert entitlement.closed_at is None
+    garbled.times = 0
+    settle_down()
+    entitlement.refresh_from_db()
+    assert entitlement.closed_at is not None

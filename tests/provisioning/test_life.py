@@ -479,7 +479,7 @@ def test_user_that_iam_still_shows_is_not_said_to_be_gone(aws: Aws, cast: Cast) 
         if (moment, call.operation) == ("after", "DeleteUser"):
             aws.embedded.watch = lambda moment, call: None
             backend = directory.iam(demo.ACCOUNT_ID)
-            backend.create_user("us-east-1", "birch-bank", "/ecr-portal/", None, tags)
+            backend.create_user("us-east-1", "birch-bank", "/ecr-portal/", tags)
 
     aws.embedded.watch = make_it_again
     withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
-from provisioning import capacity, placement, policies, wanted
+from provisioning import capacity, placement, policies, reconcile, wanted
 from provisioning.demo.cast import Cast
 from provisioning.flows import By, Refused
 from provisioning.flows.decide import approve, withdraw
@@ -198,3 +198,17 @@ def test_own_policy_that_is_said_to_fit_does(repositories: set[str]) -> None:
     document = policies.user_policy(arns)
     length = len(policies.to_json(document)) if document else 0
     assert placement.fits_user_policy(arns) == (length <= placement.USER_POLICY_LIMIT)
+
+
+def test_repositorys_turn_that_comes_first_leaves_a_moving_grant_in_place(
+    aws: Aws, cast: Cast, server: Repository
+) -> None:
+    approved(cast)
+    take_turns()
+    place(server, "user_policy")
+    wanted.placement_changed(server)
+    reconcile.repository_turn(server.pk)
+    assert is_open(aws)
+    take_turns()
+    assert is_open(aws)
+    assert not Grant.objects.get(repository=server).in_repository_policy

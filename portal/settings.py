@@ -143,8 +143,12 @@ if CELERY_BROKER_URL == "filesystem://":
 else:
     # Longer than the longest task, else Redis hands a running task to a second worker.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
-# The pace of calls to AWS is kept there as well, where it is a Redis.
+# The pace of calls to AWS is kept there as well, where it is a Redis, and so is what all web
+# processes must share: how often somebody has tried to sign in.
 LIMITER_URL = CELERY_BROKER_URL
+if CELERY_BROKER_URL.startswith("redis"):
+    REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
+    CACHES = {"default": {"BACKEND": REDIS_CACHE, "LOCATION": CELERY_BROKER_URL}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True

@@ -196,6 +196,12 @@ def test_every_thread_of_web_finds_a_connection(production: dict[str, str]) -> N
     assert int(told) >= threads
 
 
+def test_web_processes_share_what_limits_tries_to_sign_in(production: dict[str, str]) -> None:
+    words = "from django.conf import settings; print(settings.CACHES['default']['BACKEND'])"
+    told = run(["manage.py", "shell", "--no-imports", "-c", words], production)
+    assert told.strip() == "django.core.cache.backends.redis.RedisCache"
+
+
 def test_web_command_starts_the_site_with_its_settings(production: dict[str, str]) -> None:
     gunicorn, *arguments = shlex.split(SERVICES["web"]["command"])
     run(["-m", gunicorn, "--check-config", *arguments], production)

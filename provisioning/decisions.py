@@ -22,7 +22,7 @@ class DeedForm(forms.Form):
     """What a decision asks for; ``deed`` is what its flow takes of that."""
 
     def deed(self) -> dict[str, Any]:
-        raise NotImplementedError
+        return dict(self.cleaned_data)
 
 
 class ApproveForm(DeedForm):
@@ -57,17 +57,11 @@ class RejectForm(DeedForm):
         max_length=2000, help_text="Why; the customer reads it.", widget=forms.Textarea
     )
 
-    def deed(self) -> dict[str, Any]:
-        return {"note": self.cleaned_data["note"]}
-
 
 class ReasonForm(DeedForm):
     reason = forms.CharField(
         max_length=2000, help_text="It stays in the audit log.", widget=forms.Textarea
     )
-
-    def deed(self) -> dict[str, Any]:
-        return {"reason": self.cleaned_data["reason"]}
 
 
 class ExtendForm(ReasonForm):
@@ -82,7 +76,7 @@ class ExtendForm(ReasonForm):
     def deed(self) -> dict[str, Any]:
         last = self.cleaned_data["last_day"]
         ends_at = _midnight(last + timedelta(days=1)) if last else None
-        return super().deed() | {"ends_at": ends_at}
+        return {"ends_at": ends_at, "reason": self.cleaned_data["reason"]}
 
 
 def _midnight(day: Any) -> datetime:

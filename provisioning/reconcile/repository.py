@@ -9,12 +9,11 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import capacity, placement, policies, steps
+from provisioning import capacity, policies, steps
 from provisioning.aws import boto, errors
 from provisioning.lease import Lease
 from provisioning.models import AccessKey, Grant, PullUser, Repository
 from provisioning.plan import Step
-from provisioning.policies import Document
 from provisioning.reconcile import findings
 from provisioning.reconcile.closing import record_closures
 from provisioning.reconcile.ending import (
@@ -70,7 +69,8 @@ def _observe(lease: Lease, row: Repository, grants: list[Grant]) -> RepositoryTu
     uri = gateway.repository_uri(row.name)
     observed = gateway.repository_policy(row.name)
     with lease.writing():
-        Repository.objects.filter(pk=row.pk).update(uri=uri, **_seen(observed))
+        Repository.objects.filter(pk=row.pk).update(uri=uri)
+    steps.record_seen(lease, observed)
     here = [grant for grant in grants if _belongs_here(grant)]
     return RepositoryTurn(
         lease,
@@ -81,14 +81,6 @@ def _observe(lease: Lease, row: Repository, grants: list[Grant]) -> RepositoryTu
         # A user that is still being made calls back here when it is.
         newcomers=[g for g in here if not g.in_repository_policy and g.pull_user.is_ready],
     )
-
-
-def _seen(document: Document | None) -> dict[str, object]:
-    return {
-        "policy_length": placement.policy_length(document),
-        "pullers": policies.pullers(document),
-        "observed_at": timezone.now(),
-    }
 
 
 def _belongs_here(grant: Grant) -> bool:

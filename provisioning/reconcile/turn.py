@@ -68,7 +68,8 @@ def _take(lease: Lease, reconcile: Callable[[Lease], Agreed]) -> tuple[Due, bool
             f"The portal itself failed ({type(error).__name__}). Its operator finds more in the "
             "worker's log."
         )
-        return Due(), _release_failed(lease, row, error, attention=words)
+        # Its own text may hold anything, and stays in the log, where secrets are masked.
+        return Due(), _release_failed(lease, row, Exception(words), attention=words)
     resumed = pause.end(row)
     is_due = lease.release(agreed.next_due, failures=0, attention=agreed.attention, last_error="")
     return agreed.next_turns | resumed, is_due

@@ -7,9 +7,9 @@ from provisioning.plan import Step
 from provisioning.steps import access_key, pull_user
 from provisioning.steps.attempt import attempt
 from provisioning.steps.pull_user import UserTurn
-from provisioning.steps.statement import ensure_repository_statement, that_fit
+from provisioning.steps.statement import ensure_repository_statement, record_seen, that_fit
 
-__all__ = ["STEPS", "attempt", "ensure_repository_statement", "perform", "that_fit"]
+__all__ = ["STEPS", "attempt", "ensure_repository_statement", "perform", "record_seen", "that_fit"]
 
 STEPS: dict[str, Callable[[UserTurn, Step], None]] = {
     step.__name__: step

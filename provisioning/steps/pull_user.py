@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from provisioning import names, policies
@@ -57,6 +58,7 @@ def ensure_pull_user(turn: UserTurn, step: Step) -> None:
     if user is None:
         try:
             user = turn.gateway.create_user(row.name, settings.AWS_PATH, tags, boundary_arn)
+            _count(row.account_id, +1)
         except errors.AlreadyThere:
             user = _made_before(turn)
     if boundary_arn not in ("", user.boundary_arn):
@@ -67,6 +69,12 @@ def ensure_pull_user(turn: UserTurn, step: Step) -> None:
             _forget_predecessor(row)
         row.arn, row.user_id = user.arn, user.user_id
         row.save(update_fields=["arn", "user_id"])
+
+
+def _count(account_id: str, change: int) -> None:
+    """Keep the account's number of users up, until it is next counted in AWS."""
+    counted = Registry.objects.filter(account_id=account_id, iam_users__gte=max(0, -change))
+    counted.update(iam_users=F("iam_users") + change)
 
 
 def _made_before(turn: UserTurn) -> IamUser:
@@ -178,6 +186,7 @@ def remove_pull_user(turn: UserTurn, step: Step) -> None:
         # under no path, where the role may delete none.
         if turn.gateway.user(name) is not None:
             raise
+    _count(turn.pull_user.account_id, -1)
     with turn.lease.writing():
         forget(turn.pull_user.access_keys.all())
         turn.pull_user.grants.update(in_user_policy=False)

@@ -47,10 +47,21 @@ def ensure_repository_statement(turn: RepositoryTurn) -> list[Grant]:
             raise errors.TemporaryError(
                 "ECR has taken the policy, but does not show it yet: it is read again."
             )
+        record_seen(turn.lease, shown)
         left_out = len(turn.confirmed) + len(newcomers) - len(granted)
         if left_out:
             row.error = f"ECR does not know {left_out} of the users yet; they are tried again."
     return granted
+
+
+def record_seen(lease: Lease, document: Document | None) -> None:
+    """Write down what the leased repository's policy was seen to be."""
+    with lease.writing():
+        Repository.objects.filter(pk=lease.pk).update(
+            policy_length=placement.policy_length(document),
+            pullers=policies.pullers(document),
+            observed_at=timezone.now(),
+        )
 
 
 def that_fit(turn: RepositoryTurn) -> list[Grant]:

@@ -54,20 +54,11 @@ class Zygote:
 @contextmanager
 def zygote(state: Path, **environment: str) -> Iterator[Zygote]:
     """The portal with a state of its own; ``environment`` goes on top."""
-    clean = {
-        "PATH": os.environ["PATH"],
-        "EMBEDDED": "true",
-        "STATE_DIR": str(state),
-        "REPOSITORY_PACE_SECONDS": "0",
-        "DRIFT_CONFIRM_SECONDS": "0",
-        "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
-    }
     state.mkdir(parents=True, exist_ok=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.faults.zygote"],
         cwd=ROOT,
-        env=clean | environment,
+        env=clean(state) | environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -80,3 +71,29 @@ def zygote(state: Path, **environment: str) -> Iterator[Zygote]:
         process.wait(timeout=30)
         assert process.stdout is not None
         process.stdout.close()
+
+
+@contextmanager
+def celery_worker(state: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """Celery's own worker, in one process, on the same state."""
+    command = ["-m", "celery", "-A", "portal", "worker", "--pool", "solo", "-l", "ERROR"]
+    process = subprocess.Popen([sys.executable, *command], cwd=ROOT, env=clean(state))
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+        process.wait(timeout=30)
+
+
+def clean(state: Path) -> dict[str, str]:
+    """The environment of the portal in its embedded form, and nothing of this process's."""
+    return {
+        "PATH": os.environ["PATH"],
+        "EMBEDDED": "true",
+        "STATE_DIR": str(state),
+        "REPOSITORY_PACE_SECONDS": "0",
+        "DRIFT_CONFIRM_SECONDS": "0",
+        "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
+    }

@@ -131,6 +131,21 @@ def recover() -> None:
     settle_down()
 
 
+def sweep() -> None:
+    """As ``recover``, but it is left to Celery's worker to take the turns."""
+    from django.utils import timezone
+
+    from provisioning import tasks
+    from provisioning.models import PullUser, Registry, Repository
+    from tests.turns import long_ago
+
+    for model in (PullUser, Repository, Registry):
+        late = model._default_manager.filter(due_at__isnull=False)
+        late.update(lease_until=None, due_at=timezone.now())
+    long_ago()
+    tasks.sweep()
+
+
 def state() -> dict[str, Any]:
     from provisioning.models import AccessKey, Grant, PullUser, Repository
 

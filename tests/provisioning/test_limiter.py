@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
+from provisioning import reconcile
 from provisioning.aws import errors, limiter
 from provisioning.demo.cast import Cast
+from provisioning.embedded_aws.faults import Fault, Kind
+from provisioning.models import Pace, PullUser
 from tests.aws import Aws
 from tests.provisioning.test_reconcile import approved
 from tests.services import redis
@@ -75,31 +78,34 @@ def _wait_ten_times() -> None:
         limiter.wait("t", 20)
 
 
+@pytest.fixture
+def _in_database(settings: Settings) -> Iterator[None]:
+    settings.LIMITER_URL = "filesystem://"
+    limiter._redis.cache_clear()
+    yield
+    limiter._redis.cache_clear()
+
+
+@pytest.mark.usefixtures("_in_database")
 def test_calls_of_aws_keep_to_it_each_by_its_service(
-    aws: Aws, cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    aws: Aws, cast: Cast, settings: Settings
 ) -> None:
     settings.AWS_RATES = {"iam": 1000, "SetRepositoryPolicy": 1000}
-    asked: list[str] = []
-    monkeypatch.setattr(limiter, "wait", lambda key, rate: asked.append(key))
     approved(cast)
     take_turns()
-    assert set(asked) == {
+    assert set(Pace.objects.values_list("key", flat=True)) == {
         "123456789012:iam",
         "123456789012:eu-central-1:SetRepositoryPolicy",
     }
 
 
-def test_throttled_answer_holds_everybody_back(
-    aws: Aws, cast: Cast, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from provisioning.embedded_aws.faults import Fault, Kind
-
+@pytest.mark.usefixtures("_in_database")
+def test_throttled_answer_holds_everybody_back(aws: Aws, cast: Cast, settings: Settings) -> None:
     settings.AWS_RATES = {"iam": 1000}
-    held: list[str] = []
-    monkeypatch.setattr(limiter, "hold_back", held.append)
-    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-    throttled = Fault("CreateUser", Kind.REFUSED, 2, 400, "Throttling", "Rate exceeded")
+    # Throttled once at its last try: whoever comes next finds the pace held back.
+    throttled = Fault("CreateUser", Kind.REFUSED, 3, 400, "Throttling", "Rate exceeded")
     aws.embedded.faults.lay(throttled)
     approved(cast)
-    take_turns()
-    assert held == ["123456789012:iam"] * 2
+    reconcile.pull_user_turn(PullUser.objects.get().pk)
+    held_until = Pace.objects.get(key="123456789012:iam").next_at
+    assert held_until > time.time() + limiter.HOLD_BACK / 2

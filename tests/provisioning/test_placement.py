@@ -212,3 +212,21 @@ def test_repositorys_turn_that_comes_first_leaves_a_moving_grant_in_place(
     take_turns()
     assert is_open(aws)
     assert not Grant.objects.get(repository=server).in_repository_policy
+
+
+def test_meters_and_pullers_are_those_after_the_portals_own_change(
+    aws: Aws, cast: Cast, server: Repository
+) -> None:
+    entitlement = approved(cast)
+    take_turns()
+    server.refresh_from_db()
+    text = aws.ecr.get_repository_policy(repositoryName=SERVER)["policyText"]
+    assert server.policy_length == len(policies.to_json(policies.from_json(text)))
+    assert server.pullers == [[PullUser.objects.get().arn, "EcrPortal"]]
+    meters = {meter.name: meter.used for meter in capacity.meters()}
+    assert meters["IAM users of account 123456789012"] == 1
+    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    take_turns()
+    server.refresh_from_db()
+    assert (server.policy_length, server.pullers) == (0, [])
+    assert capacity.meters()[0].used == 0

@@ -341,3 +341,16 @@ def test_newcomer_that_ecr_knows_comes_in_beside_one_that_it_does_not(aws: Aws, 
         "cedar-clinic": "ready",
         "birch-bank": "waiting",
     }
+
+
+def test_error_that_nobody_foresaw_is_told_without_its_own_text(
+    aws: Aws, cast: Cast, settings: Settings
+) -> None:
+    # A ring that cannot be read breaks the sealing, as a bug would.
+    settings.VAULT_KEYS = ["a:not-base64-not-a-key"]
+    approved(cast)
+    take_turns()
+    pull_user = PullUser.objects.get()
+    assert "The portal itself failed (ImproperlyConfigured)" in pull_user.attention
+    assert pull_user.last_error == pull_user.attention
+    assert pull_user.due_at is not None

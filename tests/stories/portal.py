@@ -14,7 +14,7 @@ from provisioning.embedded_aws import PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS
 from tests.stories.sandbox import MANAGE, Sandbox
 
 SITE = "http://127.0.0.1:8000"
-WAIT = 60  # seconds for the worker
+WAIT = 150  # seconds for the worker: longer than the lease that a lost turn leaves behind
 SEED = """
 from provisioning.demo import cast
 from provisioning.models import Repository

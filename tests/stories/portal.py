@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from bs4 import BeautifulSoup
 
@@ -14,7 +15,7 @@ from provisioning.embedded_aws import PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS
 from tests.stories.sandbox import MANAGE, Sandbox
 
 SITE = "http://127.0.0.1:8000"
-WAIT = 150  # seconds for the worker: longer than the lease that a lost turn leaves behind
+WAIT = 60  # seconds for the worker
 SEED = """
 from provisioning.demo import cast
 from provisioning.models import Repository
@@ -84,7 +85,8 @@ class Person:
 
     def wait_for(self, page: str, words: str) -> None:
         with self.box.network():
-            _wait(lambda: words in self.visitor.get(page), f"{page} to say {words!r}")
+            log = self.box.folder / "worker.log"
+            _wait(lambda: words in self.visitor.get(page), f"{page} to say {words!r}", log)
 
     def reveal(self, page: str) -> Revealed:
         with self.box.network():
@@ -131,8 +133,9 @@ def _block(figure: object) -> Block:
     return Block(code, file.get_text(strip=True) if file else "")
 
 
-def _wait(is_so: Callable[[], bool], what: str) -> None:
+def _wait(is_so: Callable[[], bool], what: str, log: Path) -> None:
     deadline = time.monotonic() + WAIT
     while not is_so():
-        assert time.monotonic() < deadline, f"waited {WAIT} s for {what}"
+        words = f"waited {WAIT} s for {what}\n"
+        assert time.monotonic() < deadline, words + log.read_text()[-3000:]
         time.sleep(0.2)

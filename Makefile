@@ -4,6 +4,7 @@
 # make check  format, lint, types, architecture, templates, migrations
 # make clients  what the stories run and Debian does not have, into .tools/clients
 # make prove  run every instruction of the page, and write down when and with what
+# make pictures  every page, on a phone and a desk, light and dark, into var/pictures
 # make lock   renew requirements/ from the ranges in pyproject.toml
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ UV := .tools/bin/uv
 CLIENTS := .tools/clients
 LOCKED := .venv/locked
 
-.PHONY: demo test test-deep check format lock clients prove
+.PHONY: demo test test-deep check format lock clients prove pictures
 
 demo: $(LOCKED)
 	EMBEDDED=true STATE_DIR=var/demo $(BIN)/python manage.py demo $(ARGS)
@@ -25,6 +26,10 @@ test-deep: $(LOCKED)
 
 prove: $(LOCKED) clients
 	PROVE=1 $(BIN)/pytest -n 0 tests/stories/test_purchase.py tests/stories/test_instructions.py
+
+pictures: $(LOCKED)
+	rm -rf var/pictures
+	PICTURES=var/pictures $(BIN)/pytest -n 0 tests/browser/test_every_page.py $(ARGS)
 
 check: $(LOCKED)
 	$(BIN)/ruff format --check .

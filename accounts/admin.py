@@ -12,7 +12,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, StreamingHttpResponse
 from django.urls import reverse
@@ -22,7 +21,7 @@ from accounts import letters
 from accounts.audit import Deed, record
 from accounts.audited import AuditedAdmin
 from accounts.deeds import By, Refused
-from accounts.models import AuditEvent, Customer, Invitation, Membership, User
+from accounts.models import AuditEvent, Customer, Invitation, Letter, Membership, User
 from accounts.organisations import invite_owner
 from accounts.permissions import INVITE_OWNERS, NotAllowed
 from accounts.timeline import as_csv
@@ -138,7 +137,7 @@ class UserAdmin(AuditedAdmin):
         super().save_model(request, obj, form, change)
         # The code that signs in is mailed there, and so confirms it.
         EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
-        transaction.on_commit(lambda: letters.welcome(obj), robust=True)
+        letters.welcome(obj)
 
 
 @admin.register(Authenticator)
@@ -207,4 +206,24 @@ class AuditEventAdmin(admin.ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
+        return False
+
+
+@admin.register(Letter)
+class LetterAdmin(admin.ModelAdmin):
+    """To see what was sent, and what waits and why."""
+
+    list_display = ["made_at", "kind", "to", "state", "tries", "last_error"]
+    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter), "made_at"]
+    search_fields = ["to", "customer__name"]
+    fields = ["kind", "to", "customer", "state", "made_at", "due_at", "sent_at", "tries"]
+    fields += ["last_error"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
         return False

@@ -36,6 +36,7 @@ class Deed(models.TextChoices):
     CHANGED_ROLE = "changed_role", "changed the role of"
     REMOVED = "removed", "removed"
     LEFT = "left", "left"
+    CHOSE_LETTERS = "chose_letters", "chose the letters and the time zone of"
     RESET = "reset_factor", "took away the second factor of"
     ADDED = "added", "added"
     CHANGED = "changed", "changed"

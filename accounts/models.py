@@ -10,9 +10,19 @@ from django.utils import timezone
 
 from accounts.audit import AuditEvent
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
+from accounts.outbox import Kind, Letter
 from accounts.seals import AuditSeal
 
-__all__ = ["AuditEvent", "AuditSeal", "Customer", "Invitation", "Membership", "User"]
+__all__ = [
+    "AuditEvent",
+    "AuditSeal",
+    "Customer",
+    "Invitation",
+    "Kind",
+    "Letter",
+    "Membership",
+    "User",
+]
 
 # Long enough for a holiday weekend, short enough for a link that lets somebody in.
 INVITATION_LASTS = timedelta(days=7)
@@ -26,6 +36,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Works for the vendor.")
     date_joined = models.DateTimeField(default=timezone.now)
+    # By which pages and letters tell her the time: a name of the IANA time zone database.
+    time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 
     objects = UserManager()
 
@@ -85,6 +97,8 @@ class Membership(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+    # The kinds of letters that she does not want.
+    muted = models.JSONField(default=list, editable=False)
 
     objects = TenantQuerySet["Membership"].as_manager()
 
@@ -121,8 +135,8 @@ class Invitation(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="invitations")
     email = models.EmailField("e-mail address")
     role = models.CharField(max_length=10, choices=Membership.Role.choices)
-    # Of the token in the link, which nobody else has.
-    token_hash = models.CharField(max_length=64, unique=True)
+    # Of the token in the link, which nobody else has; NULL until the letter is sent.
+    token_hash = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - unique
     invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     made_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=invitation_ends_at)

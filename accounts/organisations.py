@@ -5,6 +5,7 @@ who leave, or demote each other, at the same time would else leave none behind.
 """
 
 import secrets
+from datetime import datetime
 from hashlib import sha256
 
 from allauth.account.models import EmailAddress
@@ -23,7 +24,7 @@ MANAGE = "manage members"
 
 @transaction.atomic
 def invite(customer: Customer, email: str, role: Role, *, by: By) -> Invitation:
-    """Write an invitation, and mail its link once this is committed. Raises NotAllowed for
+    """Write an invitation, and the letter with its link. Raises NotAllowed for
     all but owners, Refused for who is a member or invited already."""
     _lock(customer)
     require_role(by.user, customer, MAY_MANAGE_MEMBERS, MANAGE)
@@ -68,7 +69,7 @@ def send_again(invitation: Invitation, *, by: By) -> None:
 
 def _send_again(pending: Invitation, by: By) -> None:
     pending.expires_at = invitation_ends_at()
-    pending.sent_at = None
+    pending.sent_at = pending.token_hash = None
     _send(pending)
     _record(Deed.REMINDED, pending.customer, pending.email, by=by)
 
@@ -81,6 +82,26 @@ def revoke(invitation: Invitation, *, by: By) -> None:
     pending.revoked_at = timezone.now()
     pending.save(update_fields=["revoked_at"])
     _record(Deed.REVOKED, pending.customer, pending.email, by=by)
+
+
+def pending(pk: int) -> Invitation | None:
+    """The invitation, unless it was accepted or taken back."""
+    found = Invitation.objects.pending().filter(pk=pk)
+    return found.select_related("customer", "invited_by").first()
+
+
+def make_token(pk: int) -> str | None:
+    """What the link in the letter of the invitation holds, made as the letter is sent: only
+    its hash is kept, and a link that was sent before opens nothing any more. None where
+    nobody waits for it."""
+    token = secrets.token_urlsafe(32)
+    found = Invitation.objects.pending().filter(pk=pk)
+    return token if found.update(token_hash=_hash(token)) else None
+
+
+def sent(pk: int, at: datetime) -> None:
+    """The letter of the invitation has gone."""
+    Invitation.objects.filter(pk=pk).update(sent_at=at)
 
 
 def find(token: str) -> Invitation | None:
@@ -184,11 +205,8 @@ def _keep_an_owner(membership: Membership) -> None:
 
 
 def _send(invitation: Invitation) -> None:
-    token = secrets.token_urlsafe(32)
-    invitation.token_hash = _hash(token)
     invitation.save()
-    # A mail server that is down undoes nothing: the page says so, and sends again.
-    transaction.on_commit(lambda: letters.invitation(invitation, token), robust=True)
+    letters.invitation(invitation)
 
 
 def _hash(token: str) -> str:

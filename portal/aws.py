@@ -13,8 +13,13 @@ REPOSITORY_PACE = timedelta(seconds=env.integer("REPOSITORY_PACE_SECONDS", 5))
 AWS_TIMEOUTS = (5, 20)
 # Calls a second that all workers together ask of an account's service, or of one operation
 # (AWS publishes no rates of IAM and of SetRepositoryPolicy).
-RATES: dict[str, float] = {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1}
+# What is asked for pages leaves most of ECR's pace to the policies.
+RATES: dict[str, float] = {"iam": 10, "ecr": 20, "sts": 10}
+RATES |= {"SetRepositoryPolicy": 1, "DescribeImages": 5}
 AWS_RATES = {} if env.boolean("EMBEDDED", default=False) else RATES
+
+# How often ECR is asked for the images of a repository that somebody may pull from.
+IMAGES_EVERY = timedelta(minutes=env.integer("IMAGES_MINUTES", 15, minimum=1))
 
 # How old a key may become (0: as it likes), and how long a sealed secret waits.
 KEY_LIFETIME = timedelta(days=env.integer("KEY_LIFETIME_DAYS", 90, minimum=0))

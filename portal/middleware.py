@@ -1,9 +1,11 @@
 """What holds for every request and answer, and neither Django nor django-csp sees to."""
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -29,5 +31,16 @@ def no_null_characters(get_response: GetResponse) -> GetResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("The address holds a null character.")
         return get_response(request)
+
+    return middleware
+
+
+def time_zone(get_response: GetResponse) -> GetResponse:
+    """Pages tell the time as their reader has it."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        name = getattr(request.user, "time_zone", None)
+        with timezone.override(ZoneInfo(name) if name else None):
+            return get_response(request)
 
     return middleware

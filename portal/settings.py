@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.second_factor.StaffSecondFactorMiddleware",
+    "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

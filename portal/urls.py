@@ -17,8 +17,10 @@ from portal.pages import (
     invitation,
     keys,
     labels,
+    letters,
     ops,
     organisation,
+    reveal,
     trouble,
 )
 from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
@@ -36,12 +38,14 @@ customer_urls = [
     path("customers/<int:pk>/", organisation.show, name="organisation"),
     path("customers/<int:pk>/invite/", organisation.invite, name="invite"),
     path("customers/<int:pk>/labels/", labels.labels, name="labels"),
+    path("customers/<int:pk>/letters/", letters.choose, name="letters"),
     path("customers/<int:pk>/leave/", organisation.leave, name="leave"),
     path("members/<int:pk>/", organisation.member_page, name="member"),
     path("invitations/<int:pk>/", organisation.invitation_page, name="invitation"),
     path("access/<int:pk>/", customer.access, name="access"),
+    path("access/<int:pk>/repositories/<int:repository_pk>/", customer.access, name="repository"),
     path("access/<int:pk>/trouble/", trouble.trouble, name="trouble"),
-    path("credentials/<int:pk>/reveal/", customer.reveal, name="reveal"),
+    path("credentials/<int:pk>/reveal/", reveal.reveal, name="reveal"),
     path("credentials/<int:pk>/rotate/", keys.rotate, name="rotate"),
     path("keys/<int:pk>/switch/", keys.switch, name="switch_key"),
 ]

@@ -121,7 +121,7 @@ class EntitlementAdmin(admin.ModelAdmin):
             self._carry_out(request, chosen, rows, form.deed())
             return redirect("admin:provisioning_entitlement_changelist")
         context = self.admin_site.each_context(request) | {
-            "title": f"{chosen.verb} access",
+            "title": chosen.verb,
             "opts": self.opts,
             "decision": chosen,
             "entitlements": rows.prefetch_related("product__repositories"),

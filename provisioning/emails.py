@@ -1,31 +1,125 @@
-"""The letters to customers about their access, one function each. None tells a key's id."""
+"""The letters to customers about their access, one function each. None tells a key's id.
+
+Each is written by the deed that it tells, in its transaction, and sent by a worker.
+"""
+
+from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.urls import reverse
 
-from accounts.letters import send
-from accounts.models import User
-from accounts.permissions import MAY_HANDLE_CREDENTIALS
-from provisioning.models import AccessKey
+from accounts.letters import to_members
+from accounts.models import Customer, Kind, User
+from provisioning.models import AccessKey, Entitlement, PullUser
+
+
+def request_received(entitlement: Entitlement) -> None:
+    """To the member who asked; sales who prepare access need no letter."""
+    only = entitlement.requested_by
+    _about_product(Kind.REQUEST_RECEIVED, entitlement, only=only, reference=entitlement.reference)
+
+
+def approved(entitlement: Entitlement) -> None:
+    _about_product(
+        Kind.APPROVED,
+        entitlement,
+        note=entitlement.decision_note,
+        starts_at=entitlement.starts_at,
+        ends_at=entitlement.ends_at,
+        decided_at=entitlement.decided_at,
+        is_later=entitlement.starts_at > entitlement.decided_at,  # type: ignore[operator]
+    )
+
+
+def rejected(entitlement: Entitlement) -> None:
+    _about_product(Kind.REJECTED, entitlement, note=entitlement.decision_note)
+
+
+def ready(entitlement: Entitlement) -> None:
+    _about_product(Kind.READY, entitlement, repositories=_repositories(entitlement))
+
+
+def term_ending(entitlement: Entitlement, days: int) -> None:
+    _about_product(Kind.TERM_ENDING, entitlement, ends_at=entitlement.ends_at, days=days)
+
+
+def ended(entitlement: Entitlement, *, at: datetime, is_over: bool) -> None:
+    """``is_over``: its term has run out; else it was withdrawn."""
+    _about_product(
+        Kind.ENDED,
+        entitlement,
+        ended_at=at,
+        is_over=is_over,
+        repositories=_repositories(entitlement),
+    )
+
+
+def suspended(entitlement: Entitlement) -> None:
+    _about_product(Kind.SUSPENDED, entitlement)
+
+
+def resumed(entitlement: Entitlement) -> None:
+    _about_product(Kind.RESUMED, entitlement)
+
+
+def customer_suspended(customer: Customer) -> None:
+    """Everything that it has."""
+    to_members(Kind.SUSPENDED, customer, path=reverse("customer:home"))
+
+
+def customer_resumed(customer: Customer) -> None:
+    to_members(Kind.RESUMED, customer, path=reverse("customer:home"))
 
 
 def key_expiring(key: AccessKey, days: int) -> None:
-    """The key's age runs out in ``days``; to everybody who can have a new one made."""
-    pull_user = key.pull_user
-    for person in _who_handle_credentials(key):
-        send(
-            "key_expiring",
-            person.email,
-            customer=pull_user.customer,
-            label=pull_user.label,
-            expires_at=key.expires_at,
-            days=days,
-            link=settings.ORIGIN + reverse("customer:home"),
-        )
+    """The key's age runs out in ``days``."""
+    _about_key(Kind.KEY_EXPIRING, key.pull_user, expires_at=key.expires_at, days=days)
 
 
-def _who_handle_credentials(key: AccessKey) -> list[User]:
-    members = key.pull_user.customer.memberships.filter(
-        role__in=MAY_HANDLE_CREDENTIALS, user__is_active=True
+def rotated(pull_user: PullUser, *, by: User, until: datetime | None) -> None:
+    """A new key is being made; the one there is works ``until`` (None: no longer)."""
+    _about_key(Kind.ROTATED, pull_user, by=_named(by), until_at=until)
+
+
+def revealed(key: AccessKey, *, by: User, at: datetime) -> None:
+    """So that whoever did not do it finds out."""
+    _about_key(Kind.REVEALED, key.pull_user, path=_switch(key), by=_named(by), revealed_at=at)
+
+
+def key_deactivated(key: AccessKey, *, by: User, at: datetime) -> None:
+    facts: dict[str, Any] = {"by": _named(by), "deactivated_at": at}
+    _about_key(Kind.KEY_DEACTIVATED, key.pull_user, path=_switch(key), **facts)
+
+
+def _about_product(
+    kind: Kind, entitlement: Entitlement, *, only: User | None = None, **facts: Any
+) -> None:
+    to_members(
+        kind,
+        entitlement.customer,
+        only=only,
+        product=entitlement.product.name,
+        path=reverse("customer:access", args=[entitlement.pk]),
+        **facts,
     )
-    return [membership.user for membership in members.select_related("user").order_by("pk")]
+
+
+def _about_key(kind: Kind, pull_user: PullUser, *, path: str = "", **facts: Any) -> None:
+    path = path or reverse("customer:home")
+    to_members(kind, pull_user.customer, label=pull_user.label, path=path, **facts)
+
+
+def _switch(key: AccessKey) -> str:
+    return reverse("customer:switch_key", args=[key.pk])
+
+
+def _repositories(entitlement: Entitlement) -> list[str]:
+    return sorted(entitlement.product.repositories.values_list("name", flat=True))
+
+
+def _named(person: User) -> str:
+    """As the customer knows her; the vendor's people act for the vendor."""
+    if person.is_staff:
+        return settings.VENDOR_NAME
+    return f"{person.name} ({person.email})" if person.name else person.email

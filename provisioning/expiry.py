@@ -1,43 +1,46 @@
-"""Who is told, and when, that an access key grows too old."""
+"""Who is told, and when, that an access key grows too old, or that access ends."""
 
-import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
 
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import emails
-from provisioning.models import AccessKey
+from provisioning.models import AccessKey, Entitlement
 from provisioning.states import Wanted
 
-log = logging.getLogger(__name__)
+M = TypeVar("M", AccessKey, Entitlement)
 
 # Days before the end.
 WARNINGS = (30, 14, 7, 1)
 
 
 def warn() -> None:
-    """Send the warnings that are due, each once. A letter that cannot be sent is tried again
-    the next time."""
+    """Write the warnings that are due, each once."""
     now = timezone.now()
     keys = AccessKey.objects.current().filter(
-        pull_user__wanted=Wanted.PRESENT,
-        expires_at__gt=now,
-        expires_at__lte=now + timedelta(days=max(WARNINGS)),
+        pull_user__wanted=Wanted.PRESENT, expires_at__range=_soon(now)
     )
     for key in keys.select_related("pull_user__customer").iterator():
-        left = key.expires_at - now if key.expires_at else timedelta(0)
-        _warn(key, min(days for days in WARNINGS if left <= timedelta(days=days)))
+        _warn(key, key.expires_at, now, emails.key_expiring)
+    terms = Entitlement.objects.live(now).filter(ends_at__range=_soon(now))
+    for entitlement in terms.select_related("customer", "product").iterator():
+        _warn(entitlement, entitlement.ends_at, now, emails.term_ending)
 
 
-def _warn(key: AccessKey, days: int) -> None:
-    before = key.warned_days
+def _soon(now: datetime) -> tuple[datetime, datetime]:
+    return now, now + timedelta(days=max(WARNINGS))
+
+
+@transaction.atomic
+def _warn(row: M, at: datetime | None, now: datetime, letter: Callable[[M, int], None]) -> None:
+    left = at - now if at else timedelta(0)
+    days = min(days for days in WARNINGS if left <= timedelta(days=days))
     not_yet = Q(warned_days__isnull=True) | Q(warned_days__gt=days)
-    # Of two workers one sends it.
-    if not AccessKey.objects.filter(not_yet, pk=key.pk).update(warned_days=days):
-        return
-    try:
-        emails.key_expiring(key, days)
-    except OSError as error:
-        log.warning("The warning of %s could not be sent: %s", key.pull_user, error)
-        AccessKey.objects.filter(pk=key.pk).update(warned_days=before)
+    rows: models.QuerySet[M] = type(row)._default_manager.filter(not_yet, pk=row.pk)
+    # Of two workers one writes it.
+    if rows.update(warned_days=days):
+        letter(row, days)

@@ -137,10 +137,15 @@ def _grant(entitlement: Entitlement, repository: Repository) -> Finding:
 
 def _tag(repository: Repository) -> Finding:
     about = f"Image of {repository.name}"
+    read_at = repository.images_read_at
     if repository.newest_tag:
-        return Finding(about, DONE, f"the newest tag known is {repository.newest_tag}")
-    remedy = "Ask your vendor which tag to pull, and put it in the place of TAG."
-    return Finding(about, ATTENTION, "no tag is known", remedy=remedy)
+        words = f"the newest tag is {repository.newest_tag}, read from ECR"
+        return Finding(about, DONE, words, read_at)
+    if read_at:
+        remedy = "Your vendor pushes it; from then on the product's page shows its tag."
+        return Finding(about, ATTENTION, "there was none yet when ECR was read", read_at, remedy)
+    remedy = "It is read by itself. If you know the tag, put it in the place of TAG, and pull."
+    return Finding(about, WORKING, "not read from ECR yet", remedy=remedy)
 
 
 def _hosts(repositories: list[Repository]) -> list[Finding]:

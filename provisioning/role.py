@@ -119,6 +119,7 @@ LOGIN_POLICY = [
     "iam:ListPolicyVersions",
 ]
 ECR = [
+    "ecr:BatchGetImage",
     "ecr:DeleteRepositoryPolicy",
     "ecr:DescribeImages",
     "ecr:DescribeRepositories",

@@ -2,6 +2,7 @@
 workflow; a message is only a hint that a row is due."""
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 
 from celery import Task, shared_task
@@ -9,8 +10,9 @@ from django.db import models, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from accounts import seals
-from provisioning import expiry, reconcile
+from accounts import seals, sending
+from accounts.models import Letter
+from provisioning import expiry, images, reconcile
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.wanted import Due, settle_dates
 
@@ -18,6 +20,8 @@ log = logging.getLogger(__name__)
 
 # Rows that one sweep enqueues at most, of each kind.
 SWEEP_LIMIT = 500
+# Repositories whose images one sweep has read at most: work that nobody waits for.
+IMAGES_LIMIT = 10
 # Audit lines that one run seals at most.
 SEAL_LIMIT = 1000
 # How long a row that was enqueued is left to its message before it is enqueued again.
@@ -40,15 +44,28 @@ def registry_turn(pk: int) -> None:
 
 
 @shared_task
+def images_turn(pk: int) -> None:
+    images.read(pk)
+
+
+@shared_task
 def warn_of_expiry() -> None:
     expiry.warn()
 
 
 @shared_task
+def send_letters() -> None:
+    sending.send_due()
+
+
+@shared_task
 def sweep() -> None:
-    """Enqueue what is due, whatever became of its message."""
+    """Enqueue what is due, whatever became of its message; of letters, one message for all."""
     settle_dates()
     enqueue(Due(_take_due(PullUser), _take_due(Repository), _take_due(Registry)))
+    _send(_image_turns())
+    if Letter.objects.due().exists():
+        _send([(send_letters, ())])
 
 
 @shared_task
@@ -59,14 +76,25 @@ def seal_audit_log() -> None:
 def enqueue(due: Due) -> None:
     """Send a message for each row. A broker that is down loses nothing: the rows stay
     due, and the sweep comes back to them."""
-    messages: list[tuple[Task, int]] = [
-        *((pull_user_turn, pk) for pk in sorted(due.pull_users)),
-        *((repository_turn, pk) for pk in sorted(due.repositories)),
-        *((registry_turn, pk) for pk in sorted(due.registries)),
-    ]
+    _send(
+        [
+            # Before the turns, so that an opened repository has its images on the page.
+            *_image_turns(due.repositories),
+            *((pull_user_turn, (pk,)) for pk in sorted(due.pull_users)),
+            *((repository_turn, (pk,)) for pk in sorted(due.repositories)),
+            *((registry_turn, (pk,)) for pk in sorted(due.registries)),
+        ]
+    )
+
+
+def _image_turns(among: Collection[int] | None = None) -> list[tuple[Task, tuple[int, ...]]]:
+    return [(images_turn, (pk,)) for pk in sorted(images.take_due(IMAGES_LIMIT, among))]
+
+
+def _send(messages: list[tuple[Task, tuple[int, ...]]]) -> None:
     try:
-        for task, pk in messages:
-            task.delay(pk)
+        for task, arguments in messages:
+            task.delay(*arguments)
     except OperationalError as error:
         log.warning("The broker is down; the sweep will bring it up: %s", error)
 

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts.models import Customer
-from provisioning import capacity, names, vault
+from provisioning import capacity, emails, names, readiness, vault
 from provisioning.models import (
     AccessKey,
     Entitlement,
@@ -240,7 +240,11 @@ def _settle_date(pk: int) -> Due:
         return Due()
     if entitlement.ends_at and entitlement.ends_at <= now:
         move(entitlement, EntitlementState.EXPIRED, field="state", ended_at=now, due_at=None)
+        emails.ended(entitlement, at=now, is_over=True)
     else:
         entitlement.due_at = entitlement.ends_at
         entitlement.save(update_fields=["due_at"])
-    return settle(entitlement.customer, even_without_room=True)
+    due = settle(entitlement.customer, even_without_room=True)
+    # Where all of it is open by another product already, no turn comes.
+    readiness.record_ready(Customer.objects.filter(pk=entitlement.customer_id))
+    return due

@@ -32,6 +32,7 @@ def provision(customer: Customer) -> PullUser:
     grants = Grant.objects.filter(pull_user=pull_user, wanted="present")
     grants.update(status="ready", in_repository_policy=True, changed_at=timezone.now())
     Repository.objects.filter(grants__in=grants).update(due_at=None, newest_tag="1.1")
+    Repository.objects.filter(grants__in=grants).update(images_read_at=timezone.now())
     return pull_user
 
 

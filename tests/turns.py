@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from provisioning import reconcile
+from provisioning import images, reconcile
 from provisioning.models import (
     AccessKey,
     PullUser,
@@ -29,6 +29,8 @@ def take_turns(*, even_if_not_due: bool = False) -> None:
         pull_users, repositories, registries = due(PullUser), due(Repository), due(Registry)
         if not pull_users and not repositories and not registries:
             return
+        for pk in images.take_due(MOST):
+            images.read(pk)
         for pk in pull_users:
             reconcile.pull_user_turn(pk)
         for pk in repositories:

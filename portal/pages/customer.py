@@ -6,26 +6,25 @@ from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.text import slugify
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRefresh
 
 from accounts.models import Customer
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_REQUEST, OPERATE, require_role, role_of
-from portal.pages.fresh import fresh_proof_required
 from portal.pages.trouble import SaidForm
 from portal.request import member, who
 from provisioning import instructions, queries
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.request import request as request_product
-from provisioning.flows.reveal import key_to_reveal
-from provisioning.flows.reveal import reveal as reveal_credentials
 from provisioning.models import Entitlement, Product, PullUser, Repository
 from provisioning.pull_check import findings
+
+IMAGES_A_PAGE = 10
+PAST = {"ended", "rejected"}
 
 
 class RequestForm(forms.Form):
@@ -48,9 +47,24 @@ def home(request: HttpRequest) -> HttpResponse:
     user = member(request)
     if user.is_staff:
         return redirect("ops:dashboard" if user.has_perm(OPERATE) else "admin:index")
-    rows = [(row, queries.progress(row)) for row in queries.of_user(user)]
+    entitlements = list(queries.of_user(user))
     offers = queries.on_offer(user)
-    return render(request, "customer/home.html", {"rows": rows, "offers": offers})
+    handling = {row.customer.pk for row in offers if row.role in MAY_HANDLE_CREDENTIALS}
+    todo = [(row, row.entitlement.customer_id in handling) for row in queries.todo(entitlements)]
+    organisations = [
+        {"offer": offer, "customer": offer.customer, **_owned(offer.customer, entitlements)}
+        for offer in offers
+    ]
+    return render(request, "customer/home.html", {"todo": todo, "organisations": organisations})
+
+
+def _owned(customer: Customer, entitlements: list[Entitlement]) -> dict[str, Any]:
+    """What an organisation has, or has asked for, and what it had."""
+    rows = [(row, queries.progress(row)) for row in entitlements if row.customer_id == customer.pk]
+    return {
+        "owned": [pair for pair in rows if pair[1].state not in PAST],
+        "past": [pair for pair in rows if pair[1].state in PAST],
+    }
 
 
 @login_required
@@ -76,15 +90,24 @@ def request_access(request: HttpRequest, customer_pk: int, product_pk: int) -> H
 
 @login_required
 @require_GET
-def access(request: HttpRequest, pk: int) -> HttpResponse:
+def access(request: HttpRequest, pk: int, repository_pk: int | None = None) -> HttpResponse:
+    """A product, and how to pull from one of its repositories: the first, if none is named."""
     entitlement = get_object_or_404(queries.of_user(member(request)), pk=pk)
     progress = queries.progress(entitlement)
     if request.htmx:  # type: ignore[attr-defined]
         context = {"entitlement": entitlement, "progress": progress}
         response = render(request, "customer/_progress.html", context)
         # At the end the rest of the page has changed as well.
-        return response if progress.is_moving else HttpResponseClientRefresh()
-    return render(request, "customer/access.html", _access_context(request, entitlement, progress))
+        return response if progress.asks_again else HttpResponseClientRefresh()
+    repositories = queries.open_repositories(entitlement)
+    chosen = [row for row in repositories if repository_pk in (None, row.pk)][:1]
+    if repository_pk and not chosen:
+        raise Http404
+    context = _access_context(request, entitlement, progress) | {
+        "repositories": repositories,
+        "places": [_place(row, entitlement, request.GET.get("page")) for row in chosen],
+    }
+    return render(request, "customer/access.html", context)
 
 
 def _access_context(
@@ -92,7 +115,7 @@ def _access_context(
 ) -> dict[str, Any]:
     role = role_of(member(request), entitlement.customer)
     credentials = [
-        (pull_user, queries.current_key(pull_user))
+        _credentials(pull_user)
         for pull_user in queries.pull_users(entitlement)
         if pull_user.is_ready
     ]
@@ -100,18 +123,33 @@ def _access_context(
         "entitlement": entitlement,
         "progress": progress,
         "credentials": credentials,
+        "has_several_accounts": len({row["pull_user"].account_id for row in credentials}) > 1,
+        "is_unused": any(row["is_unused"] for row in credentials),
         "may_reveal": role in MAY_HANDLE_CREDENTIALS,
-        "set_up": instructions.set_up(_profile()),
+        "set_up": instructions.set_up(profile()),
         "findings": findings(entitlement),
         "form": SaidForm(),
-        "places": [_place(row, entitlement) for row in queries.open_repositories(entitlement)],
     }
 
 
-def _place(repository: Repository, entitlement: Entitlement) -> dict[str, Any]:
+def _credentials(pull_user: PullUser) -> dict[str, Any]:
+    current = queries.current_key(pull_user)
+    is_collected = current is not None and not current.secret.is_sealed
+    return {
+        "pull_user": pull_user,
+        "keys": queries.keys_in_words(pull_user),
+        "current": current,
+        "claimed_until": queries.claimed_until(current) if current else None,
+        "is_collected": is_collected,
+        "can_rotate": is_collected or pull_user.unclaimed_at,
+        "is_unused": is_collected and current is not None and current.last_used_at is None,
+    }
+
+
+def _place(repository: Repository, entitlement: Entitlement, page: str | None) -> dict[str, Any]:
     key = queries.key_for(entitlement, repository)
     place = instructions.Place(
-        profile=_profile(),
+        profile=profile(),
         region=repository.registry.region,
         uri=repository.pull_uri,
         tag=repository.newest_tag or "TAG",
@@ -123,29 +161,10 @@ def _place(repository: Repository, entitlement: Entitlement) -> dict[str, Any]:
         "repository": repository,
         "place": place,
         "groups": instructions.in_groups(place),
+        "images": Paginator(repository.images.all(), IMAGES_A_PAGE).get_page(page),
     }
 
 
-@fresh_proof_required
-@require_http_methods(["GET", "POST"])
-@never_cache
-@sensitive_variables("credentials")
-def reveal(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET asks whether to reveal now; POST shows the credentials, once."""
-    of_user = PullUser.objects.for_user(member(request))
-    pull_user = get_object_or_404(of_user.select_related("customer"), pk=pk)
-    try:
-        if request.method == "GET":
-            key_to_reveal(pull_user, by=who(request))
-            return render(request, "customer/reveal.html", {"pull_user": pull_user})
-        credentials = reveal_credentials(pull_user, by=who(request))
-    except (NotAllowed, Refused) as error:
-        messages.error(request, str(error))
-        return redirect("customer:home")
-    context = {"credentials": credentials, "set_up": instructions.set_up(_profile())}
-    return render(request, "customer/secret.html", context)
-
-
-def _profile() -> str:
+def profile() -> str:
     """The name of the profile in the customer's AWS configuration."""
     return slugify(settings.VENDOR_NAME)

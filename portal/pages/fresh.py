@@ -33,12 +33,12 @@ def fresh_proof_required(view: View) -> View:
         if is_fresh(request):
             return view(request, *args, **kwargs)
         if request.method != "GET":
-            return redirect(request.path)
+            return redirect(request.get_full_path())
         if _can_confirm(request):
             raise ReauthenticationRequired
         logout(request)
         messages.info(request, "Sign in again to confirm that it is you.")
-        return redirect_to_login(request.path)
+        return redirect_to_login(request.get_full_path())
 
     return guarded
 

@@ -2,19 +2,23 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, require_role
+from portal.pages.came_from import address_of, product_of
 from portal.pages.fresh import fresh_proof_required
 from portal.pages.ops import OverlapForm
 from portal.request import member, who
+from provisioning import queries
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.deactivate import activate, deactivate
 from provisioning.flows.reissue import rotate as rotate_key
-from provisioning.models import AccessKey, PullUser
+from provisioning.models import AccessKey, Entitlement, PullUser
 from provisioning.states import KeyStatus, Wanted
 
 
@@ -23,20 +27,32 @@ from provisioning.states import KeyStatus, Wanted
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks how long the old key works on; POST has the new one made."""
     users = PullUser.objects.for_user(member(request)).select_related("customer")
-    pull_user = get_object_or_404(users, pk=pk)
+    keys = users.prefetch_related("access_keys__secret__revealed_by")
+    pull_user = get_object_or_404(keys, pk=pk)
+    entitlement = product_of(request, pull_user)
     if not _may_handle(request, pull_user):
-        return redirect("customer:home")
-    form = OverlapForm(request.POST or None, pull_user=pull_user)
+        return redirect(address_of(entitlement))
+    form = OverlapForm(request.POST if request.method == "POST" else None, pull_user=pull_user)
+    current = queries.current_key(pull_user)
+    if current is None or current.secret.is_sealed:
+        # Nobody has the old one: there is nothing to change over.
+        del form.fields["overlap"]
     if request.method == "POST" and form.is_valid():
         return _done(
             request,
+            entitlement,
             lambda: rotate_key(pull_user, by=who(request), **form.cleaned_data),
-            "A new key is being made. Reveal it on the product's page when it was tested.",
+            "A new key is being made and tested. Reveal it here when that is done.",
         )
-    keys = pull_user.access_keys.living()
-    return render(
-        request, "customer/rotate.html", {"pull_user": pull_user, "keys": keys, "form": form}
-    )
+    context = {
+        "pull_user": pull_user,
+        "entitlement": entitlement,
+        "keys": queries.keys_in_words(pull_user),
+        "current": current,
+        "new_expires_at": settings.KEY_LIFETIME and timezone.now() + settings.KEY_LIFETIME,
+        "form": form,
+    }
+    return render(request, "customer/rotate.html", context)
 
 
 @fresh_proof_required
@@ -47,16 +63,19 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
     key = get_object_or_404(
         keys.select_related("pull_user__customer").exclude(pull_user__wanted=Wanted.ABSENT), pk=pk
     )
+    entitlement = product_of(request, key.pull_user)
     if not _may_handle(request, key.pull_user):
-        return redirect("customer:home")
+        return redirect(address_of(entitlement))
     is_on = key.wanted == KeyStatus.ACTIVE
     if request.method == "POST":
         return _done(
             request,
+            entitlement,
             lambda: (deactivate if is_on else activate)(key, by=who(request)),
             f"Access key {key} is being {'deactivated' if is_on else 'activated'}.",
         )
-    return render(request, "customer/switch_key.html", {"key": key, "is_on": is_on})
+    context = {"key": key, "is_on": is_on, "entitlement": entitlement}
+    return render(request, "customer/switch_key.html", context)
 
 
 def _may_handle(request: HttpRequest, pull_user: PullUser) -> bool:
@@ -71,11 +90,13 @@ def _may_handle(request: HttpRequest, pull_user: PullUser) -> bool:
     return True
 
 
-def _done(request: HttpRequest, deed: Callable[[], None], words: str) -> HttpResponse:
+def _done(
+    request: HttpRequest, entitlement: Entitlement | None, deed: Callable[[], None], words: str
+) -> HttpResponse:
     try:
         deed()
     except (NotAllowed, Refused) as error:
         messages.error(request, str(error))
     else:
         messages.success(request, words)
-    return redirect("customer:home")
+    return redirect(address_of(entitlement))

@@ -14,7 +14,7 @@ from portal.pages.fresh import fresh_proof_required
 from portal.request import member, who
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.label import add_label, remove_label
-from provisioning.models import Label
+from provisioning.models import AccessKey, Label
 
 
 class LabelForm(forms.ModelForm):
@@ -28,7 +28,8 @@ class LabelForm(forms.ModelForm):
 @fresh_proof_required
 @require_http_methods(["GET", "POST"])
 def labels(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET shows the labels; POST adds one, or removes the one that ``remove`` names."""
+    """GET shows the labels, and asks whether to remove the one that ``remove`` names; POST
+    adds one, or removes it."""
     user = member(request)
     customer = get_object_or_404(Customer.objects.for_user(user), pk=pk)
     form = LabelForm(request.POST if "name" in request.POST else None)
@@ -49,7 +50,15 @@ def labels(request: HttpRequest, pk: int) -> HttpResponse:
             f"A pull user labelled {name} is being made. Reveal its key on the product's page.",
         )
     may_change = role_of(user, customer) in MAY_HANDLE_CREDENTIALS
-    context = {"customer": customer, "form": form, "may_change": may_change}
+    removing = customer.labels.filter(name=request.GET.get("remove", "")).first()
+    keys = AccessKey.objects.living().filter(pull_user__customer=customer)
+    context = {
+        "customer": customer,
+        "form": form,
+        "may_change": may_change,
+        "removing": removing,
+        "keys": keys.filter(pull_user__label=removing.name) if removing else [],
+    }
     return render(request, "customer/labels.html", context)
 
 

@@ -8,9 +8,12 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required, permission_required
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import OPERATE
@@ -20,7 +23,7 @@ from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.reissue import OVERLAP, keys_to_choose_from
 from provisioning.flows.reissue import reissue as reissue_credentials
 from provisioning.flows.retry import retry as retry_row
-from provisioning.models import Finding, PullUser, Registry, Repository
+from provisioning.models import AccessKey, Finding, PullUser, Registry, Repository
 
 PAGE_LENGTH = 25
 View = Callable[..., HttpResponseBase]
@@ -42,22 +45,30 @@ class OverlapForm(forms.Form):
     overlap = forms.TypedChoiceField(
         label="The old key",
         coerce=lambda days: timedelta(days=int(days)),
-        choices=[
-            (OVERLAP.days, f"works on for {OVERLAP.days} days"),
-            (1, "works on for one day"),
-            (0, "stops now: it has leaked"),
-        ],
     )
 
     def __init__(self, *args: Any, pull_user: PullUser, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["overlap"].choices = [  # type: ignore[attr-defined]
+            (OVERLAP.days, f"works on for {OVERLAP.days} days, until {_day(OVERLAP)}"),
+            (1, f"works on for one day, until {_day(timedelta(days=1))}"),
+            (0, "stops now: it has leaked"),
+        ]
         keys = keys_to_choose_from(pull_user)
         if keys:
             self.fields["give_up"] = forms.ChoiceField(
-                label="AWS holds two keys of a user; give up",
-                choices=[(str(key), str(key)) for key in keys],
+                label="AWS holds two keys of a user. Which one goes now?",
+                choices=[(str(key), f"{key}, {_use(key)}") for key in keys],
                 widget=forms.RadioSelect,
             )
+
+
+def _day(after: timedelta) -> str:
+    return date_format(localtime() + after, "j F Y")
+
+
+def _use(key: AccessKey) -> str:
+    return f"last used {naturaltime(key.last_used_at)}" if key.last_used_at else "no use is known"
 
 
 class ReissueForm(OverlapForm):

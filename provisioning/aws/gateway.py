@@ -4,7 +4,7 @@ Every call may raise TemporaryError or PermanentError (``provisioning.aws.errors
 what a call raises beside them, its docstring says.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +27,18 @@ class NewAccessKey:
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EcrImage:
+    """A tagged image as ECR lists it; what ECR does not tell is "" or None."""
+
+    digest: str
+    tags: tuple[str, ...]
+    pushed_at: datetime
+    size_bytes: int | None
+    manifest_type: str
+    artifact_type: str
 
 
 @dataclass(frozen=True)
@@ -120,8 +132,13 @@ class Gateway(Protocol):
     def repository_uri(self, name: str) -> str:
         """Raises RepositoryNotFound."""
 
-    def newest_tag(self, repository_name: str) -> str:
-        """The tag pushed last, or "" where nothing is tagged. Raises RepositoryNotFound."""
+    def images(self, repository_name: str) -> list[EcrImage]:
+        """The tagged images, the newest first; of very many, those of the first pages that
+        ECR gives, in no order that it promises. Raises RepositoryNotFound."""
+
+    def platforms(self, repository_name: str, digests: Sequence[str]) -> dict[str, list[str]]:
+        """Digest → platforms like ``linux/arm64/v8``, of up to 100 images; empty for those
+        that are of one platform, and missing for those that are gone."""
 
     def repository_policy(self, name: str) -> Document | None:
         """None where the repository has none. Raises RepositoryNotFound, MalformedPolicy."""

@@ -10,8 +10,8 @@ from provisioning.checkup.findings import CHECK_USER, Finding, Outcome, Subject,
 from provisioning.role import Permission
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
-# The portal works without; only this checkup then knows less.
-ONLY_FOR_THE_CHECKUP = {SIMULATE, "iam:GetAccountSummary"}
+# The portal works without: this checkup then knows less, or a page does.
+DISPENSABLE = {SIMULATE, "iam:GetAccountSummary", "ecr:BatchGetImage"}
 
 # Reads that may be made at any time. Of what is not there, the answer is as good: who may
 # not look is told so first.
@@ -21,6 +21,10 @@ READS: dict[str, Callable[[Subject, str], dict[str, Any]]] = {
     "iam:ListAccessKeys": lambda *_: {"UserName": CHECK_USER},
     "iam:ListAttachedUserPolicies": lambda *_: {"UserName": CHECK_USER},
     "iam:GetPolicy": lambda subject, _: {"PolicyArn": subject.login_policy_arn},
+    "ecr:BatchGetImage": lambda _, repository: {
+        "repositoryName": repository,
+        "imageIds": [{"imageTag": CHECK_USER}],
+    },
     "ecr:DescribeRepositories": lambda _, repository: {"repositoryNames": [repository]},
     "ecr:DescribeImages": lambda _, repository: {"repositoryName": repository, "maxResults": 1},
     "ecr:GetRepositoryPolicy": lambda _, repository: {"repositoryName": repository},
@@ -129,7 +133,7 @@ def _denied(subject: Subject, permission: Permission, words: str) -> Finding:
         f"{subject.administrator} can add {permission.action} on {permission.resource} to the "
         "portal's role (docs/aws-role.md)."
     )
-    as_found = warn if permission.action in ONLY_FOR_THE_CHECKUP else fail
+    as_found = warn if permission.action in DISPENSABLE else fail
     return as_found(_name(permission), f"Denied: {words}", remedy)
 
 

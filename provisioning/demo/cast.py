@@ -13,12 +13,14 @@ from provisioning.models import Product, Registry, Repository
 PASSWORD = "correct horse battery"  # noqa: S105 - the demo prints it
 ACCOUNT_ID = "123456789012"
 REGION = "eu-central-1"
-# What is pushed there: repository → tags, the newest last.
+# What is pushed there: repository → tags, the newest last. Of the agent's there is one for
+# each of two platforms.
 IMAGES = {
     "acme/server": ["1.0", "1.1"],
     "acme/agent": ["2.3"],
     "acme/reports": ["0.9"],
 }
+PLATFORMS = {"acme/agent": ("linux/amd64", "linux/arm64/v8")}
 # A Helm chart that is pushed beside them; no product opens it as long as nobody adds it.
 CHART, CHART_VERSION = "acme/chart", "1.1.0"
 
@@ -46,10 +48,18 @@ def stock(aws: EmbeddedAws) -> None:
     for repository, tags in IMAGES.items():
         aws.create_repository(ACCOUNT_ID, REGION, repository)
         for tag in tags:
-            aws.push(ACCOUNT_ID, REGION, repository, tag)
+            image = _image(repository, tag)
+            aws.push(ACCOUNT_ID, REGION, repository, tag, image)
+            aws.push(ACCOUNT_ID, REGION, repository, "latest", image)
     aws.create_repository(ACCOUNT_ID, REGION, CHART)
     chart = images.make_chart("chart", CHART_VERSION)
     aws.push(ACCOUNT_ID, REGION, CHART, CHART_VERSION, chart)
+
+
+def _image(repository: str, tag: str) -> images.Image:
+    if repository in PLATFORMS:
+        return images.make_index(repository, tag, PLATFORMS[repository])
+    return images.make(repository, tag)
 
 
 def seed(*, endpoint_url: str = "") -> Cast:

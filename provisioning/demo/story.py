@@ -54,7 +54,7 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
     with step(say, "The worker provisions it in AWS"):
         _wait(wait, lambda: "Ready to pull" in alice.get(access), "the page to say it is ready")
     with step(say, "Alice confirms that it is her, and reveals her credentials once"):
-        reveal = alice.link(r"/credentials/\d+/reveal/")
+        reveal = alice.link(r"/credentials/\d+/reveal/\?from=\d+")
         alice.get(reveal)
         alice.post(alice.address, password=cast.PASSWORD)
         alice.post(reveal)

@@ -9,7 +9,7 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from provisioning.embedded_aws.images import MANIFEST, digest_of
+from provisioning.embedded_aws.images import INDEX, MANIFEST, digest_of
 
 TIMEOUT = 30  # seconds
 
@@ -54,6 +54,9 @@ class Machine:
         token = token or self.login_token()
         manifest = self._get(f"/v2/{repository}/manifests/{tag}", token)
         listed = json.loads(manifest)
+        if "manifests" in listed:
+            own = next(m for m in listed["manifests"] if m["platform"]["architecture"] == "amd64")
+            listed = json.loads(self._get(f"/v2/{repository}/manifests/{own['digest']}", token))
         blobs = [listed["config"], *listed["layers"]]
         for blob in blobs:
             content = self._get(f"/v2/{repository}/blobs/{blob['digest']}", token)
@@ -64,7 +67,7 @@ class Machine:
     def _get(self, path: str, token: str) -> bytes:
         answer = requests.get(
             self.url + path,
-            headers={"Authorization": f"Basic {token}", "Accept": MANIFEST},
+            headers={"Authorization": f"Basic {token}", "Accept": f"{INDEX}, {MANIFEST}"},
             timeout=TIMEOUT,
         )
         if not answer.ok:

@@ -31,6 +31,9 @@ def page(call: Call, content: bytes, page_size: int) -> bytes:
 def _json_page(call: Call, answer: dict[str, Any], name: str, page_size: int) -> bytes:
     start = int(call.parameters.get("nextToken", 0))
     found = answer[name]
+    # Nor does moto filter.
+    if call.parameters.get("filter", {}).get("tagStatus") == "TAGGED":
+        found = [image for image in found if image.get("imageTags")]
     answer[name] = found[start : start + page_size]
     if len(found) > start + page_size:
         answer["nextToken"] = str(start + page_size)

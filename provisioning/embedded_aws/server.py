@@ -108,15 +108,22 @@ class EmbeddedAws:
     ) -> str:
         """Push an image, or else a small one of that name and tag, an hour after the one
         before. Returns its digest."""
-        image = image or images.make(repository, tag)
-        stored = directory.ecr(account_id, region).put_image(
-            repository, image.manifest.decode(), tag, images.MANIFEST, image.digest
-        )
         self._pushed += 1
+        image = image or images.make(repository, tag)
+        self._store(directory.ecr(account_id, region), repository, tag, image)
+        return image.digest
+
+    def _store(self, ecr: Any, repository: str, tag: str | None, image: images.Image) -> None:
+        for part in image.parts:
+            self._store(ecr, repository, None, part)
+        stored = ecr.put_image(
+            repository, image.manifest.decode(), tag, image.media_type, image.digest
+        )
         stored.image_pushed_at = int(time.time()) - 7 * 86_400 + self._pushed * 3600
         stored.get_image_size_in_bytes = lambda: image.size
+        if image.artifact_type:
+            stored.artifact_media_type = image.artifact_type
         self._registry.blobs |= image.blobs
-        return image.digest
 
     def digest(self, account_id: str, region: str, repository: str, tag: str) -> str:
         """The digest of a pushed image."""

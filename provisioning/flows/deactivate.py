@@ -10,6 +10,7 @@ from accounts.permissions import (
     require_role,
     require_staff,
 )
+from provisioning import emails
 from provisioning.flows import By, Refused
 from provisioning.models import AccessKey, PullUser
 from provisioning.states import IllegalMove, KeyStatus, move
@@ -40,7 +41,10 @@ def _switch(key: AccessKey, to: KeyStatus, deed: Deed, *, by: By, reason: str) -
         move(key, to, field="wanted")
     except IllegalMove:
         raise Refused(f"Access key {key} is deleted.") from None
-    PullUser.objects.filter(pk=key.pull_user_id).update(due_at=timezone.now())
+    now = timezone.now()
+    PullUser.objects.filter(pk=key.pull_user_id).update(due_at=now)
+    if to == KeyStatus.INACTIVE:
+        emails.key_deactivated(key, by=by.user, at=now)
     record(
         deed,
         f"access key {key}",

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from accounts.audit import Deed, record
 from accounts.permissions import DECIDE, require_staff
+from provisioning import emails
 from provisioning.flows import By, Refused, require_reason
 from provisioning.models import Entitlement, Product
 from provisioning.states import EntitlementState, IllegalMove, move
@@ -52,6 +53,7 @@ def approve(
         due_at=starts_at,
     )
     _record(Deed.APPROVED, entitlement, by=by, reason=note)
+    emails.approved(entitlement)
     enqueue_on_commit(_settle(entitlement))
 
 
@@ -63,6 +65,7 @@ def reject(entitlement: Entitlement, *, by: By, note: str) -> None:
         raise Refused("Say why: the customer reads the note.")
     _move(entitlement, EntitlementState.REJECTED, by=by, note=note)
     _record(Deed.REJECTED, entitlement, by=by, reason=note)
+    emails.rejected(entitlement)
 
 
 @transaction.atomic
@@ -70,8 +73,10 @@ def withdraw(entitlement: Entitlement, *, by: By, reason: str) -> None:
     """Take away what was approved. Raises NotAllowed, Refused."""
     require_staff(by.user, DECIDE, "withdraw access")
     require_reason(reason)
-    _move_or_refuse(entitlement, EntitlementState.WITHDRAWN, ended_at=timezone.now(), due_at=None)
+    now = timezone.now()
+    _move_or_refuse(entitlement, EntitlementState.WITHDRAWN, ended_at=now, due_at=None)
     _record(Deed.WITHDREW, entitlement, by=by, reason=reason)
+    emails.ended(entitlement, at=now, is_over=False)
     enqueue_on_commit(_settle(entitlement))
 
 
@@ -83,6 +88,7 @@ def suspend(entitlement: Entitlement, *, by: By, reason: str) -> None:
     require_reason(reason)
     _move_or_refuse(entitlement, EntitlementState.SUSPENDED)
     _record(Deed.SUSPENDED, entitlement, by=by, reason=reason)
+    emails.suspended(entitlement)
     enqueue_on_commit(_settle(entitlement))
 
 
@@ -95,6 +101,7 @@ def resume(entitlement: Entitlement, *, by: By, reason: str) -> None:
         raise Refused(f"{entitlement} is not suspended.")
     _move_or_refuse(entitlement, EntitlementState.APPROVED)
     _record(Deed.RESUMED, entitlement, by=by, reason=reason)
+    emails.resumed(entitlement)
     enqueue_on_commit(_settle(entitlement))
 
 
@@ -109,7 +116,8 @@ def extend(entitlement: Entitlement, *, by: By, ends_at: datetime | None, reason
     running = Entitlement.objects.filter(
         pk=entitlement.pk, state__in=[EntitlementState.APPROVED, EntitlementState.SUSPENDED]
     )
-    if not running.update(ends_at=ends_at, due_at=timezone.now()):
+    # The new end is warned of anew.
+    if not running.update(ends_at=ends_at, due_at=timezone.now(), warned_days=None):
         raise Refused(f"{entitlement} has no term to change: it is not approved.")
     _record(Deed.EXTENDED, entitlement, by=by, reason=reason)
 

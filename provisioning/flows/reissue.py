@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.audit import Deed, record
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, OPERATE, require_role, require_staff
-from provisioning import plan, vault
+from provisioning import emails, plan, vault
 from provisioning.flows import By, Refused, require_reason
 from provisioning.models import AccessKey, PullUser
 from provisioning.states import Wanted
@@ -69,6 +69,8 @@ def _replace(
         retiring.setdefault(current, now + overlap)
     _retire(retiring, now)
     PullUser.objects.filter(pk=pull_user.pk).update(due_at=now, unclaimed_at=None)
+    until = retiring.get(current) if current else None
+    emails.rotated(pull_user, by=by.user, until=until if until and until > now else None)
     subject = f"access key {current} of " if current else ""
     record(
         deed,

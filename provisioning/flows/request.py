@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 from accounts.audit import Deed, record
 from accounts.models import Customer
 from accounts.permissions import DECIDE, MAY_REQUEST, require_role, require_staff
+from provisioning import emails
 from provisioning.flows import By, Refused
 from provisioning.models import Entitlement, Product
 
@@ -43,5 +44,6 @@ def _write(entitlement: Entitlement, by: By) -> None:
                 customer=customer,
                 entitlement_id=entitlement.pk,
             )
+            emails.request_received(entitlement)
     except IntegrityError:
         raise Refused(f"{customer} has already requested {product}, or has it.") from None

@@ -6,6 +6,7 @@ from django.utils import timezone
 from accounts.audit import Deed, record
 from accounts.models import Customer
 from accounts.permissions import DECIDE, require_staff
+from provisioning import emails
 from provisioning.flows import By, Refused, require_reason
 from provisioning.tasks import enqueue_on_commit
 from provisioning.wanted import NoRoom, settle
@@ -21,6 +22,7 @@ def suspend_customer(customer: Customer, *, by: By, reason: str) -> None:
     if not active.update(suspended_at=timezone.now()):
         raise Refused(f"{customer} is suspended already.")
     _settle(Deed.SUSPENDED, customer, by=by, reason=reason)
+    emails.customer_suspended(customer)
 
 
 @transaction.atomic
@@ -33,6 +35,7 @@ def resume_customer(customer: Customer, *, by: By, reason: str) -> None:
     if not suspended.update(suspended_at=None):
         raise Refused(f"{customer} is not suspended.")
     _settle(Deed.RESUMED, customer, by=by, reason=reason)
+    emails.customer_resumed(customer)
 
 
 def _settle(deed: Deed, customer: Customer, *, by: By, reason: str) -> None:

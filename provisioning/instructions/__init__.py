@@ -4,10 +4,11 @@ holds the commands that the page shows and the tests run."""
 from dataclasses import dataclass
 
 from provisioning.instructions.clusters import on_clusters
-from provisioning.instructions.machines import on_machines, set_up
+from provisioning.instructions.machines import on_machines
 from provisioning.instructions.pipelines import in_pipelines
 from provisioning.instructions.place import SECRET_HERE, Block, Instruction, Place
 from provisioning.instructions.proofs import Proof
+from provisioning.instructions.stored import credentials_file, env_file, set_up
 
 __all__ = [
     "SECRET_HERE",
@@ -16,6 +17,8 @@ __all__ = [
     "Instruction",
     "Place",
     "Proof",
+    "credentials_file",
+    "env_file",
     "for_tools",
     "in_groups",
     "set_up",

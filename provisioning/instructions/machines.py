@@ -1,5 +1,7 @@
 """Tools on a machine: Docker and its kin, signed in by the profile or by the environment."""
 
+from dataclasses import replace
+
 from provisioning.instructions.place import (
     LASTS,
     NO_PROFILE,
@@ -8,16 +10,7 @@ from provisioning.instructions.place import (
     Instruction,
     Place,
 )
-
-
-def set_up(profile: str) -> Block:
-    """Stores the credentials in a profile of their own; the AWS CLI asks for them, so
-    that the secret stays out of the shell's history."""
-    return Block(
-        "Store the credentials in a profile of the AWS CLI. It asks for the access key id and the "
-        "secret access key; leave the other two answers empty.",
-        f"aws configure --profile {profile}",
-    )
+from provisioning.instructions.stored import env_file
 
 
 def on_machines(place: Place) -> list[Instruction]:
@@ -83,20 +76,16 @@ def _environment_variables(place: Place, pull: Block) -> Instruction:
 
 
 def _env_file(place: Place, pull: Block) -> Instruction:
-    name = f"{place.profile}.env"
+    stored = env_file(place.profile, place.access_key_id, SECRET_HERE)
     return Instruction(
         "env-file",
         ".env file",
         f"Keep the file out of git, and save it with the line ends of Unix. {NO_PROFILE}",
         (
-            Block(
-                "Put in the secret access key, without quotes.",
-                f"AWS_ACCESS_KEY_ID={place.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
-                file=f"~/{name}",
-            ),
+            replace(stored, caption="Put in the secret access key, without quotes."),
             Block(
                 "Let nobody else read it, and take it into the shell.",
-                f"chmod 600 ~/{name} && set -a && . ~/{name} && set +a",
+                f"chmod 600 {stored.file} && set -a && . {stored.file} && set +a",
             ),
             Block(LASTS, place.login("docker login", place.region_options)),
             pull,

@@ -1,6 +1,6 @@
 """What an instruction is made of, and what it is filled in with. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioning.instructions.proofs import Proof, proofs
 
@@ -66,12 +66,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Block:
-    """Something to copy: a command for a shell, or the content of a file."""
+    """Something to copy: a command for a shell, or the content of a file. The text may hold
+    a secret: it is kept out of every repr."""
 
     caption: str
-    text: str
+    text: str = field(repr=False)
     file: str = ""
     console: str = "sh"
+
+    @property
+    def file_name(self) -> str:
+        return self.file.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

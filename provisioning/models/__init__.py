@@ -4,6 +4,7 @@ from provisioning.models.attempt import Reconciled, StepAttempt
 from provisioning.models.catalog import Product, Registry, Repository
 from provisioning.models.entitlement import Entitlement
 from provisioning.models.finding import Finding
+from provisioning.models.image import Image
 from provisioning.models.pace import Pace
 from provisioning.models.pull_user import AccessKey, Grant, Label, PullUser
 from provisioning.models.secret import OneTimeSecret
@@ -13,6 +14,7 @@ __all__ = [
     "Entitlement",
     "Finding",
     "Grant",
+    "Image",
     "Label",
     "OneTimeSecret",
     "Pace",

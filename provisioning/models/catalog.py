@@ -80,7 +80,8 @@ class Repository(Reconciled):
     """An ECR repository whose policy the portal shares with whoever else writes there.
 
     ``policy_length`` (characters) and ``pullers`` (a list of ``[principal, Sid]``) are what
-    its policy was last seen to be, at ``observed_at``.
+    its policy was last seen to be, at ``observed_at``. ``newest_tag`` is that of its images,
+    kept here so that pages that need no more of them load none.
     """
 
     class Placement(models.TextChoices):
@@ -106,6 +107,9 @@ class Repository(Reconciled):
         help_text="As ECR tells it; the portal asks on its first turn.",
     )
     newest_tag = models.CharField(max_length=300, blank=True, editable=False)
+    # When ECR was last asked for the images, and when it is asked again.
+    images_read_at = models.DateTimeField(null=True, editable=False)
+    images_due_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     policy_set_at = models.DateTimeField(null=True, editable=False)
     placement = models.CharField(
         "where grants are written",

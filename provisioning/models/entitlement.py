@@ -63,6 +63,10 @@ class Entitlement(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When AWS was seen to have nothing left of it, after its end.
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When all of it was first seen to be there: it could be pulled.
+    ready_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The last warning of its end: how many days before.
+    warned_days = models.PositiveSmallIntegerField(null=True, editable=False)
     # When its dates next change what is wanted: at its start, then at its end.
     due_at = models.DateTimeField(null=True, editable=False, db_index=True)
 

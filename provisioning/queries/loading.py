@@ -6,7 +6,9 @@ from django.db.models import Prefetch, QuerySet
 
 from accounts.models import Customer, User
 from accounts.permissions import MAY_REQUEST
-from provisioning.models import Entitlement, Product, PullUser, Repository
+from provisioning.models import Entitlement, Image, Product, PullUser, Repository
+
+TAGS = 10
 
 
 def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlement]:
@@ -28,21 +30,32 @@ def of_user(user: User) -> QuerySet[Entitlement]:
     return entitlements(Entitlement.objects.for_user(user))
 
 
+def newest_tags(repositories: list[Repository]) -> list[tuple[Repository, list[str]]]:
+    """Beside each repository the tags of its newest images, up to TAGS of them."""
+    tags: dict[int, list[str]] = {row.pk: [] for row in repositories}
+    for image in Image.objects.filter(repository__in=repositories).only("repository_id", "tags"):
+        tags[image.repository_id] += image.tags
+    return [(row, tags[row.pk][:TAGS]) for row in repositories]
+
+
 @dataclass(frozen=True)
 class Offer:
-    """The listed products that a customer neither has nor has asked for."""
+    """The listed products that a customer neither has nor has asked for, as one of its
+    members sees them."""
 
     customer: Customer
+    role: str
     products: list[Product]
-    may_request: bool
+
+    @property
+    def may_request(self) -> bool:
+        return self.role in MAY_REQUEST
 
 
 def on_offer(user: User) -> list[Offer]:
     """An offer for each of the user's customers."""
     customers = list(Customer.objects.for_user(user))
-    requesting = set(
-        user.memberships.filter(role__in=MAY_REQUEST).values_list("customer_id", flat=True)
-    )
+    roles = dict(user.memberships.values_list("customer_id", "role"))
     products = list(Product.objects.filter(is_listed=True))
     taken = set(
         Entitlement.objects.open()
@@ -52,8 +65,8 @@ def on_offer(user: User) -> list[Offer]:
     return [
         Offer(
             customer,
+            roles[customer.pk],
             [product for product in products if (customer.pk, product.pk) not in taken],
-            may_request=customer.pk in requesting,
         )
         for customer in customers
     ]

@@ -63,6 +63,11 @@ class Progress:
     def is_moving(self) -> bool:
         return self.state in {"working", "ending", "attention"}
 
+    @property
+    def asks_again(self) -> int:
+        """After how many seconds a page that shows it asks again; 0 where nothing is awaited."""
+        return 2 if self.is_moving else 5 if self.state == "requested" else 0
+
 
 def progress(entitlement: Entitlement) -> Progress:
     """How far an entitlement loaded by ``entitlements`` is. No query."""

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.utils import timezone
 
-from provisioning import plan, policies, steps
+from accounts.models import Customer
+from provisioning import plan, policies, readiness, steps
 from provisioning.aws import boto, errors
 from provisioning.lease import Lease
 from provisioning.models import AccessKey, PullUser, Repository, StepAttempt
@@ -73,6 +74,7 @@ def _provide(turn: UserTurn) -> Agreed:
         return Agreed(next_due=timezone.now() + settings.DRIFT_CONFIRM)
     next_turns = _record_provided(turn)
     next_try = try_keys(turn)
+    readiness.record_ready(Customer.objects.filter(pk=row.customer_id))
     times = [next_try, next_change(row), _key_in_doubt_until(row), next_observation()]
     return Agreed(next_turns, next_due=min(time for time in times if time))
 

@@ -1,6 +1,5 @@
 """A turn at a repository's policy: one writer at a time, and the whole of it at once."""
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,7 +8,8 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from provisioning import capacity, policies, steps
+from accounts.models import Customer
+from provisioning import capacity, policies, readiness, steps
 from provisioning.aws import boto, errors
 from provisioning.lease import Lease
 from provisioning.models import AccessKey, Grant, PullUser, Repository
@@ -29,8 +29,6 @@ from provisioning.states import Wanted
 from provisioning.steps.pull_user import record_status
 from provisioning.steps.statement import RepositoryTurn
 from provisioning.wanted import Due
-
-log = logging.getLogger(__name__)
 
 Place = Grant.Placement
 REPAIR = Step("ensure_repository_statement")
@@ -60,7 +58,6 @@ def reconcile(lease: Lease) -> Agreed:
     granted = steps.ensure_repository_statement(turn)
     next_turns = _record(lease, grants, granted) | moved
     findings.repaired(row, seen.let_through(drifts))
-    _look_at_images(turn)
     return _agreed_but_for([g for g in turn.newcomers if g not in granted], next_turns)
 
 
@@ -147,6 +144,7 @@ def _record(lease: Lease, grants: list[Grant], granted: list[Grant]) -> Due:
         PullUser.objects.filter(pk__in=waiting).update(due_at=now)
     closed = [g for g in grants if g.wanted == Wanted.ABSENT]
     record_closures({grant.pull_user.customer_id for grant in closed})
+    readiness.record_ready(Customer.objects.filter(pull_users__grants__in=written_pks))
     return Due(pull_users=waiting)
 
 
@@ -175,17 +173,6 @@ def _locked(pull_users: set[int]) -> Iterator[None]:
         rows = PullUser.objects.select_for_update(no_key=True).filter(pk__in=pull_users)
         list(rows.order_by("pk").values_list("pk", flat=True))
         yield
-
-
-def _look_at_images(turn: RepositoryTurn) -> None:
-    """For the pages only: what fails here fails nothing."""
-    try:
-        newest_tag = turn.gateway.newest_tag(turn.repository.name)
-    except errors.AwsError as error:
-        log.warning("The images of %s could not be listed: %s", turn.repository, error)
-        return
-    with turn.lease.writing():
-        Repository.objects.filter(pk=turn.repository.pk).update(newest_tag=newest_tag)
 
 
 def _agreed_but_for(left_out: list[Grant], next_turns: Due) -> Agreed:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import ProtectedError
 from django.test import Client
 
+from accounts import letters
 from accounts.audit import AuditError, Deed, record
 from accounts.models import AuditEvent, Invitation, Membership, User
 from accounts.organisations import (
@@ -254,6 +255,12 @@ DEEDS: dict[Deed, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]]] =
     Deed.CHANGED_ROLE: (bobs, lambda cast, row: change_role(row, Role.OWNER, by=By(cast.alice))),
     Deed.REMOVED: (bobs, lambda cast, row: remove(row, by=By(cast.alice))),
     Deed.LEFT: (bobs, lambda cast, row: leave(row, by=By(cast.bob))),
+    Deed.CHOSE_LETTERS: (
+        bobs,
+        lambda cast, row: letters.choose(
+            row, {"approved"}, time_zone="Europe/Berlin", by=By(cast.bob)
+        ),
+    ),
     Deed.RESET: (root_with_bobs_factor, lambda _, row: row[0].post(row[1], {"post": "yes"})),
     Deed.ADDED: (lambda cast: root(), add_customer),
     Deed.CHANGED: (lambda cast: root(), rename_customer),

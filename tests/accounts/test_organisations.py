@@ -13,9 +13,8 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import IntegrityError, connection
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from accounts import organisations
+from accounts import organisations, sending
 from accounts.deeds import By, Refused
 from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.organisations import Role
@@ -29,12 +28,12 @@ DANA = "dana@birch.example"
 
 
 @pytest.fixture
-def invitation(
-    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> Invitation:
+def invitation(cast: Cast) -> Invitation:
     """Alice's, to Dana, as engineer of Birch Bank; its letter is sent."""
-    with django_capture_on_commit_callbacks(execute=True):
-        return organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
+    invitation = organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
+    sending.send_due()
+    invitation.refresh_from_db()
+    return invitation
 
 
 @pytest.fixture
@@ -123,30 +122,26 @@ def test_address_that_a_member_has_not_confirmed_keeps_nobody_out(cast: Cast) ->
 
 
 def test_letter_that_cannot_be_sent_undoes_nothing_and_is_told(
-    cast: Cast,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(*_: Any) -> None:
         raise ConnectionRefusedError("no mail server")
 
     monkeypatch.setattr(EmailBackend, "send_messages", refuse)
-    with django_capture_on_commit_callbacks(execute=True):
-        invitation = organisations.invite(cast.birch, DANA, Role.VIEWER, by=By(cast.alice))
+    invitation = organisations.invite(cast.birch, DANA, Role.VIEWER, by=By(cast.alice))
+    sending.send_due()
     invitation.refresh_from_db()
     assert invitation.sent_at is None
     assert "no mail server" in caplog.text
 
 
-def test_sending_again_makes_a_new_link_and_closes_the_old(
-    cast: Cast,
-    invitation: Invitation,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+def test_sending_again_closes_the_old_link_at_once_and_makes_a_new_one(
+    cast: Cast, invitation: Invitation
 ) -> None:
     Invitation.objects.update(expires_at=timezone.now() - timedelta(days=1))
-    with django_capture_on_commit_callbacks(execute=True):
-        organisations.send_again(invitation, by=By(cast.alice))
+    organisations.send_again(invitation, by=By(cast.alice))
+    assert organisations.find(token_of(mail.outbox[0])) is None
+    sending.send_due()
     old, new = map(token_of, mail.outbox)
     assert organisations.find(old) is None
     assert organisations.find(new) == invitation
@@ -223,12 +218,12 @@ def test_administrator_invites_the_first_owner(cast: Cast, dana: User) -> None:
 
 
 def test_administrator_who_invites_an_owner_again_sends_a_new_link(
-    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
+    cast: Cast,
 ) -> None:
     by = By(User.objects.create_superuser("root@acme.example"))
-    with django_capture_on_commit_callbacks(execute=True):
+    for _ in range(2):
         organisations.invite_owner(cast.birch, DANA, by=by)
-        organisations.invite_owner(cast.birch, DANA, by=by)
+        sending.send_due()
     assert last_line() == ("reminded", DANA, "Birch Bank")
     old, new = map(token_of, mail.outbox)
     assert (organisations.find(old), organisations.find(new)) == (None, Invitation.objects.get())

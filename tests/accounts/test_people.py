@@ -8,8 +8,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.db import IntegrityError
 from django.test import Client
-from pytest_django import DjangoCaptureOnCommitCallbacks
 
+from accounts import sending
 from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.permissions import (
     MAY_REQUEST,
@@ -126,13 +126,11 @@ NO_ROWS = {
 ADD_CUSTOMER = {"name": "Dune Dairy", "slug": "dune-dairy", **NO_ROWS}
 
 
-def test_administrator_makes_a_customer_and_invites_its_owner(
-    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+def test_administrator_makes_a_customer_and_invites_its_owner(cast: Cast) -> None:
     root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
     fields = ADD_CUSTOMER | {"invite_owner": "dana@dune.example"}
-    with django_capture_on_commit_callbacks(execute=True):
-        root.post("/admin/accounts/customer/add/", fields)
+    root.post("/admin/accounts/customer/add/", fields)
+    sending.send_due()
     dune = Customer.objects.get(slug="dune-dairy")
     assert dune.invitations.get().role == "owner"
     assert mail.outbox[0].to == ["dana@dune.example"]
@@ -151,13 +149,11 @@ def test_sales_make_customers_but_no_members(cast: Cast) -> None:
     assert not Invitation.objects.exists()
 
 
-def test_user_made_in_the_admin_gets_in_by_one_code_from_the_mail(
-    cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
-) -> None:
+def test_user_made_in_the_admin_gets_in_by_one_code_from_the_mail(cast: Cast) -> None:
     root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
     fields = {"email": "olga@acme.example", "name": "Olga", "is_active": "on", "is_staff": "on"}
-    with django_capture_on_commit_callbacks(execute=True):
-        root.post("/admin/accounts/user/add/", fields)
+    root.post("/admin/accounts/user/add/", fields)
+    sending.send_due()
     olga = User.objects.get(email="olga@acme.example")
     assert not olga.has_usable_password()
     assert "/account/login/code/" in str(mail.outbox[0].body)

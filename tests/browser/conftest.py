@@ -32,13 +32,13 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         # Django takes the loop for async code, and would refuse the database to the tests.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, env=_environment(home)
+            executable_path=CHROMIUM, args=FLAGS, env=environment(home)
         )
         yield chromium
         chromium.close()
 
 
-def _environment(home: Path) -> dict[str, str | float | bool]:
+def environment(home: Path) -> dict[str, str | float | bool]:
     return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8"}
 
 

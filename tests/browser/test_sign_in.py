@@ -9,7 +9,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
 from playwright.sync_api import CDPSession, Page, expect
 
-from accounts import organisations
+from accounts import organisations, sending
 from accounts.deeds import By
 from accounts.organisations import Role
 from provisioning.demo.cast import PASSWORD, Cast, seed
@@ -88,6 +88,7 @@ def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_text(f"{DANA} is invited.")).to_be_visible()
     sign_out(page)
+    sending.send_due()
     link = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[-1].body))
     assert link
     page.goto(link[0])

@@ -112,7 +112,7 @@ def test_what_is_not_there_is_said_in_the_protocols_words(aws: Aws, alice: User)
     assert error(get(aws, "/v2/acme/server/manifests/9", given))[:2] == (404, "MANIFEST_UNKNOWN")
     assert get(aws, "/v2/acme/server/tags/list", given).json() == {
         "name": "acme/server",
-        "tags": ["1.0", "1.1"],
+        "tags": ["1.0", "1.1", "latest"],
     }
 
 

@@ -11,6 +11,7 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
+from accounts import sending
 from provisioning import tasks
 from provisioning.demo.cast import ACCOUNT_ID, Cast
 from provisioning.embedded_aws import directory
@@ -77,6 +78,7 @@ def test_each_secret_is_seen_once_and_nowhere_else(
                 settle_down()
         withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
         settle_down()
+        sending.send_due()
         kept = said.text() + broker_messages()
     aws.embedded.watch = lambda moment, call: None
     assert len(canaries) == 4

@@ -63,6 +63,7 @@ class House:
         """An address of the route that leads to something of Birch Bank's."""
         words = {
             "int:customer_pk": self.cast.birch.pk,
+            "int:repository_pk": Repository.objects.get(name="acme/server").pk,
             "int:product_pk": self.cast.reports.pk,
             "slug:decision": "approve",
             "path:content_type_id": 1,
@@ -77,6 +78,7 @@ class House:
 
     def _pk(self, route: str) -> int:
         rows: dict[str, Any] = {
+            "access/": self.entitlement,
             "repositories/": Repository.objects.get(name="acme/server"),
             "registries/": self.cast.registry,
             "findings/": Finding.objects.get(),
@@ -84,7 +86,6 @@ class House:
             "customers/": self.cast.birch,
             "members/": Membership.objects.get(user=self.cast.bob),
             "invitations/": Invitation.objects.get(),
-            "access/": self.entitlement,
             "credentials/": self.pull_user,
             "pull-users/": self.pull_user,
         }

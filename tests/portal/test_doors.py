@@ -15,20 +15,24 @@ DOORS: list[tuple[str, str, str]] = [
     # --- The customer's pages
     ("in 200*4 302*3", "in 405*7", "<home>"),
     ("in 302 200*2 404*4", "in 302 200*2 404*4", "credentials/<int:pk>/reveal/"),
-    ("in 302 200*2 404*4", "in 302 200*2 404*4", "credentials/<int:pk>/rotate/"),
+    ("in 302 200*2 404*4", "in 302*3 404*4", "credentials/<int:pk>/rotate/"),
     ("in 302 200*2 404*4", "in 302*3 404*4", "keys/<int:pk>/switch/"),
     (
         "in 302 200*2 404*4",
         "in 302*3 404*4",
         "customers/<int:customer_pk>/request/<int:product_pk>/",
     ),
-    ("in 200*3 404*4", "in 405*7", "access/<int:pk>/"),
+    (
+        "in 200*3 404*4",
+        "in 405*7",
+        "access/<int:pk>/ access/<int:pk>/repositories/<int:repository_pk>/",
+    ),
     ("in 200*3 404*4", "in 405*7", "customers/<int:pk>/"),
     (
         "in 200*3 404*4",
         "in 200*3 404*4",
         """customers/<int:pk>/invite/ customers/<int:pk>/labels/ members/<int:pk>/
-        access/<int:pk>/trouble/""",
+        customers/<int:pk>/letters/ access/<int:pk>/trouble/""",
     ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops
@@ -140,6 +144,7 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
     "accounts/customer": ("sales ops root", "sales root", "sales root", "root"),
     "accounts/user": ("root", "root", "root", "root"),
     "accounts/auditevent": ("ops root", "", "", ""),
+    "accounts/letter": ("ops root", "", "", ""),
     "account/emailaddress": ("root", "root", "root", "root"),
     "auth/group": ("root", "root", "root", "root"),
     "mfa/authenticator": ("root", "", "", "root"),

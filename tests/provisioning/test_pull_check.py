@@ -37,7 +37,9 @@ def test_all_is_well_when_a_revealed_key_meets_an_open_repository(cast: Cast) ->
         "Image of acme/server",
         "Registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com",
     ]
-    assert checked["Image of acme/server"].words == "the newest tag known is 1.1"
+    image = checked["Image of acme/server"]
+    assert image.words == "the newest tag is 1.1, read from ECR"
+    assert image.at == Repository.objects.get(name="acme/server").images_read_at
 
 
 def test_request_waits_for_sales(cast: Cast) -> None:
@@ -124,13 +126,22 @@ def test_repository_that_is_stuck_says_that_the_vendor_knows(cast: Cast) -> None
     assert "Image of acme/agent" not in checked
 
 
-def test_image_without_a_known_tag_is_asked_for_at_the_vendor(cast: Cast) -> None:
+def test_repository_in_which_nothing_is_pushed_is_the_vendors_to_fill(cast: Cast) -> None:
     entitlement = approved(cast)
     provision(cast.birch)
     Repository.objects.update(newest_tag="")
     image = check(entitlement)["Image of acme/server"]
-    assert (image.state, image.words) == ("attention", "no tag is known")
-    assert "Ask your vendor" in image.remedy
+    assert (image.state, image.words) == ("attention", "there was none yet when ECR was read")
+    assert "Your vendor pushes it" in image.remedy
+
+
+def test_images_that_were_not_read_yet_stop_nobody_who_knows_the_tag(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    Repository.objects.update(newest_tag="", images_read_at=None)
+    image = check(entitlement)["Image of acme/server"]
+    assert (image.state, image.words) == ("working", "not read from ECR yet")
+    assert "If you know the tag" in image.remedy
 
 
 def test_what_is_being_made_goes_on_by_itself(cast: Cast) -> None:

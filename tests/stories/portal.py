@@ -78,7 +78,7 @@ class Person:
         """Returns the address of the page on which the product is followed."""
         with self.box.network():
             self.visitor.get("/")
-            form = self.visitor.link(r"/customers/\d+/request/\d+/", after=f"<dt>{product}")
+            form = self.visitor.link(r"/customers/\d+/request/\d+/", after=f"<strong>{product}")
             self.visitor.get(form)
             self.visitor.post(form, reference="PO-1", note="")
             return self.visitor.address
@@ -91,7 +91,7 @@ class Person:
     def reveal(self, page: str) -> Revealed:
         with self.box.network():
             self.visitor.get(page)
-            address = self.visitor.link(r"/credentials/\d+/reveal/")
+            address = self.visitor.link(r"/credentials/\d+/reveal/\?from=\d+")
             self.visitor.get(address)
             self.visitor.post(self.visitor.address, password=cast.PASSWORD)
             self.visitor.post(address)
@@ -104,6 +104,10 @@ class Person:
         machine, then the blocks of each tool by its tab's title."""
         with self.box.network():
             soup = BeautifulSoup(self.visitor.get(page), "html.parser")
+            # With a single repository the page is about that one already.
+            chosen = soup.select_one(f'#repositories a:-soup-contains-own("{repository}")')
+            if chosen is not None:
+                soup = BeautifulSoup(self.visitor.get(str(chosen["href"])), "html.parser")
         heading = soup.find("h2", string=f"Pull {repository}")
         assert heading is not None, f"{page} says nothing about {repository}"
         card = heading.find_parent("section")

@@ -24,7 +24,8 @@ async function copied(source) {
 
 function say(button, words) {
   const word = button.querySelector("[data-copy-word]");
+  button.dataset.copy ||= word.textContent; // Its own word, while it says another.
   word.textContent = words;
   document.getElementById("announcement").textContent = words;
-  setTimeout(() => (word.textContent = "Copy"), REST);
+  setTimeout(() => (word.textContent = button.dataset.copy), REST);
 }

@@ -1,5 +1,8 @@
 """ECR's part of the gateway."""
 
+import json
+from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import boto3
@@ -8,6 +11,7 @@ from provisioning import policies
 from provisioning.aws import errors
 from provisioning.aws.boto.session import Place, client
 from provisioning.aws.boto.translation import translated
+from provisioning.aws.gateway import EcrImage
 from provisioning.policies import Document
 
 MANIFEST_TYPES = [
@@ -16,6 +20,8 @@ MANIFEST_TYPES = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ]
+# As many as ECR gives in one answer, and how many answers are waited for.
+PAGE_SIZE, MOST_PAGES = 1000, 20
 
 
 class Ecr:
@@ -30,14 +36,24 @@ class Ecr:
         uri: str = found["repositories"][0]["repositoryUri"]
         return uri
 
-    def newest_tag(self, repository_name: str) -> str:
+    def images(self, repository_name: str) -> list[EcrImage]:
         pages = self._ecr.get_paginator("describe_images").paginate(
-            **self._of(repository_name), filter={"tagStatus": "TAGGED"}
+            **self._of(repository_name),
+            filter={"tagStatus": "TAGGED"},
+            PaginationConfig={"PageSize": PAGE_SIZE},
         )
         with translated("DescribeImages"):
-            images = [image for page in pages for image in page["imageDetails"]]
-        newest = max(images, key=lambda image: image["imagePushedAt"], default=None)
-        return str(newest["imageTags"][0]) if newest else ""
+            told = [image for page in islice(pages, MOST_PAGES) for image in page["imageDetails"]]
+        return sorted(map(_image, told), key=lambda image: image.pushed_at, reverse=True)
+
+    def platforms(self, repository_name: str, digests: Sequence[str]) -> dict[str, list[str]]:
+        with translated("BatchGetImage"):
+            images = self._ecr.batch_get_image(
+                **self._of(repository_name),
+                imageIds=[{"imageDigest": digest} for digest in digests],
+                acceptedMediaTypes=MANIFEST_TYPES,
+            )["images"]
+        return {image["imageId"]["imageDigest"]: _platforms(image) for image in images}
 
     def repository_policy(self, name: str) -> Document | None:
         try:
@@ -84,3 +100,27 @@ class Ecr:
     def _of(self, repository_name: str) -> dict[str, str]:
         # Named, so that a role of another account never writes into a namesake.
         return {"registryId": self.place.account_id, "repositoryName": repository_name}
+
+
+def _image(told: dict[str, Any]) -> EcrImage:
+    return EcrImage(
+        told["imageDigest"],
+        tuple(told.get("imageTags", ())),
+        told["imagePushedAt"],
+        told.get("imageSizeInBytes"),
+        told.get("imageManifestMediaType", ""),
+        told.get("artifactMediaType", ""),
+    )
+
+
+def _platforms(image: dict[str, Any]) -> list[str]:
+    """Those that an index names; builders put attestations beside them, of platform
+    ``unknown``."""
+    listed = json.loads(image["imageManifest"]).get("manifests", [])
+    platforms = [manifest.get("platform", {}) for manifest in listed]
+    named = [
+        "/".join(filter(None, map(of.get, ("os", "architecture", "variant"))))
+        for of in platforms
+        if of.get("os", "unknown") != "unknown"
+    ]
+    return list(dict.fromkeys(named))

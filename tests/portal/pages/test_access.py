@@ -1,5 +1,6 @@
 """What the access page says at each point on the way, and how to pull."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -63,19 +64,19 @@ def ended(cast: Cast) -> Entitlement:
 
 
 # State → how to come to it, what is said, the steps after "Requested", whether it moves.
-STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool]] = {
+STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]] = {
     "Requested": (
         lambda cast: request(cast.birch, cast.server, by=By(cast.alice)),
         "Waiting for your vendor to approve the request.",
         {"Approved": "waiting"},
-        False,
+        5,
     ),
-    "Rejected": (rejected, "Please renew the contract first.", {"Rejected": "done"}, False),
+    "Rejected": (rejected, "Please renew the contract first.", {"Rejected": "done"}, 0),
     "Approved for later": (
         planned,
         "Access begins at its start date.",
         {"Approved": "done", "Begins": "waiting"},
-        False,
+        0,
     ),
     "Being set up": (
         approved,
@@ -87,7 +88,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
             "Repository acme/agent opened": "waiting",
             "Repository acme/server opened": "waiting",
         },
-        True,
+        2,
     ),
     "Needs attention": (
         troubled,
@@ -100,7 +101,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
             "Repository acme/agent opened": "attention",
             "Repository acme/server opened": "done",
         },
-        True,
+        2,
     ),
     "Ready": (
         ready,
@@ -113,7 +114,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
             "Repository acme/agent opened": "done",
             "Repository acme/server opened": "done",
         },
-        False,
+        0,
     ),
     "Being taken away": (
         ending,
@@ -124,7 +125,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
             "Repository acme/server closed": "working",
             "Pull user and access keys deleted": "working",
         },
-        True,
+        2,
     ),
     "Ended": (
         ended,
@@ -135,7 +136,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], bool
             "Repository acme/server closed": "done",
             "Pull user and access keys deleted": "done",
         },
-        False,
+        0,
     ),
 }
 
@@ -145,7 +146,7 @@ WITH_CREDENTIALS = {"Needs attention", "Ready"}
 
 @pytest.mark.parametrize("label", STATES)
 def test_access_page_says_what_is_so(cast: Cast, label: str) -> None:
-    scene, said, later_steps, moves = STATES[label]
+    scene, said, later_steps, seconds = STATES[label]
     entitlement = scene(cast)
     client = as_user(cast.alice)
     shown = client.get(page(entitlement))
@@ -154,11 +155,12 @@ def test_access_page_says_what_is_so(cast: Cast, label: str) -> None:
     assert steps(shown) == {"Requested": "done"} | later_steps
     # Credentials are there from the moment that they can be revealed.
     assert ('id="credentials"' in shown.content.decode()) is (label in WITH_CREDENTIALS)
-    # While it moves, the page asks for its fragment again, and at the end for all of it.
-    assert ('hx-trigger="every 2s"' in shown.content.decode()) is moves
+    # While something is awaited, the page asks for its fragment again, and then for all of it.
+    asks = re.findall(r'hx-trigger="every (\d+)s"', shown.content.decode())
+    assert asks == ([str(seconds)] if seconds else [])
     fragment = client.get(page(entitlement), headers=HTMX)
-    assert fragment.headers.get("HX-Refresh") == (None if moves else "true")
-    if moves:
+    assert fragment.headers.get("HX-Refresh") == (None if seconds else "true")
+    if seconds:
         assert steps(fragment) == steps(shown)
         assert b"<html" not in fragment.content
 
@@ -191,8 +193,11 @@ def test_repository_that_another_product_opens_too_counts_as_closed(cast: Cast) 
 # --- Instructions ------------------------------------------------------------------
 
 
-def commands(cast: Cast, entitlement: Entitlement) -> list[str]:
-    shown = as_user(cast.alice).get(page(entitlement))
+def commands(cast: Cast, entitlement: Entitlement, name: str = "") -> list[str]:
+    place = page(entitlement)
+    if name:
+        place += f"repositories/{Repository.objects.get(name=name).pk}/"
+    shown = as_user(cast.alice).get(place)
     soup = BeautifulSoup(shown.content, "html.parser")
     return [code.get_text() for code in soup.select("figure.command code")]
 
@@ -200,7 +205,8 @@ def commands(cast: Cast, entitlement: Entitlement) -> list[str]:
 def test_instructions_are_filled_in(cast: Cast) -> None:
     cast.registry.endpoint_url = ""
     cast.registry.save()
-    found = commands(cast, ready(cast))
+    entitlement = ready(cast)
+    found = commands(cast, entitlement, "acme/server")
     host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
     where = "--profile acme-software --region eu-central-1"
     sign_in = f"aws ecr get-login-password {where} | docker login --username AWS "
@@ -208,7 +214,7 @@ def test_instructions_are_filled_in(cast: Cast) -> None:
     assert f"{sign_in}--password-stdin {host}" in found
     assert f"$(aws ecr get-login --no-include-email {where})" in found
     assert f"docker pull {host}/acme/server:1.1" in found
-    assert f"docker pull {host}/acme/agent:1.1" in found
+    assert f"docker pull {host}/acme/agent:1.1" in commands(cast, entitlement, "acme/agent")
     assert not any("--endpoint-url" in command for command in found)
 
 

@@ -1,20 +1,24 @@
 """What a page costs: no call of AWS, and SQL that does not grow with the rows."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from accounts.models import Customer, Membership
+from accounts.models import Customer, Membership, User
+from provisioning import wanted
 from provisioning.admin import decision_url
 from provisioning.demo.cast import Cast
 from provisioning.flows import By
 from provisioning.flows.decide import approve
 from provisioning.flows.request import request
-from provisioning.models import Entitlement, Product, Repository
+from provisioning.models import Entitlement, Image, OneTimeSecret, Product, PullUser, Repository
 from tests.aws import Aws
 from tests.portal.pages.reading import as_user, confirm
-from tests.provisioned import approved, provision
+from tests.provisioned import add_key, approved, provision
 
 FEW, MANY = 2, 30
 ADMIN = "/admin/provisioning/entitlement/"
@@ -50,6 +54,26 @@ def customers(cast: Cast, *numbers: int) -> None:
             Repository.objects.update(failures=1, last_error="AWS does not answer.")
 
 
+def images(count: int) -> None:
+    Image.objects.all().delete()
+    Image.objects.bulk_create(
+        Image(repository=row, digest=f"sha256:{n}", tags=[f"1.{n}"], pushed_at=timezone.now())
+        for row in Repository.objects.all()
+        for n in range(count)
+    )
+
+
+def keys(pull_user: PullUser, number: int) -> None:
+    """So many that retire and are in use, and a new one; all collected."""
+    now = timezone.now()
+    for _ in range(number):
+        pull_user.access_keys.current().update(retires_at=now + timedelta(days=5), last_used_at=now)
+        add_key(pull_user)
+    OneTimeSecret.objects.update(
+        sealed=None, revealed_at=now - timedelta(days=1), revealed_by=User.objects.first()
+    )
+
+
 def test_home_costs_the_same_for_many_products(cast: Cast) -> None:
     client = as_user(cast.alice)
     products(cast, *range(FEW))
@@ -66,6 +90,44 @@ def test_home_costs_the_same_for_many_organisations(cast: Cast) -> None:
     assert queries(client, "/") == few <= 14
 
 
+def test_home_costs_the_same_for_much_to_do(cast: Cast) -> None:
+    client = as_user(cast.alice)
+    approved(cast)
+    pull_user = provision(cast.birch)
+    keys(pull_user, 1)
+    few = queries(client, "/")
+    keys(pull_user, MANY)
+    Entitlement.objects.update(ends_at=timezone.now() + timedelta(days=5))
+    assert "stops on" in client.get("/").content.decode()
+    assert queries(client, "/") == few <= 15
+
+
+@pytest.mark.parametrize("page", ["access", "rotate"])
+def test_page_of_keys_costs_the_same_for_many(cast: Cast, page: str) -> None:
+    client = as_user(cast.alice)
+    entitlement = approved(cast)
+    pull_user = provision(cast.birch)
+    address = f"/access/{entitlement.pk}/"
+    if page == "rotate":
+        address = f"/credentials/{pull_user.pk}/rotate/"
+        confirm(client, address)
+    keys(pull_user, 1)
+    few = queries(client, address)
+    keys(pull_user, MANY)
+    assert queries(client, address) == few <= 14
+
+
+def test_choice_of_letters_costs_the_same_for_many_letters_and_members(cast: Cast) -> None:
+    client = as_user(cast.alice)
+    address = f"/customers/{cast.birch.pk}/letters/"
+    few = queries(client, address)
+    for number in range(MANY):
+        user = User.objects.create_user(f"m{number}@birch.example")
+        Membership.objects.create(user=user, customer=cast.birch, role="engineer")
+    approved(cast)
+    assert queries(client, address) == few <= 5
+
+
 @pytest.mark.parametrize("page", ["", "trouble/"])
 def test_access_costs_the_same_for_many_repositories(cast: Cast, page: str) -> None:
     client = as_user(cast.alice)
@@ -75,7 +137,36 @@ def test_access_costs_the_same_for_many_repositories(cast: Cast, page: str) -> N
     for number in range(MANY):
         cast.server.repositories.create(registry=cast.registry, name=f"more/{number}")
     products(cast, *range(MANY))
-    assert queries(client, f"/access/{entitlement.pk}/{page}") == few <= 13
+    assert queries(client, f"/access/{entitlement.pk}/{page}") == few <= 15
+
+
+def test_access_costs_the_same_for_many_images(cast: Cast) -> None:
+    client = as_user(cast.alice)
+    entitlement = approved(cast)
+    provision(cast.birch)
+    address = f"/access/{entitlement.pk}/"
+    images(FEW)
+    few = queries(client, address)
+    images(MANY)
+    assert queries(client, address) == few <= 15
+    trouble = f"{address}trouble/"
+    with CaptureQueriesContext(connection) as captured:
+        client.post(trouble, {"said": "manifest unknown"})
+    assert len(captured) <= 14
+
+
+def test_page_of_many_repositories_is_as_light_as_that_of_two(cast: Cast) -> None:
+    client = as_user(cast.alice)
+    entitlement = approved(cast)
+    provision(cast.birch)
+    few = len(client.get(f"/access/{entitlement.pk}/").content)
+    for number in range(10):
+        cast.server.repositories.create(registry=cast.registry, name=f"more/{number}")
+    wanted.settle_dates()
+    provision(cast.birch)
+    many = len(client.get(f"/access/{entitlement.pk}/").content)
+    # A line in the list, and those of the progress and the check; not the instructions again.
+    assert many - few < 10 * 3_000
 
 
 def test_dashboard_costs_the_same_for_many_customers(cast: Cast) -> None:

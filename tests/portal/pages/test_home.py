@@ -1,15 +1,18 @@
 """Home, and the form that asks for a product."""
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 
 from accounts.models import Membership
 from provisioning.demo.cast import Cast
 from provisioning.flows import By
+from provisioning.flows.decide import approve
 from provisioning.flows.request import request
-from provisioning.models import Entitlement
+from provisioning.models import AccessKey, Entitlement, PullUser
 from tests.portal.pages.reading import as_user, steps, words
-from tests.provisioned import approved
+from tests.provisioned import add_key, approved, provision
+from tests.provisioning.test_todo import change, collect, days
 
 
 def page(entitlement: Entitlement) -> str:
@@ -32,12 +35,111 @@ def test_home_shows_what_the_members_own_organisation_has_and_can_have(cast: Cas
     entitlement = approved(cast)
     shown = as_user(cast.alice).get("/")
     assert f'href="{page(entitlement)}"' in shown.content.decode()
-    assert "Acme Server Birch Bank" in words(shown)
+    assert words(shown).count("Birch Bank") == 1
     assert f"/customers/{cast.birch.pk}/request/{cast.reports.pk}/" in shown.content.decode()
     assert form(cast) not in shown.content.decode()
     others = as_user(cast.charlie).get("/")
     assert "Birch Bank" not in words(others)
     assert page(entitlement) not in others.content.decode()
+
+
+def test_home_says_nothing_of_what_needs_doing_where_nothing_does(cast: Cast) -> None:
+    approved(cast)
+    key = provision(cast.birch).access_keys.get()
+    assert "What needs doing" in words(as_user(cast.alice).get("/"))
+    collect(cast, key, days(-1))
+    shown = words(as_user(cast.alice).get("/"))
+    assert "What needs doing" not in shown
+    assert "Ready Ready to pull." in shown
+
+
+def test_home_leads_who_may_to_the_reveal_and_tells_others_who_can(cast: Cast) -> None:
+    entitlement = approved(cast)
+    link = f'href="/credentials/{provision(cast.birch).pk}/reveal/?from={entitlement.pk}"'
+    alice, bob = (as_user(user).get("/") for user in (cast.alice, cast.bob))
+    for shown in (alice, bob):
+        assert "The credentials wait to be revealed" in words(shown)
+    assert link in alice.content.decode()
+    assert "/reveal/" not in bob.content.decode()
+    assert "An owner or an engineer of Birch Bank can reveal them." in words(bob)
+
+
+@pytest.mark.parametrize("who", ["alice", "bob"])
+def test_home_leads_who_may_to_a_new_key_before_the_old_one_expires(cast: Cast, who: str) -> None:
+    approved(cast)
+    key = provision(cast.birch).access_keys.get()
+    collect(cast, key, days(-1))
+    change(key, expires_at=days(10))
+    shown = as_user(getattr(cast, who)).get("/")
+    assert f"Access key {key} expires on" in words(shown)
+    assert ("/rotate/" in shown.content.decode()) == (who == "alice")
+    assert ("can have a new key made." in words(shown)) == (who == "bob")
+
+
+def test_home_says_what_became_of_credentials_that_nobody_collected(cast: Cast) -> None:
+    approved(cast)
+    pull_user = provision(cast.birch)
+    AccessKey.objects.update(wanted="Deleted", status="Deleted", retires_at=days(-1))
+    PullUser.objects.update(unclaimed_at=days(-1))
+    shown = as_user(cast.alice).get("/")
+    assert "Nobody collected the credentials in time" in words(shown)
+    assert f"/credentials/{pull_user.pk}/rotate/?from=" in shown.content.decode()
+
+
+def test_home_tells_of_an_old_key_in_use_with_both_its_days(cast: Cast) -> None:
+    entitlement = approved(cast)
+    pull_user = provision(cast.birch)
+    old = pull_user.access_keys.get()
+    collect(cast, old, days(-80))
+    change(old, retires_at=days(5), last_used_at=days(-3))
+    collect(cast, add_key(pull_user), days(-4))
+    shown = as_user(cast.alice).get("/")
+    text = words(shown)
+    assert f"The old key {old} was last used 3 days ago , and stops on" in text
+    assert f'href="/access/{entitlement.pk}/#credentials"' in shown.content.decode()
+
+
+def test_home_leads_to_the_vendor_before_a_term_ends(cast: Cast) -> None:
+    approved(cast)
+    Entitlement.objects.update(ends_at=days(10))
+    shown = as_user(cast.alice).get("/")
+    assert "Acme Server ends on" in words(shown)
+    assert 'href="mailto:support@example.com">Ask Acme Software' in shown.content.decode()
+
+
+def test_home_tells_of_nothing_of_other_customers(cast: Cast) -> None:
+    approved(cast)
+    provision(cast.birch)
+    request(cast.cedar, cast.server, by=By(cast.charlie))
+    shown = as_user(cast.charlie).get("/")
+    assert "What needs doing" not in words(shown)
+    assert "Waiting for your vendor to approve the request." in words(shown)
+
+
+def test_home_of_several_organisations_says_whose_each_thing_is(cast: Cast) -> None:
+    Membership.objects.create(user=cast.alice, customer=cast.cedar, role="viewer")
+    approved(cast)
+    provision(cast.birch)
+    theirs = request(cast.cedar, cast.server, by=By(cast.charlie))
+    approve(theirs, by=By(cast.sandra))
+    provision(cast.cedar)
+    shown = words(as_user(cast.alice).get("/"))
+    assert "Birch Bank: The credentials wait" in shown
+    assert "Cedar Clinic: The credentials wait" in shown
+    assert shown.count("Reveal the credentials") == 1
+    assert "An owner or an engineer of Cedar Clinic can reveal them." in shown
+    assert "An owner or an engineer of Cedar Clinic can request these." in shown
+
+
+def test_products_that_ended_stand_apart(cast: Cast) -> None:
+    over, there = approved(cast), approved(cast, cast.reports)
+    Entitlement.objects.filter(pk=over.pk).update(state="withdrawn", ended_at=days(-1))
+    soup = BeautifulSoup(as_user(cast.alice).get("/").content, "html.parser")
+    (past,) = soup.select("details:has(table)")
+    assert "Ended or turned down (1)" in past.get_text()
+    for entitlement, is_past in ((over, True), (there, False)):
+        links = past.select(f'a[href="{page(entitlement)}"]')
+        assert bool(links) == is_past
 
 
 def test_viewer_is_told_who_can_request(cast: Cast) -> None:

@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from accounts.models import AuditEvent
 from provisioning.demo.cast import Cast
+from provisioning.flows import By
+from provisioning.flows.request import request
 from provisioning.models import AccessKey, OneTimeSecret, PullUser
 from tests.portal.pages.reading import as_user, confirm, words
 from tests.provisioned import add_key, approved, provision
@@ -58,7 +61,7 @@ def test_second_rotation_asks_which_key_goes(cast: Cast, alice: Client, key: Acc
     alice.post(address, {"overlap": "7"})
     second = add_key(PullUser.objects.get())
     reveal_all(cast)
-    assert "give up" in words(alice.get(address))
+    assert "Which one goes now?" in words(alice.get(address))
     alice.post(address, {"overlap": "7", "give_up": key.access_key_id})
     key.refresh_from_db()
     second.refresh_from_db()
@@ -91,3 +94,56 @@ def test_page_of_the_product_leads_there(cast: Cast, alice: Client, key: AccessK
     page = f"/access/{cast.birch.entitlements.get().pk}/"
     assert f"/credentials/{key.pull_user_id}/rotate/" in alice.get(page).content.decode()
     assert "rotate" not in as_user(cast.bob).get(page).content.decode()
+
+
+def test_rotation_says_what_will_happen_with_its_days(
+    cast: Cast, alice: Client, key: AccessKey
+) -> None:
+    AccessKey.objects.update(last_used_at=timezone.now() - timedelta(days=3))
+    asked = words(confirm(alice, f"/credentials/{key.pull_user_id}/rotate/"))
+    in_a_week = date_format(timezone.now() + timedelta(days=7), "j F Y")
+    assert f"works on for 7 days, until {in_a_week}" in asked
+    assert f"AWS refuses {key} , and it is deleted." in asked
+    in_ninety_days = date_format(timezone.now() + timedelta(days=90), "j F Y")
+    assert f"The new key expires itself on {in_ninety_days} ," in asked
+    assert "Last used 3 days ago" in asked
+
+
+def test_rotation_of_what_nobody_has_asks_for_no_overlap(
+    cast: Cast, alice: Client, key: AccessKey
+) -> None:
+    address = f"/credentials/{key.pull_user_id}/rotate/"
+    AccessKey.objects.update(retires_at=timezone.now(), wanted="Deleted", status="Deleted")
+    PullUser.objects.update(unclaimed_at=timezone.now())
+    assert "works on for" not in words(confirm(alice, address))
+    assert "A new key is being made" in words(alice.post(address, follow=True))
+    assert PullUser.objects.get().unclaimed_at is None
+
+
+@pytest.mark.parametrize("deed", ["rotate", "switch"])
+def test_deed_leads_back_to_the_product_she_came_from(
+    cast: Cast, alice: Client, key: AccessKey, deed: str
+) -> None:
+    older = cast.birch.entitlements.get()
+    newer = approved(cast, cast.reports)
+    address = {
+        "rotate": f"/credentials/{key.pull_user_id}/rotate/",
+        "switch": f"/keys/{key.pk}/switch/",
+    }[deed]
+    confirm(alice, address)
+    for came_from in (older, newer):
+        done = alice.post(f"{address}?from={came_from.pk}", {"overlap": "7"})
+        assert done["Location"] == f"/access/{came_from.pk}/#credentials"
+    foreign = request(cast.cedar, cast.server, by=By(cast.charlie))
+    done = alice.post(f"{address}?from={foreign.pk}", {"overlap": "7"})
+    assert done["Location"] == f"/access/{newer.pk}/#credentials"
+
+
+def test_other_customers_keys_are_not_found(cast: Cast, key: AccessKey) -> None:
+    charlie = as_user(cast.charlie)
+    confirm(charlie, f"/customers/{cast.cedar.pk}/labels/")
+    for address in (f"/credentials/{key.pull_user_id}/rotate/", f"/keys/{key.pk}/switch/"):
+        assert charlie.get(address).status_code == 404
+        assert charlie.post(address, {"overlap": "0"}).status_code == 404
+    key.refresh_from_db()
+    assert (key.retires_at, key.wanted) == (None, "Active")

@@ -28,6 +28,8 @@ def test_label_is_added_and_removed(cast: Cast, alice: Client, address: str) -> 
     told = alice.post(address, {"name": "ci"}, follow=True)
     assert "labelled ci is being made" in words(told)
     assert PullUser.objects.get(label="ci").wanted == "present"
+    asked = alice.get(f"{address}?remove=ci")
+    assert "Remove ci? Its pull users are deleted with their keys" in words(asked)
     told = alice.post(address, {"remove": "ci"}, follow=True)
     assert "labelled ci are being deleted" in words(told)
     assert PullUser.objects.get(label="ci").wanted == "absent"
@@ -47,6 +49,9 @@ def test_label_that_cannot_be_is_said_to_be_so(alice: Client, address: str, cast
 def test_viewer_looks_and_changes_nothing(cast: Cast, address: str) -> None:
     bob = as_user(cast.bob)
     assert "can add labels" in words(confirm(bob, address))
+    cast.birch.labels.create(name="ci")
+    assert "Remove ci?" not in words(bob.get(f"{address}?remove=ci"))
+    cast.birch.labels.all().delete()
     assert "Only an engineer or owner" in words(bob.post(address, {"name": "ci"}, follow=True))
     assert not cast.birch.labels.exists()
 

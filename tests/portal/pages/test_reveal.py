@@ -9,11 +9,14 @@ from urllib.parse import unquote
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import AuditEvent, Membership
 from portal.pages.fresh import REAUTHENTICATION_TIMEOUT
 from provisioning import vault
 from provisioning.demo.cast import PASSWORD, Cast
+from provisioning.flows import By
+from provisioning.flows.request import request
 from provisioning.models import AccessKey, Entitlement, OneTimeSecret, PullUser
 from tests.portal.pages.everywhere import everything_said
 from tests.portal.pages.reading import as_user, confirm, words
@@ -148,9 +151,9 @@ def test_second_post_shows_nothing(cast: Cast, address: str) -> None:
     client = as_user(cast.alice)
     confirm(client, address)
     client.post(address)
-    again = client.post(address, follow=True)
+    again = client.post(address)
+    assert again.status_code == 409
     assert SECRET not in again.content.decode()
-    assert "exists nowhere any more" in words(again)
     assert AuditEvent.objects.filter(deed="revealed").count() == 1
 
 
@@ -159,7 +162,9 @@ def test_access_page_says_afterwards_when_and_to_whom(cast: Cast, address: str) 
     confirm(client, address)
     page = f"/access/{Entitlement.objects.get().pk}/"
     assert "It is shown once, to one person." in words(client.get(page))
-    assert f'href="{address}"' in client.get(page).content.decode()
+    assert (
+        f'href="{address}?from={Entitlement.objects.get().pk}"' in client.get(page).content.decode()
+    )
     client.post(address)
     revealed_at = OneTimeSecret.objects.get().revealed_at
     assert revealed_at is not None
@@ -232,10 +237,64 @@ def test_page_offers_no_reveal_where_there_is_none_to_have(
     elif reason == "burned":
         vault.burn(pull_user.access_keys.get())
     shown = client.get(address, follow=True)
-    assert shown.redirect_chain == [("/", 302)]
     assert SHOW not in words(shown)
-    said = {"viewer": "Only an engineer or owner", "not ready": "not ready yet"}
-    assert said.get(reason, "exists nowhere any more") in words(shown)
+    said = {
+        "viewer": "Only an engineer or owner",
+        "not ready": "not ready yet",
+        "revealed": "You revealed the secret",
+        "burned": "exists nowhere any more",
+    }
+    assert said[reason] in words(shown)
+
+
+def test_refusal_leads_back_to_the_page_she_came_from(cast: Cast, address: str) -> None:
+    newer = approved(cast, cast.reports)
+    bob = as_user(cast.bob)
+    older = Entitlement.objects.exclude(pk=newer.pk).get()
+    address = f"{address}?from={older.pk}"
+    assert confirm(bob, address).redirect_chain[-1][0] == f"/access/{older.pk}/#credentials"
+
+
+def test_entitlement_of_another_customer_is_no_way_back(cast: Cast, address: str) -> None:
+    foreign = request(cast.cedar, cast.server, by=By(cast.charlie))
+    shown = confirm(as_user(cast.bob), f"{address}?from={foreign.pk}")
+    own = cast.birch.entitlements.get()
+    assert shown.redirect_chain[-1][0] == f"/access/{own.pk}/#credentials"
+
+
+def test_way_back_outlives_the_proof(cast: Cast, address: str) -> None:
+    page = f"{address}?from={cast.birch.entitlements.get().pk}"
+    client = as_user(cast.alice)
+    assert client.post(page)["Location"] == page
+    assert confirm(client, page).request["QUERY_STRING"] == page.partition("?")[2]
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_who_comes_too_late_is_told_who_revealed_it_when_and_what_helps(
+    cast: Cast, address: str, method: str
+) -> None:
+    client = as_user(cast.alice)
+    confirm(client, address)
+    client.post(address)
+    revealed_at = OneTimeSecret.objects.get().revealed_at
+    assert revealed_at is not None
+    shown = getattr(client, method)(address)
+    assert "You revealed the secret of access key" in words(shown)
+    assert f'<time datetime="{revealed_at.isoformat()}"' in shown.content.decode()
+    key = AccessKey.objects.get()
+    for link in (f"/credentials/{key.pull_user_id}/rotate/", f"/keys/{key.pk}/switch/"):
+        assert f'href="{link}?from=' in shown.content.decode()
+    Membership.objects.filter(user=cast.bob).update(role="engineer")
+    bob = as_user(cast.bob)
+    confirm(bob, address)
+    assert "Alice Ahlgren revealed the secret" in words(getattr(bob, method)(address))
+
+
+def test_secret_that_nobody_collected_is_said_to_be_destroyed(cast: Cast, address: str) -> None:
+    AccessKey.objects.update(retires_at=timezone.now())
+    PullUser.objects.update(unclaimed_at=timezone.now())
+    client = as_user(cast.alice)
+    assert "together with its key. Have a new key made." in words(confirm(client, address))
 
 
 # --- Nowhere -----------------------------------------------------------------------

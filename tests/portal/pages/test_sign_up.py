@@ -7,9 +7,9 @@ import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django.fixtures import Settings
 
-from accounts import organisations
+from accounts import organisations, sending
 from accounts.deeds import By
 from accounts.models import Invitation, User
 from accounts.organisations import Role
@@ -22,10 +22,10 @@ JOIN = "/account/invitation/"
 
 
 @pytest.fixture
-def link(cast: Cast, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> str:
+def link(cast: Cast) -> str:
     """Of the invitation that Alice sent to Dana."""
-    with django_capture_on_commit_callbacks(execute=True):
-        organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
+    organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
+    sending.send_due()
     found = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[0].body))
     assert found
     return found[0]

@@ -26,6 +26,7 @@ def addresses(cast: Cast) -> list[str]:
         f"/customers/{cast.birch.pk}/request/{cast.reports.pk}/",
         f"/customers/{cast.birch.pk}/",
         f"/customers/{cast.birch.pk}/invite/",
+        f"/access/{entitlement.pk}/repositories/{cast.server.repositories.all()[0].pk}/",
         f"/customers/{cast.birch.pk}/leave/",
         f"/members/{Membership.objects.get(user=cast.bob).pk}/",
         f"/invitations/{invite(cast.birch, 'd@x.example', Role.VIEWER, by=By(cast.alice)).pk}/",
@@ -44,8 +45,10 @@ def test_other_customers_pages_are_not_found_and_nothing_changes(
         assert client.get(address).status_code == 404
         assert client.get(address, headers={"HX-Request": "true"}).status_code == 404
         refused = client.post(address, {"note": "mine"})
-        # These two take no POST from anybody.
-        reads = re.fullmatch(rf"/access/\d+/|/customers/{cast.birch.pk}/", address)
+        # These take no POST from anybody.
+        reads = re.fullmatch(
+            rf"/access/\d+/(repositories/\d+/)?|/customers/{cast.birch.pk}/", address
+        )
         assert refused.status_code == (405 if reads else 404)
     assert database() == before
 

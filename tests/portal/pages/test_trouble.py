@@ -2,9 +2,11 @@
 
 import pytest
 from bs4 import BeautifulSoup
+from django.utils import timezone
 
 from provisioning import troubles
 from provisioning.demo.cast import Cast
+from provisioning.models import Repository
 from tests.portal.pages.everywhere import database, everything_said
 from tests.portal.pages.reading import as_user, words
 from tests.provisioned import SECRET, approved, provision
@@ -29,6 +31,23 @@ def test_pasted_words_bring_their_cause_to_the_top(cast: Cast, page: str) -> Non
     shown = as_user(cast.alice).post(page, {"said": EXPIRED})
     assert found(shown.content) == ["expired"]
     assert "A session lasts 12 hours." in words(shown)
+
+
+def test_unknown_manifest_is_answered_with_the_tags_that_there_are(cast: Cast, page: str) -> None:
+    for name, tag in (("acme/server", "1.1"), ("acme/agent", "2.3"), ("acme/reports", "0.9")):
+        Repository.objects.get(name=name).images.create(
+            digest=f"sha256:{tag}", tags=[tag, "latest"], pushed_at=timezone.now()
+        )
+    client = as_user(cast.alice)
+    said = "manifest for HOST/acme/server:9 not found: manifest unknown"
+    named = words(client.post(page, {"said": said}))
+    assert "acme/server has the tags 1.1, latest, read from ECR now" in named
+    assert "acme/agent has" not in named
+    of_all = words(client.post(page, {"said": "manifest unknown"}))
+    assert "acme/server has the tags 1.1" in of_all
+    assert "acme/agent has the tags 2.3" in of_all
+    # Nobody bought that one.
+    assert "acme/reports" not in of_all
 
 
 def test_every_trouble_is_told_once_on_the_page(cast: Cast, page: str) -> None:

@@ -35,7 +35,7 @@ def test_engineer_gets_the_credentials(cast: Cast, pull_user: PullUser) -> None:
 
 def test_second_reveal_is_refused_with_the_remedy(cast: Cast, pull_user: PullUser) -> None:
     reveal(pull_user, by=By(cast.alice))
-    with pytest.raises(Refused, match=r"exists nowhere any more.*ask your vendor to reissue"):
+    with pytest.raises(Refused, match=r"exists nowhere any more.*have a new key made"):
         reveal(pull_user, by=By(cast.alice))
     assert AuditEvent.objects.filter(deed="revealed").count() == 1
 

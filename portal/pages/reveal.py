@@ -1,0 +1,57 @@
+"""The secret is shown, once."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+
+from portal.pages.came_from import address_of, product_of
+from portal.pages.customer import profile
+from portal.pages.fresh import fresh_proof_required
+from portal.request import member, who
+from provisioning import instructions
+from provisioning.flows import NotAllowed, Refused
+from provisioning.flows.reveal import AlreadyRevealed, Credentials, key_to_reveal
+from provisioning.flows.reveal import reveal as reveal_credentials
+from provisioning.instructions import Block
+from provisioning.models import PullUser
+
+
+@fresh_proof_required
+@require_http_methods(["GET", "POST"])
+@never_cache
+@sensitive_variables()
+def reveal(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET asks whether to reveal now; POST shows the credentials, once."""
+    of_user = PullUser.objects.for_user(member(request))
+    pull_user = get_object_or_404(of_user.select_related("customer"), pk=pk)
+    entitlement = product_of(request, pull_user)
+    context: dict[str, Any] = {"pull_user": pull_user, "entitlement": entitlement}
+    try:
+        if request.method == "GET":
+            context["key"] = key_to_reveal(pull_user, by=who(request))
+            return render(request, "customer/reveal.html", context)
+        credentials = reveal_credentials(pull_user, by=who(request))
+    except AlreadyRevealed as gone:
+        context["key"] = gone.key
+        status = 200 if request.method == "GET" else 409
+        return render(request, "customer/revealed.html", context, status=status)
+    except (NotAllowed, Refused) as error:
+        messages.error(request, str(error))
+        return redirect(address_of(entitlement))
+    context["credentials"] = credentials
+    context["set_up"] = instructions.set_up(profile())
+    context["files"] = _files(credentials)
+    return render(request, "customer/secret.html", context)
+
+
+@sensitive_variables()
+def _files(credentials: Credentials) -> list[Block]:
+    return [
+        form(profile(), credentials.access_key_id, credentials.secret_access_key)
+        for form in (instructions.credentials_file, instructions.env_file)
+    ]

@@ -1,0 +1,103 @@
+"""How a person works a page: with a mouse, or with the keyboard alone. Things are named by what
+they are called on the page; so the same road can be walked by both."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from playwright.sync_api import Locator, Page, expect
+
+Role = Literal["button", "link", "radio"]
+# More stops than any page has: who has passed so many goes round in circles, or is trapped.
+STOPS = 300
+# What is wrong with where the focus is, or nothing: it must be in the window, and drawn, on the
+# element itself or, where that lies unseen below its label, on the label.
+WHERE = """() => {
+  const focused = document.activeElement;
+  const name = focused.outerHTML.slice(0, 120);
+  const isDrawn = (element) => {
+    const style = getComputedStyle(element);
+    const outline = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+    const box = element.getBoundingClientRect();
+    const isHigh = box.height > 1 && box.bottom > 0 && box.top < innerHeight;
+    const isWide = box.width > 1 && box.right > 0 && box.left < innerWidth;
+    return outline && isHigh && isWide;
+  };
+  return [focused, ...(focused.labels ?? [])].some(isDrawn) ? "" : `focus is not seen: ${name}`;
+}"""
+
+
+def named(words: str) -> re.Pattern[str]:
+    """The name that begins with the words: what follows tells more of the same."""
+    return re.compile(rf"^{re.escape(words)}\b", re.IGNORECASE)
+
+
+@dataclass
+class Mouse:
+    """Points and clicks; types into what it has clicked."""
+
+    page: Page
+
+    def find(self, role: Role, name: str, within: Locator | None = None) -> Locator:
+        scope: Any = within or self.page.get_by_role("main")
+        return scope.get_by_role(role, name=named(name)).first
+
+    def fill(self, label: str, text: str) -> None:
+        self.page.get_by_label(named(label)).first.fill(text)
+
+    def press(self, name: str, within: Locator | None = None) -> None:
+        self.find("button", name, within).click()
+
+    def follow(self, name: str, within: Locator | None = None) -> None:
+        self.find("link", name, within).click()
+
+    def choose(self, name: str, within: Locator | None = None) -> None:
+        # The radio buttons of tabs lie unseen below their labels.
+        wanted = self.find("radio", name, within).get_attribute("id")
+        self.page.locator(f"label[for='{wanted}']").click()
+
+
+class Keyboard(Mouse):
+    """Has nothing but keys, and looks at each stop whether it sees where it is."""
+
+    def fill(self, label: str, text: str) -> None:
+        self.reach(self.page.get_by_label(named(label)).first)
+        self.page.keyboard.type(text)
+
+    def press(self, name: str, within: Locator | None = None) -> None:
+        self.reach(self.find("button", name, within))
+        self.page.keyboard.press("Space")
+
+    def follow(self, name: str, within: Locator | None = None) -> None:
+        self.reach(self.find("link", name, within))
+        self.page.keyboard.press("Enter")
+
+    def choose(self, name: str, within: Locator | None = None) -> None:
+        """Tab leads to the group's radio button that is chosen, arrows from there."""
+        wanted = self.find("radio", name, within)
+        group = wanted.evaluate("radio => radio.name")
+        self.reach(self.page.locator(f"input[name='{group}']:checked"))
+        for _ in range(STOPS):
+            if wanted.is_checked():
+                return
+            self.page.keyboard.press("ArrowRight")
+            self.see()
+        raise AssertionError(f"the arrow keys do not lead to {name}")
+
+    def reach(self, wanted: Locator) -> None:
+        expect(wanted).to_be_attached()
+        for _ in range(STOPS):
+            if wanted.evaluate("element => element === document.activeElement"):
+                return
+            self.step()
+        raise AssertionError(f"Tab does not lead to {wanted}")
+
+    def step(self, key: str = "Tab") -> None:
+        """To the next stop."""
+        self.page.keyboard.press(key)
+        self.see()
+
+    def see(self) -> None:
+        # Between the last stop and the first the focus is in the browser's own window.
+        if not self.page.evaluate("document.activeElement === document.body"):
+            assert self.page.evaluate(WHERE) == ""

@@ -1,0 +1,314 @@
+"""Pages that no address alone leads to, or that look otherwise on the way: each scene walks
+there, and yields the route of each page that is to be looked at, or a word for it."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from accounts.models import Membership, User
+from accounts.organisations import invite
+from provisioning.decisions import DECISIONS
+from provisioning.demo.cast import PASSWORD
+from provisioning.flows import By
+from provisioning.flows.decide import approve, reject, suspend, withdraw
+from provisioning.flows.request import request
+from provisioning.models import AccessKey, Entitlement, PullUser
+from tests.portal.doors import House
+from tests.provisioned import end, provision
+
+Scene = Callable[[Page, House], Iterator[str]]
+NEW = "dana.van-den-bergh+registry@birch.example"
+
+
+def link_in_mail() -> str:
+    """The path of the first link in the last letter."""
+    found = re.search(r"https?://[^/\s]+(/\S+)", str(mail.outbox[-1].body))
+    assert found
+    return found[1]
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+# --- Coming in ---------------------------------------------------------------------
+
+
+def sign_in_by_code(page: Page, house: House) -> Iterator[str]:
+    page.goto("/account/login/code/")
+    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_role("main").get_by_role("button").first.click()
+    expect(page).to_have_url(re.compile("/account/login/code/confirm/"))
+    yield "account/login/code/confirm/"
+
+
+def wrong_password(page: Page, house: House) -> Iterator[str]:
+    page.goto("/account/login/")
+    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_label("Password").fill("not hers")
+    press(page, "Sign in")
+    yield "sign in, refused"
+
+
+def forgotten_password(page: Page, house: House) -> Iterator[str]:
+    page.goto("/account/password/reset/")
+    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_role("main").get_by_role("button").first.click()
+    expect(page).to_have_url(re.compile("/account/password/reset/done/"))
+    page.goto(link_in_mail())
+    yield "password reset, by the link"
+
+
+def invitation(page: Page, house: House) -> Iterator[str]:
+    invite(house.cast.birch, NEW, Membership.Role.ENGINEER, by=By(house.cast.alice))
+    page.goto("/account/invitation/gone/")
+    yield "account/invitation/<str:token>/"
+    page.goto(link_in_mail())
+    yield "account/invitation/"
+    page.get_by_role("link", name="Create your account").click()
+    page.get_by_label("Your name").fill("Dana")
+    page.get_by_label("Password", exact=False).first.fill("short")
+    page.get_by_label("Password (again)").fill("shorter")
+    press(page, "Create the account")
+    yield "sign up, refused"
+
+
+def another_site(page: Page, house: House) -> Iterator[str]:
+    invite(house.cast.birch, NEW, Membership.Role.ENGINEER, by=By(house.cast.alice))
+    page.goto(link_in_mail())
+    page.goto("/account/login/")
+    page.get_by_role("link", name="Birch ID").click()
+    yield "account/oidc/<str:provider_id>/login/"
+    press(page, "Continue")
+    expect(page).to_have_url(re.compile("/account/3rdparty/signup/"))
+    yield "account/3rdparty/signup/"
+
+
+# --- One's own account -------------------------------------------------------------
+
+
+def authenticator_app(page: Page, house: House) -> Iterator[str]:
+    TOTP.activate(house.cast.alice, generate_totp_secret())
+    page.goto("/account/2fa/")
+    yield "two factors, with an app"
+    page.goto("/account/2fa/totp/deactivate/")
+    yield "account/2fa/totp/deactivate/"
+    page.goto("/account/2fa/reauthenticate/")
+    yield "confirm by app"
+    page.context.clear_cookies()
+    page.goto("/account/login/")
+    page.get_by_label("Email").fill(house.cast.alice.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    press(page, "Sign in")
+    expect(page).to_have_url(re.compile("/account/2fa/authenticate/"))
+    yield "account/2fa/authenticate/"
+
+
+def passkey(page: Page, house: House) -> Iterator[str]:
+    page.goto("/account/2fa/webauthn/add/")
+    page.get_by_label("Passwordless").check()
+    press(page, "Add")
+    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    page.goto("/account/2fa/webauthn/")
+    yield "passkeys, one"
+    page.get_by_role("link", name="Edit").click()
+    yield "account/2fa/webauthn/keys/<int:pk>/edit/"
+    page.goto("/account/2fa/webauthn/")
+    page.get_by_role("link", name="Remove").click()
+    yield "account/2fa/webauthn/keys/<int:pk>/remove/"
+    page.goto("/account/reauthenticate/")
+    yield "confirm by password or passkey"
+    page.goto("/account/2fa/webauthn/reauthenticate/")
+    yield "account/2fa/webauthn/reauthenticate/"
+
+
+def no_password(page: Page, house: House) -> Iterator[str]:
+    erik = User.objects.get(email="erik@birch.example")
+    erik.set_unusable_password()
+    erik.save()
+    EmailAddress.objects.create(user=erik, email=erik.email, verified=True, primary=True)
+    page.goto("/account/login/code/")
+    page.get_by_label("Email").fill(erik.email)
+    page.get_by_role("main").get_by_role("button").first.click()
+    code = re.search(r"^\s*([A-Z0-9-]{6,})\s*$", str(mail.outbox[-1].body), re.MULTILINE)
+    assert code
+    page.get_by_label("Code").fill(code[1])
+    page.get_by_role("main").get_by_role("button").first.click()
+    expect(page.get_by_role("button", name="account menu")).to_be_visible()
+    page.goto("/account/password/set/")
+    yield "account/password/set/"
+
+
+def unverified_address(page: Page, house: House) -> Iterator[str]:
+    page.goto("/account/email/")
+    page.get_by_role("textbox").fill(f"a.rather.long.address.of.alice@{'department.' * 4}example")
+    press(page, "Add Email")
+    yield "email addresses, one unverified"
+    page.goto(link_in_mail())
+    yield "address to be confirmed"
+
+
+# --- A customer --------------------------------------------------------------------
+
+
+def states_of_access(page: Page, house: House) -> Iterator[str]:
+    cast, by = house.cast, By(house.cast.sandra)
+    reports = request(cast.birch, cast.reports, reference="PO-2026-0017", by=By(cast.alice))
+    address = f"/access/{reports.pk}/"
+    page.goto(address)
+    yield "access requested"
+    approve(reports, by=by, note="Welcome to the reports; they come with a year of updates.")
+    page.goto(address)
+    yield "access being set up"
+    PullUser.objects.update(attention="AccessDenied: the role may not do iam:CreateUser.")
+    page.goto(address)
+    yield "access needs attention"
+    PullUser.objects.update(attention="")
+    provision(cast.birch)
+    page.goto("/")
+    yield "home with two"
+    suspend(reports, by=by, reason="Unpaid")
+    page.goto(address)
+    yield "access being suspended"
+    withdraw(reports, by=by, reason="Unpaid")
+    end(cast.birch)
+    page.goto(address)
+    yield "access ended"
+
+
+def rejection(page: Page, house: House) -> Iterator[str]:
+    cast = house.cast
+    reports = request(cast.birch, cast.reports, by=By(cast.alice))
+    reject(reports, by=By(cast.sandra), note="Reports come with the contract of 2027.")
+    page.goto(f"/access/{reports.pk}/")
+    yield "access rejected"
+
+
+def credentials(page: Page, house: House) -> Iterator[str]:
+    page.goto(f"/credentials/{house.pull_user.pk}/reveal/")
+    press(page, "Show the secret now")
+    expect(page.get_by_text("Secret access key").first).to_be_visible()
+    yield "the secret, once"
+    long_ago, soon = timezone.now() - timedelta(days=80), timezone.now() + timedelta(days=3)
+    AccessKey.objects.update(last_used_at=long_ago, last_used_for="ecr", expires_at=soon)
+    page.goto(f"/access/{house.entitlement.pk}/")
+    yield "access revealed"
+    page.goto(f"/credentials/{house.pull_user.pk}/rotate/")
+    yield "rotate a used key"
+    page.get_by_role("main").get_by_role("button").last.click()
+    page.goto(f"/access/{house.entitlement.pk}/")
+    yield "access with a key that retires"
+
+
+def trouble(page: Page, house: House) -> Iterator[str]:
+    page.goto(f"/access/{house.entitlement.pk}/trouble/")
+    page.get_by_label("What did your client say?").fill("no basic auth credentials")
+    press(page, "What does it mean?")
+    yield "trouble with a cause"
+    page.get_by_label("What did your client say?").fill("the moon is full")
+    press(page, "What does it mean?")
+    yield "trouble of no known cause"
+
+
+def viewer(page: Page, house: House) -> Iterator[str]:
+    for name in (f"/access/{house.entitlement.pk}/", f"/customers/{house.cast.birch.pk}/", "/"):
+        page.goto(name)
+        yield f"viewer at {name.split('/')[1] or 'home'}"
+
+
+def no_organisation(page: Page, house: House) -> Iterator[str]:
+    Membership.objects.filter(user=house.cast.charlie).delete()
+    page.goto("/")
+    yield "home without an organisation"
+
+
+# --- The vendor's people -----------------------------------------------------------
+
+
+def trouble_for_ops(page: Page, house: House) -> Iterator[str]:
+    PullUser.objects.update(attention="AccessDenied: the role may not do iam:CreateUser.")
+    house.cast.registry.repositories.update(attention="The policy is full.", failures=3)
+    house.cast.registry.paused_by = house.pull_user.row_name
+    house.cast.registry.paused_because = "The role cannot be assumed."
+    house.cast.registry.save()
+    page.goto("/ops/")
+    expect(page.get_by_text("Registry paused")).to_be_visible()
+    yield "dashboard with trouble"
+
+
+def every_decision(page: Page, house: House) -> Iterator[str]:
+    asked = request(house.cast.cedar, house.cast.reports, by=By(house.cast.charlie))
+    page.goto(f"/admin/provisioning/entitlement/{asked.pk}/change/")
+    yield "admin request"
+    pks = "&".join(f"pk={pk}" for pk in Entitlement.objects.values_list("pk", flat=True))
+    for name in DECISIONS:
+        page.goto(f"/admin/provisioning/entitlement/decide/{name}/?{pks}")
+        yield f"decide {name}"
+    page.evaluate("for (const form of document.forms) form.noValidate = true")
+    page.get_by_role("button", name=DECISIONS[name].verb).click()
+    expect(page.get_by_text("This field is required.")).to_be_visible()
+    yield "decide, refused"
+
+
+# --- Errors ------------------------------------------------------------------------
+
+
+def errors(page: Page, house: House) -> Iterator[str]:
+    for status, address in (
+        (400, "/reject/"),
+        (403, "/ops/"),
+        (404, "/nowhere/"),
+        (500, "/fail/"),
+    ):
+        answer = page.goto(address)
+        assert answer is not None
+        assert answer.status == status
+        yield f"error {status}"
+    page.goto(f"/customers/{house.cast.birch.pk}/invite/")
+    page.evaluate("document.querySelector('main [name=csrfmiddlewaretoken]').value = 'x'")
+    page.get_by_label("Their email address").fill(NEW)
+    press(page, "Send the invitation")
+    expect(page.get_by_role("heading", name="That form was out of date")).to_be_visible()
+    yield "error csrf"
+
+
+def too_many_tries(page: Page, house: House) -> Iterator[str]:
+    heading = page.get_by_role("heading", name="Too many tries")
+    for _ in range(30):
+        page.goto("/account/password/reset/")
+        page.get_by_label("Email").fill(house.cast.bob.email)
+        page.get_by_role("main").get_by_role("button").first.click()
+        if heading.is_visible():
+            break
+    expect(heading).to_be_visible()
+    yield "error 429"
+
+
+# Each with who walks it.
+SCENES: dict[Scene, str] = {
+    sign_in_by_code: "nobody",
+    wrong_password: "nobody",
+    forgotten_password: "nobody",
+    invitation: "nobody",
+    another_site: "nobody",
+    authenticator_app: "owner",
+    passkey: "owner",
+    no_password: "nobody",
+    unverified_address: "owner",
+    states_of_access: "owner",
+    rejection: "owner",
+    credentials: "owner",
+    trouble: "owner",
+    viewer: "viewer",
+    no_organisation: "stranger",
+    trouble_for_ops: "ops",
+    every_decision: "sales",
+    errors: "owner",
+    too_many_tries: "nobody",
+}

@@ -29,7 +29,9 @@ WHERE = """() => {
 
 def named(words: str) -> re.Pattern[str]:
     """The name that begins with the words: what follows tells more of the same."""
-    return re.compile(rf"^{re.escape(words)}\b", re.IGNORECASE)
+    # Playwright writes the pattern between slashes, and does not escape those within it.
+    pattern = re.escape(words).replace("/", r"\/")
+    return re.compile(rf"^{pattern}\b", re.IGNORECASE)
 
 
 @dataclass

@@ -38,7 +38,9 @@ def confirm(hand: Mouse) -> None:
 
 
 def tool(hand: Mouse, repository: str, title: str) -> Locator:
-    """The part of the page that tells how to pull the repository with a tool, shown."""
+    """From the page of a product with several repositories, which tells about one at a time, to
+    the part that tells how to pull the repository with a tool, shown."""
+    hand.follow(repository, hand.page.locator("#repositories"))
     heading = hand.page.get_by_role("heading", name=f"Pull {repository}", exact=True)
     part = hand.page.locator("section", has=heading)
     hand.choose(title, part)

@@ -2,6 +2,7 @@
 names: from the letter that invites her to a pull by real clients, and to new keys."""
 
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tests.stories.test_purchase import DEAD_KEY, assert_refused, world
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
 DANA = "dana@birch.example"
+INVITATION = r"http://\S+/account/invitation/[\w-]+/"
 WORKER = 60_000  # milliseconds
 
 
@@ -103,9 +105,13 @@ def invite(hand: Mouse, email: str) -> None:
 
 
 def letter(box: Sandbox) -> str:
-    """The link in the one letter that was sent."""
-    (sent,) = (box.folder / "portal" / "mail").glob("*.log")
-    found = re.search(r"http://\S+/account/invitation/[\w-]+/", sent.read_text())
+    """The link in the one letter that was sent: the worker does that, some time after the
+    invitation."""
+    mail = box.folder / "portal" / "mail"
+    is_sent = shlex.join(["grep", "-rqP", INVITATION, str(mail)])
+    box.wait_for(is_sent, box.folder / "worker.log", seconds=WORKER / 1000)
+    (sent,) = mail.glob("*.log")
+    found = re.search(INVITATION, sent.read_text())
     assert found
     return found[0]
 
@@ -149,7 +155,8 @@ def copy_keys(hand: Mouse, *, has_confirmed: bool = False) -> Revealed:
     """The keys as the clipboard has them, from the one page that shows the secret."""
     reveal(hand, has_confirmed=has_confirmed)
     keys = Revealed(copied(hand, "the access key id"), copied(hand, "Secret access key"))
-    hand.follow("I have stored them")
+    hand.follow("I have stored it")
+    expect(hand.page.get_by_role("heading", name="Once on each machine")).to_be_visible()
     assert keys.secret_access_key not in hand.page.content()
     return keys
 

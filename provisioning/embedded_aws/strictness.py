@@ -131,7 +131,8 @@ class Strictness:
             user = directory.user_of_arn(principal)
             if user is None:
                 return False
-            born = self.born.get(directory.unique_id(user), 0)
+            # A monotonic clock counts from the machine's start: zero is not long ago.
+            born = self.born.get(directory.unique_id(user), -math.inf)
             return time.monotonic() - born >= self.rules.propagation_seconds
         return not principal.startswith("AIDA")
 

@@ -45,17 +45,18 @@ format: $(LOCKED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/djade $$(git ls-files 'templates/*.html')
 
-# The locked set, hashes checked. uv is only the faster of two ways to the same end.
+# The locked set, hashes checked. uv is only the faster of two ways to the same end: where it
+# fails, as behind a proxy that it does not know, pip goes the other, with pip's own settings.
 $(LOCKED): requirements/development.txt
-	$(PYTHON) -c 'import sys; sys.exit("ECR Portal needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
-	$(PYTHON) -m venv .venv
-	$(MAKE) --no-print-directory $(UV) || true
-	if [ -x $(UV) ]; then \
-		$(UV) pip sync --quiet --python $(BIN)/python --require-hashes $<; \
-	else \
+	@$(PYTHON) -c 'import sys; sys.exit("ECR Portal needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
+	@echo "Installing the locked dependencies into .venv (once, up to a minute)."
+	@$(PYTHON) -m venv .venv
+	@$(MAKE) --no-print-directory --silent $(UV) || true
+	@UV_SYSTEM_CERTS=true $(UV) pip sync --quiet --python $(BIN)/python --require-hashes $< || { \
+		echo "uv could not install them; trying pip, which takes longer."; \
 		$(BIN)/python -m pip install --quiet --require-hashes -r $<; \
-	fi
-	touch $@
+	}
+	@touch $@
 
 clients: $(CLIENTS)/bin/helm
 

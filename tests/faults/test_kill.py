@@ -2,7 +2,6 @@
 AWS has done it; the next worker brings everything to its right end."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from provisioning import policies
 from provisioning.embedded_aws.calls import Call
 from tests.aws import Aws
+from tests.faults.conftest import copy_database
 from tests.faults.worker import Zygote, zygote
 
 # Each kill takes about a second: all of them are for ``make test-deep``.
@@ -40,17 +40,14 @@ class Assassin:
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Zygote, Path]]:
+def portal(
+    seeded: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Zygote, Path, Path]]:
+    """The zygote, its state, and the database to begin with."""
     state = tmp_path_factory.mktemp("killed")
+    copy_database(seeded, state)
     with zygote(state) as it:
-        shutil.copy(state / "portal.sqlite3", state / "blank")
-        yield it, state
-
-
-def _put_back(blank: Path, database: Path) -> None:
-    for leftover in database.parent.glob("portal.sqlite3-*"):
-        leftover.unlink()
-    shutil.copy(blank, database)
+        yield it, state, seeded
 
 
 SCENES = ["provision", "reissue", "withdraw"]
@@ -60,13 +57,15 @@ SCENES = ["provision", "reissue", "withdraw"]
 @pytest.mark.parametrize("scene", SCENES)
 @pytest.mark.timeout(900)
 def test_worker_may_be_killed_at_any_call(
-    portal: tuple[Zygote, Path], aws: Aws, scene: str, moment: str
+    portal: tuple[Zygote, Path, Path], aws: Aws, scene: str, moment: str
 ) -> None:
-    it, state = portal
+    it, state, seeded = portal
     at, killed = 1 if EVERY == 1 else 1 + SCENES.index(scene), []
     while True:
         assassin = Assassin(at, moment)
-        old = begin(it, aws, state, scene)
+        aws.begin()
+        copy_database(seeded, state)
+        old = begin(it, scene)
         aws.embedded.watch = assassin.watch
         was_killed = it.run_to_be_killed("turns", assassin.meet)
         aws.embedded.watch = lambda moment, call: None
@@ -79,11 +78,8 @@ def test_worker_may_be_killed_at_any_call(
     assert len(killed) >= 2, killed
 
 
-def begin(it: Zygote, aws: Aws, state: Path, scene: str) -> list[str]:
+def begin(it: Zygote, scene: str) -> list[str]:
     """The scene just before the worker's turns. Returns the credentials revealed so far."""
-    aws.begin()
-    _put_back(state / "blank", state / "portal.sqlite3")
-    it.run("seed", aws.url)
     it.run("approve")
     if scene == "provision":
         return []

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Aws
+from tests.faults.conftest import copy_database
 from tests.faults.test_kill import Assassin, assert_right_end
 from tests.faults.worker import celery_worker, zygote
 
@@ -19,11 +20,11 @@ WITHIN = 60  # seconds
 @pytest.mark.parametrize("at", CALLS)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_customer_is_provisioned_by_the_worker_after(
-    aws: Aws, tmp_path: Path, at: int, moment: str
+    aws: Aws, seeded: Path, tmp_path: Path, at: int, moment: str
 ) -> None:
     state = tmp_path / "state"
+    copy_database(seeded, state)
     with zygote(state) as it:
-        it.run("seed", aws.url)
         assassin = Assassin(at, moment)
         aws.embedded.watch = assassin.watch
         with celery_worker(state) as victim:

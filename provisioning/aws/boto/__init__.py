@@ -8,7 +8,7 @@ from botocore.config import Config
 from provisioning.aws import errors
 from provisioning.aws.boto.ecr import Ecr
 from provisioning.aws.boto.iam import Iam
-from provisioning.aws.boto.session import Place, client, config, session_of
+from provisioning.aws.boto.session import Place, client, config, session_of, session_of_key
 from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import Gateway
 from provisioning.aws.inspection import Inspection
@@ -56,7 +56,7 @@ def inspect(registry: Registry) -> Inspection:
 
 def _inspection(session: boto3.Session, place: Place) -> Inspection:
     def as_key(access_key_id: str, secret_access_key: str) -> Inspection:
-        return _inspection(boto3.Session(access_key_id, secret_access_key), place)
+        return _inspection(session_of_key(access_key_id, secret_access_key), place)
 
     clients = {service: client(session, service, place) for service in ("sts", "iam", "ecr")}
     regions = frozenset(session.get_available_regions("ecr", "aws"))

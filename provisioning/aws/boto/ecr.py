@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-import boto3
-
 from provisioning import policies
 from provisioning.aws import errors
-from provisioning.aws.boto.session import Place, client
+from provisioning.aws.boto.session import Place, client, session_of_key
 from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import EcrImage
 from provisioning.policies import Document
@@ -77,10 +75,7 @@ class Ecr:
     def try_key(
         self, access_key_id: str, secret_access_key: str, repository_name: str, tag: str
     ) -> None:
-        customer = boto3.Session(
-            aws_access_key_id=access_key_id, aws_secret_access_key=secret_access_key
-        )
-        ecr = client(customer, "ecr", self.place)
+        ecr = client(session_of_key(access_key_id, secret_access_key), "ecr", self.place)
         try:
             with translated("GetAuthorizationToken"):
                 ecr.get_authorization_token()

@@ -62,15 +62,26 @@ class Lease:
         return self.model._default_manager
 
 
-def claim(model: type[Reconciled], pk: int) -> Lease | None:
-    """Take the row for a turn; None when another turn has it, or it is not there.
+def free(now: datetime) -> Q:
+    """Rows that no turn is at. One that becomes due during its turn needs no message: the
+    turn's end sees it."""
+    return Q(lease_until__isnull=True) | Q(lease_until__lte=now)
 
-    The row stays due, at the lease's end: should this worker die, the sweep finds it.
+
+def claim(model: type[Reconciled], pk: int) -> Lease | None:
+    """Take the row for a turn; None when it is not due, when another turn has it, or when
+    it is not there.
+
+    Whoever claims has received the row's message: another may be sent from now on. The row
+    stays due, at the lease's end: should this worker die, the sweep finds it.
     """
     now = timezone.now()
     lease = Lease(model, pk, uuid.uuid4(), due_at=now + LEASE)
-    free = Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    won = model._default_manager.filter(free, pk=pk).update(
-        lease_token=lease.token, lease_until=lease.due_at, due_at=lease.due_at
+    row = model._default_manager.filter(pk=pk)
+    won = row.filter(free(now), due_at__lte=now).update(
+        lease_token=lease.token, lease_until=lease.due_at, due_at=lease.due_at, queued_at=None
     )
-    return lease if won else None
+    if won:
+        return lease
+    row.update(queued_at=None)
+    return None

@@ -12,12 +12,15 @@ class Reconciled(models.Model):
     """A row that the reconciler brings into agreement with AWS, a turn at a time.
 
     ``due_at`` is when the next turn is due, or NULL when there is nothing to do; the
-    sweep enqueues what is due. ``lease_*`` say who is at it (``provisioning.lease``).
+    sweep enqueues what is due. ``queued_at`` is when a message was sent that nobody has
+    received yet: a row has at most one. ``lease_*`` say who is at it
+    (``provisioning.lease``).
     ``attention`` says in plain words what a person must do; empty means nothing.
     ``last_error`` is how the last turn failed, if it did; for the vendor's people.
     """
 
     due_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    queued_at = models.DateTimeField(null=True, editable=False)
     lease_token = models.UUIDField(null=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveIntegerField(default=0, editable=False)

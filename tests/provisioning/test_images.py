@@ -240,6 +240,7 @@ def test_images_of_a_repository_are_asked_for_before_it_is_opened(
     repositories = set(cast.server.repositories.values_list("pk", flat=True))
     tasks.enqueue(Due(repositories=repositories))
     assert [name for name, _ in sent] == ["images_turn"] * 2 + ["repository_turn"] * 2
+    Repository.objects.update(queued_at=None)
     tasks.enqueue(Due(repositories=repositories))
     assert [name for name, _ in sent[4:]] == ["repository_turn"] * 2
 

@@ -43,6 +43,8 @@ def test_released_row_can_be_claimed_again(row: PullUser) -> None:
     assert claimed(row).release(None) is False
     row.refresh_from_db()
     assert (row.lease_token, row.lease_until, row.due_at) == (None, None, None)
+    assert claim(PullUser, row.pk) is None
+    PullUser.objects.update(due_at=timezone.now())
     claimed(row)
 
 

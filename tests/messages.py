@@ -1,0 +1,31 @@
+"""The messages that wait in the embedded broker's folder."""
+
+import json
+from base64 import b64decode
+from pathlib import Path
+
+from django.conf import settings
+
+Waiting = tuple[str, list[object]]
+
+
+def clear() -> None:
+    """Leave none of an earlier test."""
+    for file in _files():
+        file.unlink()
+
+
+def waiting(*tasks: str) -> list[Waiting]:
+    """Task and arguments of each message of these tasks, in the order in which they arrive."""
+    found = [_read(file) for file in _files()]
+    return [message for message in found if not tasks or message[0] in tasks]
+
+
+def _files() -> list[Path]:
+    return sorted((settings.BROKER_DIR / "messages").glob("*.msg"))
+
+
+def _read(file: Path) -> Waiting:
+    message = json.loads(file.read_text())
+    arguments, *_ = json.loads(b64decode(message["body"]))
+    return message["headers"]["task"].rpartition(".")[2], arguments

@@ -1,8 +1,7 @@
-"""People and organisations in the admin, every change audited; the audit log, to read."""
+"""People and organisations in the admin; every change is audited."""
 
 from typing import Any
 
-from allauth.account.adapter import get_adapter
 from allauth.account.admin import EmailAddressAdmin
 from allauth.account.models import EmailAddress
 from allauth.mfa.admin import Authenticator
@@ -13,32 +12,32 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
-from django.http import HttpRequest, StreamingHttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
+from django.http import HttpRequest
 
-from accounts import letters
-from accounts.audit import Deed, record
-from accounts.audited import AuditedAdmin
-from accounts.deeds import By, Refused
-from accounts.models import AuditEvent, Customer, Invitation, Letter, Membership, User
-from accounts.organisations import invite_owner
+from accounts.actor import Refused, actor
+from accounts.audit.admin import (
+    AuditedAdmin,
+    AuditEventAdmin,
+    ReadOnlyAdmin,
+    audit_link,
+    see_audit_log,
+)
+from accounts.audit.log import Action, record
+from accounts.emails import outbox
+from accounts.flows.invitations import invite_owner
+from accounts.models import Customer, Email, Invitation, Membership, User
 from accounts.permissions import INVITE_OWNERS, NotAllowed
-from accounts.timeline import as_csv
 
-# What people sign in with is theirs alone: a superuser could else read it, and plant it; the
-# other site to sign in at comes from the settings.
+__all__ = ["AuditEventAdmin"]
+
+# What people sign in with is theirs alone: a superuser could otherwise read it, or plant it. The
+# identity provider comes from the settings.
 admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 
 
-def _by(request: HttpRequest) -> By:
-    assert isinstance(request.user, User)  # noqa: S101 - the admin lets nobody else in
-    return By(request.user, get_adapter().get_client_ip(request))
-
-
 class ReadOnlyInline(admin.TabularInline):
-    """To read: members come by invitation, and owners decide about them."""
+    """Read only: members come by invitation, and owners decide about them."""
 
     extra = 0
     can_delete = False
@@ -68,7 +67,7 @@ class CustomerForm(forms.ModelForm):
     invite_owner = forms.EmailField(
         required=False,
         label="Invite an owner",
-        help_text="The address of a person of the customer's, who then invites the others.",
+        help_text="The email address of a person at the customer, who then invites the others.",
     )
 
 
@@ -104,7 +103,7 @@ class CustomerAdmin(AuditedAdmin):
         if not email:
             return
         try:
-            invite_owner(obj, email, by=_by(request))
+            invite_owner(obj, email, by=actor(request))
         except (NotAllowed, Refused) as error:
             messages.error(request, str(error))
         else:
@@ -120,7 +119,7 @@ class UserAdmin(AuditedAdmin):
     filter_horizontal = ["groups"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
-        # People change their own address, and confirm the new one.
+        # People change their own address, and verify the new one.
         return [*(["email"] if obj else []), "date_joined", "last_login"]
 
     def save_model(
@@ -135,14 +134,14 @@ class UserAdmin(AuditedAdmin):
             return
         obj.set_unusable_password()
         super().save_model(request, obj, form, change)
-        # The code that signs in is mailed there, and so confirms it.
+        # The sign-in code is sent to this address, and so verifies it.
         EmailAddress.objects.create(user=obj, email=obj.email, primary=True)
-        letters.welcome(obj)
+        outbox.welcome(obj)
 
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(admin.ModelAdmin):
-    """To take away from whoever has lost it; never to see, make or change."""
+    """To remove a second factor that its owner has lost; never to see, add or change one."""
 
     list_display = ["user", "type", "created_at", "last_used_at"]
     list_filter = ["type"]
@@ -157,7 +156,7 @@ class AuthenticatorAdmin(admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
         subject = f"{obj.user.email}: {obj.get_type_display()}"
-        record(Deed.RESET, subject, by=_by(request).user, address=_by(request).address)
+        record(Action.RESET, subject, by=actor(request))
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
@@ -176,54 +175,12 @@ class AuditedEmailAddressAdmin(AuditedAdmin, EmailAddressAdmin):
     actions: list[Any] = []
 
 
-def see_audit_log(request: HttpRequest) -> list[str]:
-    """The field that leads to a row's lines, for who may read them."""
-    return ["audit_log"] if request.user.has_perm("accounts.view_auditevent") else []
-
-
-def audit_link(field: str, pk: int) -> str:
-    address = reverse("admin:accounts_auditevent_changelist")
-    return format_html('<a href="{}?{}={}">What was done</a>', address, field, pk)
-
-
-@admin.register(AuditEvent)
-class AuditEventAdmin(admin.ModelAdmin):
-    list_display = ["at", "actor_label", "deed", "subject", "changes", "customer", "reason"]
-    list_filter = ["deed", "at"]
-    search_fields = ["actor_label", "subject", "customer__name"]
-    list_select_related = ["customer"]
-    date_hierarchy = "at"
-    actions = ["export"]
-
-    @admin.action(description="Save as CSV")
-    def export(self, request: HttpRequest, lines: QuerySet[AuditEvent]) -> StreamingHttpResponse:
-        return as_csv(lines)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
-
-
-@admin.register(Letter)
-class LetterAdmin(admin.ModelAdmin):
+@admin.register(Email)
+class EmailAdmin(ReadOnlyAdmin):
     """To see what was sent, and what waits and why."""
 
-    list_display = ["made_at", "kind", "to", "state", "tries", "last_error"]
-    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter), "made_at"]
+    list_display = ["created_at", "kind", "to", "state", "tries", "last_error"]
+    list_filter = ["kind", ("sent_at", admin.EmptyFieldListFilter), "created_at"]
     search_fields = ["to", "customer__name"]
-    fields = ["kind", "to", "customer", "state", "made_at", "due_at", "sent_at", "tries"]
+    fields = ["kind", "to", "customer", "state", "created_at", "due_at", "sent_at", "tries"]
     fields += ["last_error"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Letter | None = None) -> bool:
-        return False

@@ -1,4 +1,4 @@
-"""What signing up asks for, whether with a password or through another site."""
+"""What sign-up asks for, with a password or through an identity provider."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from allauth.core import context
 from django import forms
 from django.http import HttpRequest
 
-from accounts.invited import invited
+from accounts.invitation_session import invitation_of
 from accounts.models import User
 
 
 class SignupForm(forms.Form):
-    """The part of ours in allauth's forms. Who comes by an invitation signs up with its
-    address: the link was mailed there, which proves it."""
+    """Our part of allauth's forms. An invited person signs up with the invited address: the
+    link was sent there, which proves it."""
 
     name = forms.CharField(
         max_length=120,
@@ -22,7 +22,7 @@ class SignupForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.invitation = invited(context.request)
+        self.invitation = invitation_of(context.request)
         if self.invitation:
             self.initial["email"] = self.invitation.email
             self.fields["email"].disabled = True

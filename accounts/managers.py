@@ -1,43 +1,40 @@
 """Querysets of people and organisations. Tenancy is filtered here and nowhere else."""
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.db import models
 
-if TYPE_CHECKING:
-    from accounts.models import User
-
 M = TypeVar("M", bound=models.Model)
 
 
-class UserManager(BaseUserManager["User"]):
-    """Makes users, who are known by their e-mail address."""
+class UserManager(BaseUserManager[Any]):
+    """Creates users, who are known by their email address."""
 
-    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> Any:
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
-    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> Any:
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
-    def get_by_natural_key(self, username: str | None) -> "User":
+    def get_by_natural_key(self, username: str | None) -> Any:
         """The user of an address, whatever its case."""
         return self.get(email__iexact=username)
 
 
 class TenantQuerySet(models.QuerySet[M]):
-    """Rows that belong to a customer. ``customer_path`` is the way to it: ``"customer"``,
+    """Rows that belong to a customer. ``customer_path`` leads there: ``"customer"``,
     ``"pull_user__customer"``, or ``""`` where the row is the customer."""
 
     customer_path = "customer"
 
-    def for_user(self, user: "User") -> "TenantQuerySet[M]":
-        """The rows of the customers that ``user`` is a member of; staff get no more by it."""
+    def for_user(self, user: Any) -> "TenantQuerySet[M]":
+        """The rows of the customers that ``user`` is a member of; staff get no others."""
         path = f"{self.customer_path}__" if self.customer_path else ""
-        # By id rather than by a join, so that no row comes back twice.
+        # By id instead of a join, so that no row comes back twice.
         return self.filter(**{f"{path}pk__in": user.memberships.values("customer_id")})
 
 

@@ -1,4 +1,4 @@
-"""People, the organisations that they act for, and what they did."""
+"""People, and the organisations they act for."""
 
 from datetime import datetime, timedelta
 
@@ -8,35 +8,34 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
-from accounts.audit import AuditEvent
+from accounts.audit.models import AuditEvent, ChainLink
+from accounts.emails.models import Email, EmailKind
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
-from accounts.outbox import Kind, Letter
-from accounts.seals import AuditSeal
 
 __all__ = [
     "AuditEvent",
-    "AuditSeal",
+    "ChainLink",
     "Customer",
+    "Email",
+    "EmailKind",
     "Invitation",
-    "Kind",
-    "Letter",
     "Membership",
     "User",
 ]
 
-# Long enough for a holiday weekend, short enough for a link that lets somebody in.
+# Long enough for a holiday weekend, short enough for a link that grants access.
 INVITATION_LASTS = timedelta(days=7)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person, who signs in by e-mail address."""
+    """A person, who signs in with an email address."""
 
-    email = models.EmailField("e-mail address", unique=True)
+    email = models.EmailField("email address", unique=True)
     name = models.CharField(max_length=120, blank=True)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Works for the vendor.")
     date_joined = models.DateTimeField(default=timezone.now)
-    # By which pages and letters tell her the time: a name of the IANA time zone database.
+    # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 
     objects = UserManager()
@@ -65,12 +64,16 @@ class Customer(models.Model):
     slug = models.CharField(
         max_length=40,
         unique=True,
-        validators=[RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*$", "Small letters, digits, hyphens.")],
-        help_text="Names the customer in AWS: small letters, digits and hyphens. It cannot be "
-        "changed once there is a pull user; short names leave room for more customers.",
+        validators=[
+            RegexValidator(
+                r"^[a-z0-9]+(-[a-z0-9]+)*$", "Use lower-case letters, digits and hyphens."
+            )
+        ],
+        help_text="The customer's name in AWS: lower-case letters, digits and hyphens. It cannot "
+        "be changed later; short names leave room for more customers.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
-    # Nothing can be pulled while it is set.
+    # While this is set, the customer cannot pull anything.
     suspended_at = models.DateTimeField(null=True, editable=False)
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
@@ -83,6 +86,11 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def lock(self) -> None:
+        """Hold the row until the transaction ends: actions on a customer come one after
+        another."""
+        Customer.objects.select_for_update(no_key=True).get(pk=self.pk)
 
 
 class Membership(models.Model):
@@ -97,7 +105,7 @@ class Membership(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
-    # The kinds of letters that she does not want.
+    # The kinds of emails that the member has turned off.
     muted = models.JSONField(default=list, editable=False)
 
     objects = TenantQuerySet["Membership"].as_manager()
@@ -121,7 +129,7 @@ def invitation_ends_at() -> datetime:
 
 class InvitationQuerySet(TenantQuerySet["Invitation"]):
     def pending(self) -> "InvitationQuerySet":
-        """Those that nobody has accepted or taken back; some may have expired."""
+        """Those that were neither accepted nor withdrawn; some may have expired."""
         return self.filter(accepted_at=None, revoked_at=None)
 
     def open(self) -> "InvitationQuerySet":
@@ -130,15 +138,15 @@ class InvitationQuerySet(TenantQuerySet["Invitation"]):
 
 
 class Invitation(models.Model):
-    """A customer's word that whoever reads the mail of an address may join it, once."""
+    """Permission for the person who receives email at an address to join a customer, once."""
 
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="invitations")
-    email = models.EmailField("e-mail address")
+    email = models.EmailField("email address")
     role = models.CharField(max_length=10, choices=Membership.Role.choices)
-    # Of the token in the link, which nobody else has; NULL until the letter is sent.
+    # Of the token in the link, which is stored nowhere; NULL until the email is sent.
     token_hash = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - unique
     invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    made_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=invitation_ends_at)
     sent_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)

@@ -1,4 +1,4 @@
-"""The broker of the embedded form: kombu's folder of messages, each seen only when whole."""
+"""The broker of the embedded form: kombu's folder of messages, each visible only when whole."""
 
 import time
 import uuid
@@ -13,8 +13,8 @@ from kombu.utils.json import dumps
 
 class Channel(filesystem.Channel):
     def _put(self, queue: str, payload: dict[str, Any], **_: object) -> None:  # type: ignore[override]
-        """Write aside, then rename. kombu 5.7 itself writes in the sight of the worker, which
-        ends when it reads half a message. Raises ChannelError."""
+        """Write to another name, then rename. kombu 5.7 itself writes the file in place, and a
+        worker that reads half a message ends. Raises ChannelError."""
         # The names are sorted as text: without the zeros, 999 comes after 1000.
         name = f"{time.monotonic_ns():020}_{uuid.uuid4()}"
         part = Path(self.data_folder_out, f"{name}.part")
@@ -24,7 +24,7 @@ class Channel(filesystem.Channel):
         except OSError as error:
             with suppress(OSError):
                 part.unlink()
-            raise ChannelError(f"The broker's folder takes no message: {error}") from error
+            raise ChannelError(f"The broker's folder accepts no message: {error}") from error
 
 
 class Transport(filesystem.Transport):

@@ -1,9 +1,8 @@
 """Typed readers of the environment.
 
-Every reader takes the value of ``NAME``, or the content of the file that
-``NAME_FILE`` names (how Docker and Kubernetes hand over secrets), and fails
-loudly: a wrong or missing setting stops the start with a sentence that says
-which variable to mend.
+Every reader takes the value of ``NAME``, or the content of the file that ``NAME_FILE`` names (how
+Docker and Kubernetes pass secrets), and fails loudly: a wrong or missing setting stops the start
+with a sentence that names the variable to correct.
 """
 
 import os
@@ -16,7 +15,7 @@ FALSE = {"0", "false", "no", "off", ""}
 
 
 def text(name: str, default: str | None = None) -> str:
-    """The value of ``name``, stripped; without one, ``default`` or an error."""
+    """The value of ``name``, stripped; if it is not set, ``default`` or an error."""
     file = os.environ.get(f"{name}_FILE")
     if file and name in os.environ:
         raise ImproperlyConfigured(f"Both {name} and {name}_FILE are set: keep one of them.")
@@ -61,10 +60,10 @@ def choice(name: str, default: str, *, among: list[str]) -> str:
 
 
 def words(name: str, default: str | None = "") -> list[str]:
-    """A list, written with commas between its items."""
+    """A list of items separated by commas."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
 
 
 def is_any_set(prefix: str) -> bool:
-    """Whether there is a variable whose name begins so."""
+    """Whether a variable with this prefix is set."""
     return any(name.startswith(prefix) for name in os.environ)

@@ -1,14 +1,15 @@
-"""Logs: one JSON object a line in production, plain lines in the embedded form; and the
-last net, which masks what looks like a secret access key wherever it comes from."""
+"""Logs: one JSON object a line in production, plain lines in the embedded form. Both name the
+request, the task and the row a line belongs to; and both mask, as a last resort, what looks like a
+secret access key."""
 
-import json
-import logging
 import re
-from datetime import UTC, datetime
 from typing import Any
 
-# A secret access key is 40 characters of base64. Capitals, small letters and digits are
-# all among them, which tells it from the path of a file.
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+# A secret access key is 40 characters of base64, with upper-case letters, lower-case letters and
+# digits among them: that distinguishes it from the path of a file.
 SECRET = re.compile(
     r"(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])"
     r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
@@ -20,38 +21,56 @@ def masked(text: str) -> str:
     return SECRET.sub(MASK, text)
 
 
-class PlainFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        return masked(super().format(record))
+def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """A processor that masks secrets in every text of a line."""
+    return {key: masked(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
-class JsonFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": masked(record.getMessage()),
-        }
-        if record.exc_info:
-            line["exception"] = masked(self.formatException(record.exc_info))
-        return json.dumps(line)
+def formatter(renderer: Processor) -> structlog.stdlib.ProcessorFormatter:
+    """Formats the records of any logger, with what ``structlog.contextvars`` holds."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        ],
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("message"),
+            mask_secrets,
+            renderer,
+        ],
+    )
 
 
-def configuration(formatter: str, level: str) -> dict[str, Any]:
-    """LOGGING: everything to standard error, by the "plain" or the "json" formatter."""
+def json_formatter() -> structlog.stdlib.ProcessorFormatter:
+    return formatter(structlog.processors.JSONRenderer(sort_keys=True))
+
+
+def plain_formatter() -> structlog.stdlib.ProcessorFormatter:
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=False,
+        pad_event_to=0,
+        event_key="message",
+        timestamp_key="at",
+        exception_formatter=structlog.dev.plain_traceback,
+    )
+    return formatter(renderer)
+
+
+def configuration(form: str, level: str) -> dict[str, Any]:
+    """LOGGING: everything to standard error, in the "plain" or the "json" form."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {
-            "plain": {
-                "()": "portal.logging.PlainFormatter",
-                "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
-            },
-            "json": {"()": "portal.logging.JsonFormatter"},
+            "plain": {"()": "portal.logging.plain_formatter"},
+            "json": {"()": "portal.logging.json_formatter"},
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": formatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": form}},
         "root": {"handlers": ["stderr"], "level": level},
-        # botocore logs requests and answers, secrets among them, below this level.
+        # Below this level botocore logs requests and answers, with the secrets in them.
         "loggers": {"boto3": {"level": "WARNING"}, "botocore": {"level": "WARNING"}},
     }

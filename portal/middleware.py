@@ -1,17 +1,32 @@
-"""What holds for every request and answer, and neither Django nor django-csp sees to."""
+"""What holds for every request and response, and neither Django nor django-csp provides."""
 
+import uuid
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from structlog.contextvars import bound_contextvars
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-# What no page of ours asks a browser for; a script that got in could not either.
+# Features that no page uses; a script that got in could not use them either.
 REFUSED = "accelerometer camera geolocation gyroscope magnetometer microphone midi payment usb"
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in REFUSED.split())
+
+
+def request_id(get_response: GetResponse) -> GetResponse:
+    """Put an id on every log line of a request, and into its response."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        identifier = uuid.uuid4().hex
+        with bound_contextvars(request_id=identifier):
+            response = get_response(request)
+        response.headers["X-Request-ID"] = identifier
+        return response
+
+    return middleware
 
 
 def permissions_policy(get_response: GetResponse) -> GetResponse:
@@ -24,19 +39,19 @@ def permissions_policy(get_response: GetResponse) -> GetResponse:
 
 
 def no_null_characters(get_response: GetResponse) -> GetResponse:
-    """Fields of forms refuse them; the admin's filters hand them on to PostgreSQL, which
-    takes none."""
+    """Form fields refuse them, but the admin's filters pass them on to PostgreSQL, which accepts
+    none."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("The address holds a null character.")
+            raise BadRequest("The address contains a null character.")
         return get_response(request)
 
     return middleware
 
 
 def time_zone(get_response: GetResponse) -> GetResponse:
-    """Pages tell the time as their reader has it."""
+    """Show times in the reader's time zone."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         name = getattr(request.user, "time_zone", None)

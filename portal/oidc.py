@@ -1,23 +1,23 @@
-"""Signing in at another site, by OpenID Connect, as allauth and browsers want it said."""
+"""Sign-in at an identity provider by OpenID Connect, in the forms that allauth and the content
+security policy need."""
 
 from typing import Any
 from urllib.parse import urlsplit
 
 
 def providers(issuer: str, *, name: str, client_id: str, secret: str) -> dict[str, Any]:
-    """SOCIALACCOUNT_PROVIDERS with that one site, or, without an issuer, with none."""
-    site = {
+    """SOCIALACCOUNT_PROVIDERS with this provider; with none, if there is no issuer."""
+    provider = {
         "provider_id": "oidc",
         "name": name,
         "client_id": client_id,
         "secret": secret,
         "settings": {"server_url": issuer},
     }
-    return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [site] if issuer else []}}
+    return {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [provider] if issuer else []}}
 
 
 def form_targets(issuer: str) -> list[str]:
-    """Where forms may lead, for the content security policy: browsers hold the redirect
-    that answers a form to it, too."""
+    """Where forms may lead: browsers apply the policy also to the redirect that answers one."""
     address = urlsplit(issuer)
     return [f"{address.scheme}://{address.netloc}"] if issuer else []

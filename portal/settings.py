@@ -1,18 +1,18 @@
-"""All settings of the site, in sections. Each value that differs between
-installations is read from the environment (``.env.example`` lists them).
+"""All settings of the site, in sections. Each value that differs between installations is read
+from the environment (``.env.example`` lists them).
 
-``EMBEDDED=true`` is the form of the demo and of the tests: SQLite and a broker
-of files under ``STATE_DIR``, and keys that are no secret. Without it the values
-of production must be there, or the start stops.
+``EMBEDDED=true`` is the form of the demo and of the tests: SQLite and a broker of files under
+``STATE_DIR``, and keys that are not secret. Without it the values of production are required, or
+the start fails.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
 from csp.constants import NONE, SELF
 
 from portal import env, oidc
-from portal.aws import *  # noqa: F403 - a section of its own
 from portal.logging import configuration
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -28,8 +28,8 @@ IS_HTTPS = ORIGIN.startswith("https://")
 
 SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDED else None)
 
-# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets, those of
-# second factors among them, are sealed with the first; the others only open what they once sealed.
+# The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets, including those of
+# second factors, are encrypted with the first; the others only decrypt what they once encrypted.
 VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
 
 # --- The site ----------------------------------------------------------------------
@@ -64,7 +64,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    # Its own templates, for what templates/django/forms/ leaves as it is.
+    # Its own templates, for what templates/django/forms/ does not replace.
     "django.forms",
 ]
 
@@ -72,6 +72,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "portal.middleware.request_id",
     "portal.middleware.permissions_policy",
     "portal.middleware.no_null_characters",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -81,7 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.second_factor.StaffSecondFactorMiddleware",
+    "portal.pages.guards.StaffSecondFactorMiddleware",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -96,7 +97,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "portal.context.site",
+                "portal.context_processors.site",
             ],
         },
     },
@@ -114,8 +115,8 @@ DATABASES = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Without IMMEDIATE two writers that began by reading deadlock at once; WAL lets
-    # pages read while the worker writes.
+    # Without IMMEDIATE two writers that began by reading deadlock at once; WAL lets pages read
+    # while the worker writes.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -124,7 +125,7 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # In a file, so that a worker process started by a test sees what the test wrote.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
 else:
-    # As many as a process has threads, else requests wait for each other's connections.
+    # As many as a process has threads; with fewer, requests wait for each other's connections.
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
@@ -140,15 +141,15 @@ if CELERY_BROKER_URL == "filesystem://":
         "data_folder_in": BROKER_DIR / "messages",
         "data_folder_out": BROKER_DIR / "messages",
         "control_folder": BROKER_DIR / "control",
-        # kombu looks once a second by itself: a burst would wait for the clock.
+        # In seconds. kombu's default is one: a burst would wait for the clock.
         "polling_interval": 0.1,
     }
 else:
-    # Longer than the longest task, else Redis hands a running task to a second worker.
+    # Longer than the longest task; otherwise Redis hands a running task to a second worker.
     CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
-# The pace of calls to AWS is kept there as well, where it is a Redis, and so is what all web
-# processes must share: how often somebody has tried to sign in.
-LIMITER_URL = CELERY_BROKER_URL
+# Redis also holds the rates of calls to AWS, and what all web processes must share: how often a
+# sign-in was tried.
+RATE_LIMIT_URL = CELERY_BROKER_URL
 if CELERY_BROKER_URL.startswith("redis"):
     REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
     CACHES = {"default": {"BACKEND": REDIS_CACHE, "LOCATION": CELERY_BROKER_URL}}
@@ -161,21 +162,47 @@ CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 240
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
-    # The ledger is the truth and the broker only a hurry: what a lost message left
-    # undone, the sweep enqueues again.
+    # The database is the truth, and a message only makes it faster: what a lost message left undone
+    # is enqueued again by the sweep.
     "sweep": {
         "task": "provisioning.tasks.sweep",
         "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
         "options": {"expires": 60},
     },
-    "warn_of_expiry": {"task": "provisioning.tasks.warn_of_expiry", "schedule": 3600},
-    "seal_audit_log": {
-        "task": "provisioning.tasks.seal_audit_log",
+    "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 3600},
+    "link_audit_log": {
+        "task": "provisioning.tasks.link_audit_log",
         "schedule": 60,
         "options": {"expires": 60},
     },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat-schedule")
+
+# --- AWS ---------------------------------------------------------------------------
+
+# Everything of the portal's in IAM is under this path, so that its role can be limited to it.
+AWS_PATH = env.text("AWS_PATH", "/ecr-portal/")
+AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerRegistryLogin")
+# Between two writes of one repository's policy, so that many approvals share a write.
+REPOSITORY_WRITE_INTERVAL = timedelta(seconds=env.integer("REPOSITORY_WRITE_INTERVAL_SECONDS", 5))
+# How long one AWS call may take: to connect, and to answer (seconds).
+AWS_TIMEOUTS = (5, 20)
+# Calls per second of all workers together, for each service of an account or one operation. AWS
+# does not publish the rates of IAM and of SetRepositoryPolicy. Reading images leaves most of ECR's
+# rate to the policies.
+AWS_RATES: dict[str, float] = {}
+if not EMBEDDED:
+    AWS_RATES = {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1, "DescribeImages": 5}
+# How often ECR is asked for the images of a repository that a customer may pull from.
+IMAGES_EVERY = timedelta(minutes=env.integer("IMAGES_MINUTES", 15, minimum=1))
+# The maximum age of a key (0: none), and how long a secret waits to be revealed.
+KEY_LIFETIME = timedelta(days=env.integer("KEY_LIFETIME_DAYS", 90, minimum=0))
+UNCLAIMED_AFTER = timedelta(days=env.integer("UNCLAIMED_DAYS", 7, minimum=1))
+# How often AWS is read although nothing changed; after how long drift is looked at again, and
+# whether it is then repaired.
+OBSERVE_EVERY = timedelta(hours=env.integer("OBSERVE_HOURS", 12, minimum=1))
+DRIFT_CONFIRM = timedelta(seconds=env.integer("DRIFT_CONFIRM_SECONDS", 60))
+DRIFT_REPAIR = env.boolean("DRIFT_REPAIR", default=True)
 
 # --- Sign-in -----------------------------------------------------------------------
 
@@ -195,34 +222,34 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
-# Who may make an account: those with the link of an invitation, or anybody.
+# Who may create an account: people with the link of an invitation, or anyone.
 SIGNUP = env.choice("SIGNUP", "invitation", among=["invitation", "open"])
 ACCOUNT_SIGNUP_FORM_CLASS = "accounts.forms.SignupForm"
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
-# Proxies before the site that add to X-Forwarded-For: rate limits and the audit log go by
-# the address that the outermost of them saw.
+# Proxies in front of the site that add to X-Forwarded-For: rate limits and the audit log use the
+# address that the outermost of them saw.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0 if EMBEDDED else 1)
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
-# How long a fresh proof of identity lasts before a reveal asks for a new one.
+# For how many seconds a confirmed identity counts as a recent sign-in.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
-# One answer whether an address has an account or not.
+# The same answer whether or not an address has an account.
 ACCOUNT_PREVENT_ENUMERATION = True
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_PASSKEY_SIGNUP_ENABLED = False
-# Browsers let loopback addresses do without https; fido2 wants to be told.
+# Browsers accept loopback addresses without https; fido2 needs this setting to do so.
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 MFA_TOTP_ISSUER = SITE_NAME
-# The clocks of phones are some seconds off.
+# The clocks of phones can be some seconds off.
 MFA_TOTP_TOLERANCE = 1
 # Whether the vendor's people need a second factor for the admin and the dashboard.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not EMBEDDED)
-# Whether who made a request for a customer must leave its approval to somebody else.
+# Whether a request that sales made for a customer must be approved by a colleague.
 FOUR_EYES = env.boolean("FOUR_EYES", default=not EMBEDDED)
-# Another site at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.
+# An identity provider at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.
 OIDC_ISSUER = env.text("OIDC_ISSUER", "")
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
 SOCIALACCOUNT_PROVIDERS = oidc.providers(
@@ -231,7 +258,7 @@ SOCIALACCOUNT_PROVIDERS = oidc.providers(
     client_id=env.text("OIDC_CLIENT_ID", None if OIDC_ISSUER else ""),
     secret=env.text("OIDC_CLIENT_SECRET", None if OIDC_ISSUER else ""),
 )
-MFA_ADAPTER = "accounts.second_factor.SecondFactorAdapter"
+MFA_ADAPTER = "accounts.mfa.MfaAdapter"
 
 # --- Mail --------------------------------------------------------------------------
 
@@ -271,8 +298,8 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REDIRECT_EXEMPT = [r"^health/"]
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-# Forms here are short. A file is taken into memory up to 1 MiB; a larger one is passed over,
-# and nothing is ever written to disk.
+# Forms here are short. A file up to 1 MiB is read into memory; a larger one is ignored, and nothing
+# is ever written to disk.
 DATA_UPLOAD_MAX_MEMORY_SIZE = FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
@@ -288,7 +315,7 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
-# The embedded form serves the files from where they lie.
+# The embedded form serves the files from where they are.
 STATIC_ROOT = None if EMBEDDED else Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

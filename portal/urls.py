@@ -1,5 +1,7 @@
 """Every address of the site."""
 
+from collections.abc import Callable
+
 from allauth.account import views as account_views
 from allauth.account.decorators import secure_admin_login
 from allauth.mfa.totp import views as totp_views
@@ -7,74 +9,91 @@ from allauth.mfa.webauthn import views as webauthn_views
 from allauth.socialaccount import views as social_views
 from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
+from django.http import HttpResponseBase
 from django.urls import include, path
+from django.views.generic import RedirectView
 
-from portal.pages import (
-    audit,
-    aws_state,
-    customer,
-    health,
-    invitation,
-    keys,
-    labels,
-    letters,
-    ops,
-    organisation,
-    reveal,
-    trouble,
-)
-from portal.pages.fresh import fresh_if_signed_in, fresh_proof_required
+from portal.pages import health, invitation
+from portal.pages.customer.diagnosis import diagnosis
+from portal.pages.customer.home import home
+from portal.pages.customer.keys import rotate, switch
+from portal.pages.customer.labels import labels
+from portal.pages.customer.notifications import notifications
+from portal.pages.customer.organisation import invitation_page, invite, leave, member_page, show
+from portal.pages.customer.product import product
+from portal.pages.customer.request import request_product_page
+from portal.pages.customer.reveal import reveal
+from portal.pages.guards import recent_login_if_signed_in, recent_login_required
+from portal.pages.ops.audit import export, timeline
+from portal.pages.ops.capacity import meters
+from portal.pages.ops.dashboard import dashboard
+from portal.pages.ops.drift import drift_detail, drift_list
+from portal.pages.ops.keys import reissue, switch_key
+from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_repository
+from portal.pages.ops.who_can_pull import who_can_pull
 
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
+
+def moved_to(name: str) -> Callable[..., HttpResponseBase]:
+    """The view of an old address, which people may have kept."""
+    return RedirectView.as_view(pattern_name=name, permanent=True, query_string=True)
+
+
 customer_urls = [
-    path("", customer.home, name="home"),
+    path("", home, name="home"),
     path(
         "customers/<int:customer_pk>/request/<int:product_pk>/",
-        customer.request_access,
+        request_product_page,
         name="request",
     ),
-    path("customers/<int:pk>/", organisation.show, name="organisation"),
-    path("customers/<int:pk>/invite/", organisation.invite, name="invite"),
-    path("customers/<int:pk>/labels/", labels.labels, name="labels"),
-    path("customers/<int:pk>/letters/", letters.choose, name="letters"),
-    path("customers/<int:pk>/leave/", organisation.leave, name="leave"),
-    path("members/<int:pk>/", organisation.member_page, name="member"),
-    path("invitations/<int:pk>/", organisation.invitation_page, name="invitation"),
-    path("access/<int:pk>/", customer.access, name="access"),
-    path("access/<int:pk>/repositories/<int:repository_pk>/", customer.access, name="repository"),
-    path("access/<int:pk>/trouble/", trouble.trouble, name="trouble"),
-    path("credentials/<int:pk>/reveal/", reveal.reveal, name="reveal"),
-    path("credentials/<int:pk>/rotate/", keys.rotate, name="rotate"),
-    path("keys/<int:pk>/switch/", keys.switch, name="switch_key"),
+    path("customers/<int:pk>/", show, name="organisation"),
+    path("customers/<int:pk>/invite/", invite, name="invite"),
+    path("customers/<int:pk>/labels/", labels, name="labels"),
+    path("customers/<int:pk>/notifications/", notifications, name="notifications"),
+    path("customers/<int:pk>/letters/", moved_to("customer:notifications")),
+    path("customers/<int:pk>/leave/", leave, name="leave"),
+    path("members/<int:pk>/", member_page, name="member"),
+    path("invitations/<int:pk>/", invitation_page, name="invitation"),
+    path("access/<int:pk>/", product, name="access"),
+    path("access/<int:pk>/repositories/<int:repository_pk>/", product, name="repository"),
+    path("access/<int:pk>/diagnosis/", diagnosis, name="diagnosis"),
+    path("access/<int:pk>/trouble/", moved_to("customer:diagnosis")),
+    path("credentials/<int:pk>/reveal/", reveal, name="reveal"),
+    path("credentials/<int:pk>/rotate/", rotate, name="rotate"),
+    path("keys/<int:pk>/switch/", switch, name="switch_key"),
 ]
 ops_urls = [
-    path("", ops.dashboard, name="dashboard"),
-    path("findings/", aws_state.findings, name="findings"),
-    path("findings/<int:pk>/", aws_state.finding, name="finding"),
-    path("capacity/", aws_state.capacity_meters, name="capacity"),
-    path("keys/<int:pk>/switch/", aws_state.switch_key, name="switch_key"),
-    path("registries/<int:pk>/retry/", aws_state.retry_registry, name="retry_registry"),
-    path("repositories/<int:pk>/pullers/", aws_state.pullers, name="pullers"),
-    path("audit/", audit.timeline, name="audit"),
-    path("audit.csv", audit.export, name="audit_csv"),
-    path("pull-users/<int:pk>/reissue/", ops.reissue, name="reissue"),
-    path("pull-users/<int:pk>/retry/", ops.retry_pull_user, name="retry_pull_user"),
-    path("repositories/<int:pk>/retry/", ops.retry_repository, name="retry_repository"),
+    path("", dashboard, name="dashboard"),
+    path("drift/", drift_list, name="drift_list"),
+    path("drift/<int:pk>/", drift_detail, name="drift_detail"),
+    path("findings/", moved_to("ops:drift_list")),
+    path("findings/<int:pk>/", moved_to("ops:drift_detail")),
+    path("capacity/", meters, name="capacity"),
+    path("keys/<int:pk>/switch/", switch_key, name="switch_key"),
+    path("registries/<int:pk>/retry/", retry_registry, name="retry_registry"),
+    path("repositories/<int:pk>/who-can-pull/", who_can_pull, name="who_can_pull"),
+    path("repositories/<int:pk>/pullers/", moved_to("ops:who_can_pull")),
+    path("audit/", timeline, name="audit"),
+    path("audit.csv", export, name="audit_csv"),
+    path("pull-users/<int:pk>/reissue/", reissue, name="reissue"),
+    path("pull-users/<int:pk>/retry/", retry_pull_user, name="retry_pull_user"),
+    path("repositories/<int:pk>/retry/", retry_repository, name="retry_repository"),
 ]
 
 urlpatterns = [
     path("", include((customer_urls, "customer"))),
     path("ops/", include((ops_urls, "ops"))),
-    # Who has nothing to confirm with could else make herself something, from an old session.
-    path("account/password/set/", fresh_proof_required(account_views.password_set)),
-    path("account/email/", fresh_proof_required(account_views.email)),
-    path("account/2fa/totp/activate/", fresh_proof_required(totp_views.activate_totp)),
-    path("account/2fa/webauthn/add/", fresh_proof_required(webauthn_views.add_webauthn)),
-    path("account/3rdparty/", fresh_proof_required(social_views.connections)),
-    path("account/oidc/<str:provider_id>/login/", fresh_if_signed_in(oidc_views.login)),
-    # Beside allauth's links: the proxy keeps addresses with keys out of its log.
+    # A person who has nothing to confirm with could otherwise add a way to sign in from an old
+    # session.
+    path("account/password/set/", recent_login_required(account_views.password_set)),
+    path("account/email/", recent_login_required(account_views.email)),
+    path("account/2fa/totp/activate/", recent_login_required(totp_views.activate_totp)),
+    path("account/2fa/webauthn/add/", recent_login_required(webauthn_views.add_webauthn)),
+    path("account/3rdparty/", recent_login_required(social_views.connections)),
+    path("account/oidc/<str:provider_id>/login/", recent_login_if_signed_in(oidc_views.login)),
+    # Beside allauth's links: the proxy keeps addresses with tokens out of its log.
     path("account/invitation/<str:token>/", invitation.follow, name="invitation_link"),
     path("account/invitation/", invitation.accept, name="accept_invitation"),
     path("account/", include("allauth.urls")),

@@ -1,91 +1,92 @@
-"""The vault: a secret access key is sealed, then revealed once or burned. It is bound to its
-access key id, so that it opens in no other row."""
+"""The vault: a secret access key is stored encrypted, then revealed once or destroyed. It is bound
+to its access key id, so that it cannot be decrypted in any other row."""
 
 from django.utils import timezone
 
-from accounts import sealing
+from accounts import encryption
 from accounts.models import User
 from provisioning.models import AccessKey, OneTimeSecret
 
 
 class VaultError(Exception):
-    """A sealed secret cannot be opened; the text says what ops can do."""
+    """A secret cannot be decrypted; the text says what ops can do."""
 
 
 class NothingToReveal(Exception):
-    """The secret was revealed or burned before: it exists nowhere any more."""
+    """The secret was already revealed or destroyed: nothing of it is left."""
 
 
-def seal(secret_access_key: str, *, access_key: AccessKey) -> OneTimeSecret:
-    """Seal the secret of a key that is saved, in the transaction that saves it."""
-    sealed = _seal(secret_access_key, access_key)
-    return OneTimeSecret.objects.create(access_key=access_key, sealed=sealed)
+def store(secret_access_key: str, *, access_key: AccessKey) -> OneTimeSecret:
+    """Store the secret of a saved key, in the transaction that saves the key."""
+    ciphertext = _encrypt(secret_access_key, access_key)
+    return OneTimeSecret.objects.create(access_key=access_key, ciphertext=ciphertext)
 
 
 def reveal_once(access_key: AccessKey, *, by: User) -> str:
-    """The secret in clear, and never again: the sealed one is erased by a
-    compare-and-set, so that of any number of calls one returns.
+    """The secret in clear, once: the ciphertext is erased by a compare-and-set, so that of any
+    number of calls one returns.
 
-    Call it in a transaction, with the audit line. Raises NothingToReveal, or VaultError
-    (and then nothing was erased).
+    Call it in a transaction, with the audit line. Raises NothingToReveal, or VaultError (and
+    then nothing was erased).
     """
     row = OneTimeSecret.objects.select_related("access_key").get(access_key=access_key)
-    if row.sealed is None:
+    if row.ciphertext is None:
         raise NothingToReveal
-    secret = _unseal(row)
-    erased = OneTimeSecret.objects.filter(pk=row.pk, sealed__isnull=False).update(
-        sealed=None, revealed_at=timezone.now(), revealed_by=by
+    secret = _decrypt(row)
+    erased = OneTimeSecret.objects.filter(pk=row.pk, ciphertext__isnull=False).update(
+        ciphertext=None, revealed_at=timezone.now(), revealed_by=by
     )
     if erased != 1:
         raise NothingToReveal
     return secret
 
 
-def open_sealed(access_key: AccessKey) -> str | None:
-    """The secret for the portal's own try of the key, while it is sealed; it stays so. None
-    where it was revealed or burned. Raises VaultError."""
+def read_unrevealed(access_key: AccessKey) -> str | None:
+    """The secret for the portal's own test of the key; it stays stored. None where it was
+    revealed or destroyed. Raises VaultError."""
     row = OneTimeSecret.objects.select_related("access_key").get(access_key=access_key)
-    return _unseal(row) if row.sealed else None
+    return _decrypt(row) if row.ciphertext else None
 
 
-def burn(*access_keys: AccessKey) -> None:
-    """Erase, unseen, what is still sealed of these keys."""
-    OneTimeSecret.objects.filter(access_key__in=access_keys, sealed__isnull=False).update(
-        sealed=None, burned_at=timezone.now()
+def destroy(*access_keys: AccessKey) -> None:
+    """Erase the secrets of these keys that nobody has revealed."""
+    OneTimeSecret.objects.filter(access_key__in=access_keys, ciphertext__isnull=False).update(
+        ciphertext=None, destroyed_at=timezone.now()
     )
 
 
-def reseal() -> tuple[int, int]:
-    """Seal under the first key what another sealed. Returns how many, and how many more
-    cannot be opened. A reveal that happens meanwhile is neither hindered nor undone."""
-    resealed = unopened = 0
-    rows = OneTimeSecret.objects.filter(sealed__isnull=False).select_related("access_key")
+def reencrypt() -> tuple[int, int]:
+    """Encrypt under the current key what another key encrypted. Returns how many were
+    re-encrypted, and how many could not be decrypted. A reveal that happens meanwhile is neither
+    hindered nor undone."""
+    reencrypted = unreadable = 0
+    rows = OneTimeSecret.objects.filter(ciphertext__isnull=False).select_related("access_key")
     for row in rows.iterator():
-        if sealing.is_under_the_first_key(_sealed(row)):
+        if encryption.is_under_current_key(_ciphertext(row)):
             continue
         try:
-            again = _seal(_unseal(row), row.access_key)
+            again = _encrypt(_decrypt(row), row.access_key)
         except VaultError:
-            unopened += 1
+            unreadable += 1
             continue
-        unchanged = OneTimeSecret.objects.filter(pk=row.pk, sealed=row.sealed)
-        resealed += unchanged.update(sealed=again)
-    return resealed, unopened
+        unchanged = OneTimeSecret.objects.filter(pk=row.pk, ciphertext=row.ciphertext)
+        reencrypted += unchanged.update(ciphertext=again)
+    return reencrypted, unreadable
 
 
-def _seal(secret: str, access_key: AccessKey) -> bytes:
-    return sealing.seal(secret, bound_to=access_key.access_key_id)
+def _encrypt(secret: str, access_key: AccessKey) -> bytes:
+    return encryption.encrypt(secret, bound_to=access_key.access_key_id)
 
 
-def _unseal(row: OneTimeSecret) -> str:
+def _decrypt(row: OneTimeSecret) -> str:
     try:
-        return sealing.unseal(_sealed(row), bound_to=row.access_key.access_key_id)
-    except sealing.SealError as error:
+        return encryption.decrypt(_ciphertext(row), bound_to=row.access_key.access_key_id)
+    except encryption.DecryptionError as error:
         raise VaultError(
-            f"The secret of {row.access_key} cannot be opened: {error}. Ops can put a missing key "
-            "back into VAULT_KEYS, or reissue the credentials."
+            f"The secret of {row.access_key} cannot be decrypted: {error}. Ops can restore the "
+            "missing key in VAULT_KEYS, or reissue the credentials."
         ) from None
 
 
-def _sealed(row: OneTimeSecret) -> bytes:
-    return bytes(row.sealed or b"")
+def _ciphertext(row: OneTimeSecret) -> bytes:
+    return bytes(row.ciphertext or b"")

@@ -1,51 +1,68 @@
-"""Whether AWS has exactly what the database wants."""
+"""Whether AWS has exactly what the database desires."""
 
-from provisioning import policies
-from provisioning.embedded_aws import directory
+from typing import Any
+
+from provisioning.demo.seed import Cast
+from provisioning.documents import policies
+from provisioning.embedded_aws import identities
+from provisioning.flows import Actor
+from provisioning.flows.credentials import reveal
 from provisioning.models import AccessKey, Grant, PullUser, Repository
-from provisioning.states import KeyStatus, Status, Wanted
+from provisioning.states import Desired, KeyStatus, Status
 from tests.aws import ACCOUNT_ID, Aws
 
 
+def assert_provisioned(aws: Aws, cast: Cast) -> None:
+    """Birch Bank alone is provisioned with Acme Server: one user, the grants, and one key, which
+    the database knows, and whose secret can be revealed and pulls."""
+    pull_user = PullUser.objects.get()
+    assert (pull_user.status, pull_user.attention, pull_user.failures) == ("ready", "", 0)
+    assert aws.users() == ["birch-bank"]
+    for repository in ("acme/server", "acme/agent"):
+        assert policies.principals(aws.repository_policy(repository)) == {pull_user.arn}
+    credentials = reveal(pull_user, by=Actor(cast.alice))
+    assert aws.keys("birch-bank") == {credentials.access_key_id: "Active"}
+    machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
+    machine.pull("acme/server", "1.1")
+
+
 def disagreements(aws: Aws) -> list[str]:
-    """In words; none when all is as it should be."""
+    """Where AWS and the database differ, in words; empty when they agree."""
     return [*_of_users(), *_of_repositories(aws), *_of_rows()]
 
 
 def _of_users() -> list[str]:
-    there = directory.iam(ACCOUNT_ID).users
-    wanted = PullUser.objects.exclude(wanted=Wanted.ABSENT).exclude(status=Status.GONE)
+    in_aws = identities.iam(ACCOUNT_ID).users
+    desired = PullUser.objects.exclude(desired=Desired.ABSENT).exclude(status=Status.GONE)
     found = []
-    if set(there) != {user.name for user in wanted}:
-        found.append(f"AWS has the users {sorted(there)}, not {[u.name for u in wanted]}")
-    for user in wanted:
-        if user.name in there:
-            found += _of_user(user, there[user.name])
+    if set(in_aws) != {row.name for row in desired}:
+        found.append(f"AWS has the users {sorted(in_aws)}, not {[row.name for row in desired]}")
+    for row in desired:
+        if row.name in in_aws:
+            found += _of_user(row, in_aws[row.name])
     return found
 
 
-def _of_user(row: PullUser, user: object) -> list[str]:
+def _of_user(row: PullUser, user: Any) -> list[str]:
+    """``user`` as moto has it."""
     found = []
-    if directory.unique_id(user)[4:] not in row.user_id.upper() and row.arn != user.arn:  # type: ignore[attr-defined]
+    if (user.id, user.arn) != (row.user_id, row.arn):
         found.append(f"{row} is another user in AWS")
-    in_aws = {key.access_key_id: key.status for key in user.access_keys}  # type: ignore[attr-defined]
-    living = row.access_keys.exclude(wanted=KeyStatus.DELETED)
+    in_aws = {key.access_key_id: key.status for key in user.access_keys}
+    living = row.access_keys.exclude(desired=KeyStatus.DELETED)
     expected = {
-        key.access_key_id: key.wanted if row.wanted == Wanted.PRESENT else "Inactive"
+        key.access_key_id: key.desired if row.desired == Desired.PRESENT else "Inactive"
         for key in living
     }
     if in_aws != expected:
         found.append(f"{row} has the keys {in_aws} in AWS, not {expected}")
-    if row.wanted == Wanted.PRESENT and len(living.filter(retires_at__isnull=True)) != 1:
-        found.append(f"{row} has no one current key")
-    own = policies.opened_by(
-        directory._loaded(user.policies[policies.USER_POLICY_NAME])  # type: ignore[attr-defined]
-        if policies.USER_POLICY_NAME in user.policies  # type: ignore[attr-defined]
-        else None
-    )
-    placed = row.grants.filter(wanted=Wanted.PRESENT, placement=Grant.Placement.USER_POLICY)
-    if row.wanted == Wanted.PRESENT and own != {g.repository.arn for g in placed}:
-        found.append(f"{row}'s own policy opens {own}")
+    if row.desired == Desired.PRESENT and len(living.filter(retires_at__isnull=True)) != 1:
+        found.append(f"{row} does not have exactly one current key")
+    own = user.policies.get(policies.USER_POLICY_NAME)
+    opened = policies.opened_by(policies.from_found(own) if own else None)
+    placed = row.grants.filter(desired=Desired.PRESENT, placement=Grant.Placement.USER_POLICY)
+    if row.desired == Desired.PRESENT and opened != {g.repository.arn for g in placed}:
+        found.append(f"{row}'s own policy opens {opened}")
     return found
 
 
@@ -53,12 +70,12 @@ def _of_repositories(aws: Aws) -> list[str]:
     found = []
     for row in Repository.objects.all():
         grants = row.grants.filter(
-            wanted=Wanted.PRESENT, placement=Grant.Placement.REPOSITORY_POLICY
+            desired=Desired.PRESENT, placement=Grant.Placement.REPOSITORY_POLICY
         )
         expected = {grant.pull_user.arn for grant in grants.select_related("pull_user")}
         shown = aws.repository_policy(row.name)
         if policies.principals(shown) != expected:
-            found.append(f"{row} lets in {policies.principals(shown)}, not {expected}")
+            found.append(f"{row} admits {policies.principals(shown)}, not {expected}")
     return found
 
 
@@ -68,6 +85,6 @@ def _of_rows() -> list[str]:
     for model in (PullUser, Repository):
         for row in model.objects.exclude(failures=0, attention=""):
             found.append(f"{row} has failed: {row.last_error or row.attention}")
-    lost = AccessKey.objects.current().filter(secret__burned_at__isnull=False)
-    found += [f"The secret of {key} is burned, and the key lives" for key in lost]
+    destroyed = AccessKey.objects.current().filter(secret__destroyed_at__isnull=False)
+    found += [f"The secret of {key} was destroyed, but the key lives on" for key in destroyed]
     return found

@@ -1,4 +1,4 @@
-"""The embedded AWS as tests use it: set the scene, look, and count."""
+"""The embedded AWS as tests use it: set it up, look into it, and count its calls."""
 
 import json
 from collections.abc import Iterator
@@ -9,20 +9,21 @@ from typing import Any
 import boto3
 import pytest
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from provisioning.embedded_aws import (
     ROOT_ACCESS_KEY_ID,
     ROOT_SECRET_ACCESS_KEY,
     EmbeddedAws,
-    directory,
+    identities,
 )
 from provisioning.embedded_aws.customer_machine import Machine, PullRefused
 
-ACCOUNT_ID, REGION = cast.ACCOUNT_ID, cast.REGION
+ACCOUNT_ID, REGION = seed.ACCOUNT_ID, seed.REGION
+LOGIN_POLICY = f"arn:aws:iam::{ACCOUNT_ID}:policy/ecr-portal/AmazonEC2ContainerRegistryLogin"
 
 
 class Aws:
-    """The embedded AWS at ``url``, with its root's clients."""
+    """The embedded AWS at ``url``, with clients that act as its root."""
 
     def __init__(self, embedded: EmbeddedAws, url: str) -> None:
         self.embedded = embedded
@@ -46,19 +47,19 @@ class Aws:
         )
 
     def begin(self) -> None:
-        """AWS's first day, with the vendor's account, repositories and images."""
-        self.embedded.rules.__init__()  # type: ignore[misc]
+        """Reset AWS to the vendor's account, repositories and images."""
+        self.embedded.config.__init__()  # type: ignore[misc]
         self.embedded.reset()
-        cast.stock(self.embedded)
+        seed.stock(self.embedded)
 
     def age_users(self) -> None:
-        """Let ECR know by now all users that there are."""
-        self.embedded._strictness.born.clear()
+        """Have ECR know every present user, as if they had existed for long."""
+        self.embedded._validation.users_created_at.clear()
 
     # --- Looking -----------------------------------------------------------------
 
     def users(self) -> list[str]:
-        return sorted(directory.iam(ACCOUNT_ID).users)
+        return sorted(identities.iam(ACCOUNT_ID).users)
 
     def keys(self, user_name: str) -> dict[str, str]:
         listed = self.iam.list_access_keys(UserName=user_name)["AccessKeyMetadata"]
@@ -79,15 +80,18 @@ class Aws:
         return self.embedded.digest(ACCOUNT_ID, REGION, repository, tag)
 
     def delete_user(self, name: str) -> None:
-        """As somebody in the console would, behind the portal's back."""
+        """Delete a user as someone in the console would, behind the portal's back."""
         for key in self.keys(name):
             self.iam.delete_access_key(UserName=name, AccessKeyId=key)
         for policy in self.iam.list_attached_user_policies(UserName=name)["AttachedPolicies"]:
             self.iam.detach_user_policy(UserName=name, PolicyArn=policy["PolicyArn"])
+        for policy_name in self.iam.list_user_policies(UserName=name)["PolicyNames"]:
+            self.iam.delete_user_policy(UserName=name, PolicyName=policy_name)
         self.iam.delete_user(UserName=name)
 
     @contextmanager
     def no_changes(self) -> Iterator[None]:
+        """Fail if the block makes a call that changes AWS."""
         before = len(self.embedded.calls)
         yield
         assert [call.action for call in self.embedded.calls[before:] if call.is_mutating] == []

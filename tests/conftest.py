@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from django.apps import apps
+from django.contrib.auth.models import Group, Permission
 from django.db import connection
+from django.db.models.signals import post_migrate
 from pytest_django import DjangoDbBlocker
 
 from provisioning.aws import boto
-from provisioning.demo.cast import Cast, seed
+from provisioning.demo.seed import Cast, seed
 from provisioning.embedded_aws import (
     PORTAL_ACCESS_KEY_ID,
     PORTAL_SECRET_ACCESS_KEY,
@@ -20,12 +23,27 @@ NOWHERE = "http://127.0.0.1:9"
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
-    """On PostgreSQL, Django empties all tables after a test that commits: let it."""
-    if connection.vendor == "postgresql":
-        with django_db_blocker.unblock(), connection.cursor() as cursor:
-            for table in ("auditevent", "auditseal"):
-                trigger = f"accounts_{table}_not_emptied"
-                cursor.execute(f"ALTER TABLE accounts_{table} DISABLE TRIGGER {trigger}")
+    """After a test that commits, Django empties all tables: bring back what migrations wrote, so
+    that tests may run in any order. On PostgreSQL, let it empty the audit log as well."""
+    with django_db_blocker.unblock():
+        groups = {group.name: _permissions(group) for group in Group.objects.all()}
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                for table in ("accounts_auditevent", "accounts_chainlink"):
+                    cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {table}_not_emptied")
+
+    def restore_groups(**kwargs: object) -> None:
+        for name, keys in groups.items():
+            group, _ = Group.objects.get_or_create(name=name)
+            group.permissions.set(Permission.objects.get_by_natural_key(*key) for key in keys)
+
+    last_app = list(apps.get_app_configs())[-1]
+    post_migrate.connect(restore_groups, sender=last_app, weak=False)
+
+
+def _permissions(group: Group) -> list[tuple[str, str, str]]:
+    found = group.permissions.select_related("content_type")
+    return [permission.natural_key() for permission in found]
 
 
 @pytest.fixture(scope="session")
@@ -37,18 +55,18 @@ def _served_aws() -> Iterator[Aws]:
 
 @pytest.fixture
 def aws(_served_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
-    """The embedded AWS on its first day; the portal's own credentials are in place."""
+    """A fresh embedded AWS, with the portal's own credentials in the environment."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", PORTAL_ACCESS_KEY_ID)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", PORTAL_SECRET_ACCESS_KEY)
     _served_aws.begin()
-    # The sessions of the AWS before are nothing to this one.
-    boto._gateway.cache_clear()
+    # Sessions of the previous AWS mean nothing to this one.
+    boto.renew_sessions()
     return _served_aws
 
 
 @pytest.fixture
 def cast(request: pytest.FixtureRequest, db: None) -> Cast:
-    """Alice, Bob, Charlie, Sandra and Otto, with what is sold. AWS is the embedded one
-    where the test asks for ``aws``, and out of reach where not."""
+    """Alice, Bob, Charlie, Sandra and Otto, and what is sold. AWS is the embedded one where the
+    test requests ``aws``, and unreachable otherwise."""
     is_served = "aws" in request.fixturenames
     return seed(endpoint_url=request.getfixturevalue("aws").url if is_served else NOWHERE)

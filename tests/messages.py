@@ -10,7 +10,7 @@ Waiting = tuple[str, list[object]]
 
 
 def clear() -> None:
-    """Leave none of an earlier test."""
+    """Delete those of earlier tests."""
     for file in _files():
         file.unlink()
 
@@ -19,6 +19,15 @@ def waiting(*tasks: str) -> list[Waiting]:
     """Task and arguments of each message of these tasks, in the order in which they arrive."""
     found = [_read(file) for file in _files()]
     return [message for message in found if not tasks or message[0] in tasks]
+
+
+def receive() -> list[Waiting]:
+    """Take all messages off the queue."""
+    found = []
+    for file in _files():
+        found.append(_read(file))
+        file.unlink()
+    return found
 
 
 def _files() -> list[Path]:

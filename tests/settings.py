@@ -1,15 +1,17 @@
-"""The site's own settings in their embedded form, with a folder of the tests' own."""
+"""The portal's settings in their embedded form, with a temporary state folder."""
 
+import atexit
 import os
-from pathlib import Path
+import shutil
+import tempfile
 
 os.environ.setdefault("EMBEDDED", "true")
-# Each of pytest's processes has one: they must not read each other's messages. Set anew, as
-# pytest's workers inherit what its first process has set.
-PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "main")
-os.environ["STATE_DIR"] = str(Path(__file__).parent.parent / "var" / "tests" / PROCESS)
+# One for each of pytest's processes, and for each run: they must share neither messages nor a
+# database. Set anew, because pytest's workers inherit what its first process has set.
+os.environ["STATE_DIR"] = tempfile.mkdtemp(prefix="ecr-portal-tests-")
+atexit.register(shutil.rmtree, os.environ["STATE_DIR"], ignore_errors=True)
 # Tests take the turns themselves and do not wait between them.
-os.environ.setdefault("REPOSITORY_PACE_SECONDS", "0")
+os.environ.setdefault("REPOSITORY_WRITE_INTERVAL_SECONDS", "0")
 
 from portal.settings import *  # noqa: E402, F403
 

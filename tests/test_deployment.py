@@ -1,4 +1,4 @@
-"""The files of deployment agree with the settings, and the settings with Django's advice."""
+"""The files for deployment agree with the settings, and the settings with Django's checks."""
 
 import ast
 import base64
@@ -9,24 +9,20 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-PORTAL = {name for name, service in SERVICES.items() if "build" in service}
+from tests.compose import COMPOSE, PORTAL, ROOT, SERVICES
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 ENV_LINE = re.compile(r"^(?P<is_default># )?(?P<name>[A-Z][A-Z_]+)=(?P<value>.*)$", re.MULTILINE)
 ENV_EXAMPLE = (ROOT / ".env.example").read_text()
 
 
 def reads_of_the_settings() -> dict[str, ast.expr | None]:
-    """Every call ``env.<reader>("NAME", default)`` in the settings: name → default."""
-    trees = [ast.parse((ROOT / "portal" / name).read_text()) for name in ("aws.py", "settings.py")]
-    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    """Every call ``env.<reader>("NAME", default)`` in the settings, as name → default."""
+    tree = ast.parse((ROOT / "portal" / "settings.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return {
         ast.literal_eval(call.args[0]): _default(call)
         for call in calls
@@ -45,8 +41,8 @@ def _default(call: ast.Call) -> ast.expr | None:
 
 @pytest.fixture
 def production(tmp_path: Path) -> dict[str, str]:
-    """The environment of the web service: .env as a stranger copies it, and secrets in
-    files as Docker mounts them."""
+    """The environment of the web service: .env copied from the example, and secrets in files as
+    Docker mounts them."""
     secrets = {
         "database_url": "postgres://portal:password@127.0.0.1:9/portal",
         "email_password": "",
@@ -66,12 +62,12 @@ def production(tmp_path: Path) -> dict[str, str]:
 
 
 def token(length: int) -> str:
-    """What ``openssl rand -base64 LENGTH`` tells."""
+    """What ``openssl rand -base64 LENGTH`` prints."""
     return base64.b64encode(os.urandom(length)).decode()
 
 
 def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) -> str:
-    """Run a Python module's command line, and return what it wrote when it succeeded."""
+    """Run Python with these arguments and return what it printed. It must succeed."""
     ended = subprocess.run(
         [sys.executable, "-W", "error", *command],
         env=environment,
@@ -88,8 +84,8 @@ def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) ->
 
 
 def test_production_settings_leave_django_nothing_to_warn_of(production: dict[str, str]) -> None:
-    told = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production)
-    assert told == "System check identified no issues (0 silenced).\n"
+    output = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production)
+    assert output == "System check identified no issues (0 silenced).\n"
 
 
 def test_env_example_lists_exactly_what_the_settings_read() -> None:
@@ -104,15 +100,15 @@ def test_env_example_explains_every_setting() -> None:
         assert not ENV_LINE.match(above), line["name"]
 
 
-def test_env_example_tells_the_defaults_of_the_settings() -> None:
+def test_env_example_shows_the_defaults_of_the_settings() -> None:
     defaults = {
         name: str(default.value).lower()
         for name, default in reads_of_the_settings().items()
         if isinstance(default, ast.Constant) and default.value not in (None, "")
     }
-    told = {line["name"]: line["value"].lower() for line in ENV_LINE.finditer(ENV_EXAMPLE)}
+    shown = {line["name"]: line["value"].lower() for line in ENV_LINE.finditer(ENV_EXAMPLE)}
     assert defaults.keys() >= {"DEBUG", "SWEEP_SECONDS", "AWS_PATH"}
-    assert {name: told[name] for name in defaults} == defaults
+    assert {name: shown[name] for name in defaults} == defaults
 
 
 # --- docker-compose.yml ------------------------------------------------------------
@@ -192,14 +188,14 @@ def test_every_thread_of_web_finds_a_connection(production: dict[str, str]) -> N
     words = shlex.split(SERVICES["web"]["command"])
     threads = int(words[words.index("--threads") + 1])
     pool = "settings.DATABASES['default']['OPTIONS']['pool']['max_size']"
-    told = run(["-c", f"from portal import settings; print({pool})"], production)
-    assert int(told) >= threads
+    output = run(["-c", f"from portal import settings; print({pool})"], production)
+    assert int(output) >= threads
 
 
-def test_web_processes_share_what_limits_tries_to_sign_in(production: dict[str, str]) -> None:
+def test_web_processes_share_the_rate_limits_of_sign_in(production: dict[str, str]) -> None:
     words = "from django.conf import settings; print(settings.CACHES['default']['BACKEND'])"
-    told = run(["manage.py", "shell", "--no-imports", "-c", words], production)
-    assert told.strip() == "django.core.cache.backends.redis.RedisCache"
+    output = run(["manage.py", "shell", "--no-imports", "-c", words], production)
+    assert output.strip() == "django.core.cache.backends.redis.RedisCache"
 
 
 def test_web_command_starts_the_site_with_its_settings(production: dict[str, str]) -> None:
@@ -220,7 +216,7 @@ def test_celery_command_finds_the_app_and_its_options(
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """What COPY brings into the image: .dockerignore says what."""
+    """The files that COPY brings into the image, by .dockerignore."""
     folder = tmp_path / "image"
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
@@ -241,8 +237,8 @@ def test_image_works_without_the_demo_and_its_aws(image: Path, production: dict[
     assert (image / "templates" / "base.html").exists()
     assert not (image / "provisioning" / "demo").exists()
     assert not (image / "provisioning" / "embedded_aws").exists()
-    told = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production, image)
-    assert "no issues" in told
+    output = run(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production, image)
+    assert "no issues" in output
 
 
 def test_image_collects_the_static_files_when_it_is_built(image: Path) -> None:
@@ -250,12 +246,12 @@ def test_image_collects_the_static_files_when_it_is_built(image: Path) -> None:
     words = shlex.split(next(line for line in folded.splitlines() if line.startswith("RUN env")))
     at = words.index("/venv/bin/python")
     environment = dict(word.split("=", 1) for word in words[2:at])
-    told = run(words[at + 1 :], {"PATH": os.environ["PATH"], **environment}, image)
-    assert "static files copied" in told
+    output = run(words[at + 1 :], {"PATH": os.environ["PATH"], **environment}, image)
+    assert "static files copied" in output
     assert (image / "staticfiles" / "staticfiles.json").exists()
 
 
-def test_image_runs_as_nobody_special_and_checks_hashes() -> None:
+def test_image_runs_as_an_unprivileged_user_and_checks_hashes() -> None:
     last_stage = DOCKERFILE.rpartition("\nFROM ")[2]
     assert re.search(r"^USER \d{4,}$", last_stage, re.MULTILINE)
     assert "--require-hashes" in DOCKERFILE

@@ -1,4 +1,4 @@
-"""The documents tell what the code does."""
+"""The documentation agrees with the code."""
 
 import json
 import re
@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from django.core.management import get_commands
 
-from accounts import sealing
+from accounts import encryption
 from accounts.models import Customer
-from provisioning import policies, role, states
+from provisioning import states
+from provisioning.documents import policies, role
 from provisioning.models import PullUser
-from tests.test_deployment import SERVICES
+from provisioning.models.drift import DriftKind
+from tests.compose import ROOT, SERVICES
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
@@ -27,7 +28,7 @@ def text(name: str) -> str:
 
 
 def json_block(label: str) -> Any:
-    """The JSON that stands under the comment ``label`` in aws-role.md."""
+    """The JSON under the comment ``label`` in aws-role.md."""
     page = text("aws-role.md")
     found = re.search(rf"<!-- {label} -->\n```json\n(.*?)```", page, re.DOTALL)
     assert found, label
@@ -47,19 +48,19 @@ def test_permissions_of_the_document_are_those_of_the_code() -> None:
 
 
 def test_every_statement_of_the_permissions_is_explained() -> None:
-    told = re.findall(r"^\| (\w+) \| .+ \|$", text("aws-role.md"), re.MULTILINE)
+    explained = re.findall(r"^\| (\w+) \| .+ \|$", text("aws-role.md"), re.MULTILINE)
     sids = [statement["Sid"] for statement in json_block("permissions")["Statement"]]
-    assert told == ["statement", *sids]
+    assert explained == ["statement", *sids]
 
 
-def test_role_is_assumed_with_an_external_id_by_nobody_else() -> None:
+def test_only_the_portal_with_its_external_id_may_assume_the_role() -> None:
     (statement,) = json_block("trust policy")["Statement"]
     assert statement["Action"] == "sts:AssumeRole"
     assert statement["Principal"].keys() == {"AWS"}
     assert statement["Condition"]["StringEquals"].keys() == {"sts:ExternalId"}
 
 
-def test_sign_in_policy_made_by_hand_is_the_one_the_portal_makes() -> None:
+def test_sign_in_policy_created_by_hand_is_the_one_the_portal_creates() -> None:
     found = re.search(r"--policy-document '(.+)'", text("aws-role.md"))
     assert found
     assert json.loads(found[1]) == policies.login_policy()
@@ -69,7 +70,8 @@ def test_sign_in_policy_made_by_hand_is_the_one_the_portal_makes() -> None:
 
 
 def test_table_of_states_is_the_table_of_moves() -> None:
-    rows = re.findall(r"^\| (\w+) \| (\w+) \| .+ \|$", text("states.md"), re.MULTILINE)
+    page = text("states.md").partition("\n## The steps\n")[0]
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| .+ \|$", page, re.MULTILINE)
     moves = [row for row in rows if row != ("from", "to")]
     legal = [
         (str(before), str(to))
@@ -80,18 +82,37 @@ def test_table_of_states_is_the_table_of_moves() -> None:
     assert sorted(moves) == sorted(legal)
 
 
-def test_every_outcome_of_a_step_is_told() -> None:
-    section = text("states.md").rpartition("## A try of a step")[2]
-    assert set(re.findall(r"`(\w+)`", section)) == {"outcome", *states.Outcome.values}
+def section(title: str) -> str:
+    return text("states.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_every_step_is_described() -> None:
+    rows = re.findall(r"^\| (.+?)( \*)? \| (.+) \| .+ \|$", section("The steps"), re.MULTILINE)
+    steps = {label: bool(star) for label, star, _ in rows if label != "step"}
+    assert steps == {step.label: step.is_revocation for step in states.Step}
+
+
+def test_every_kind_of_drift_is_described_with_who_repairs_it() -> None:
+    rows = re.findall(r"^\| (.+?)( \*)? \| (\w+) \|$", section("Drift"), re.MULTILINE)
+    described = {label: (who, bool(star)) for label, star, who in rows if label != "drift"}
+    assert described == {
+        kind.label: (kind.policy.repair.name.lower(), kind.policy.is_adoptable)
+        for kind in DriftKind
+    }
+
+
+def test_every_outcome_of_a_step_is_described() -> None:
+    attempt = section("An attempt of a step: `outcome`")
+    assert set(re.findall(r"`(\w+)`", attempt)) == set(states.Outcome.values)
 
 
 # --- Threats -----------------------------------------------------------------------
 
 
 def test_every_threat_is_held_by_tests_that_exist() -> None:
-    section = text("threat-model.md").partition("## Threats")[2].partition("\n## ")[0]
-    rows = [row.rpartition(" | ")[2] for row in re.findall(r"^\| (.+) \|$", section, re.MULTILINE)]
-    threats = [row for row in rows if row != "held by"]
+    table = text("threat-model.md").partition("## Threats")[2].partition("\n## ")[0]
+    rows = [row.rpartition(" | ")[2] for row in re.findall(r"^\| (.+) \|$", table, re.MULTILINE)]
+    threats = [row for row in rows if row != "tests"]
     assert len(threats) >= 30
     for tests in threats:
         named = re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", tests)
@@ -108,7 +129,7 @@ def shell_snippets() -> list[str]:
 
 
 @pytest.mark.django_db
-def test_snippets_for_the_shell_run_and_do_what_is_said() -> None:
+def test_snippets_for_the_shell_do_what_the_page_says() -> None:
     customer = Customer.objects.create(name="Birch Bank", slug="birch-bank")
     pull_user = PullUser.objects.create(
         customer=customer, account_id="123456789012", name="birch-bank"
@@ -120,8 +141,8 @@ def test_snippets_for_the_shell_run_and_do_what_is_said() -> None:
 
 
 def test_rotation_puts_the_new_vault_key_in_front(tmp_path: Path) -> None:
-    section = text("operations.md").partition("the vault key should be changed")[2]
-    commands = re.search(r"```sh\n(.*?)docker", section, re.DOTALL)
+    page = text("operations.md").partition("the vault key should be rotated")[2]
+    commands = re.search(r"```sh\n(.*?)docker", page, re.DOTALL)
     assert commands
     old = "2026-01:" + "A" * 43 + "="
     (tmp_path / "secrets").mkdir()
@@ -129,31 +150,34 @@ def test_rotation_puts_the_new_vault_key_in_front(tmp_path: Path) -> None:
     subprocess.run(["sh", "-ec", commands[1]], cwd=tmp_path, check=True)
     ring = (tmp_path / "secrets" / "vault_keys").read_text().strip().split(",")
     assert ring[1:] == [old]
-    assert len(sealing.key_ring(ring)) == 2
+    assert len(encryption.key_ring(ring)) == 2
 
 
 # --- README ------------------------------------------------------------------------
 
 
-def test_secrets_made_as_the_readme_says_start_the_portal(tmp_path: Path) -> None:
+def test_secrets_created_as_the_readme_says_start_the_portal(tmp_path: Path) -> None:
     commands = re.search(r"(install -d -m 0700 secrets.*?)```", README, re.DOTALL)
     assert commands
     subprocess.run(["sh", "-ec", commands[1]], cwd=tmp_path, check=True)
-    made = {file.name: file.read_text().strip() for file in (tmp_path / "secrets").iterdir()}
+    created = {file.name: file.read_text().strip() for file in (tmp_path / "secrets").iterdir()}
     used = {name for service in SERVICES.values() for name in service.get("secrets", [])}
-    assert made.keys() == used
-    assert len(made["secret_key"]) >= 50
-    assert len(sealing.key_ring([made["vault_keys"]])) == 1
-    assert made["database_url"] == f"postgres://portal:{made['postgres_password']}@postgres/portal"
-    assert made["email_password"] == ""
+    assert created.keys() == used
+    assert len(created["secret_key"]) >= 50
+    assert len(encryption.key_ring([created["vault_keys"]])) == 1
+    assert (
+        created["database_url"]
+        == f"postgres://portal:{created['postgres_password']}@postgres/portal"
+    )
+    assert created["email_password"] == ""
 
 
-def test_every_command_of_the_portal_that_documents_name_exists() -> None:
+def test_every_management_command_in_the_documentation_exists() -> None:
     named = {name for page in PAGES for name in re.findall(r"manage\.py (\w+)", page.read_text())}
     assert {"verify_audit", "rotate_vault_key"} <= named <= set(get_commands())
 
 
-def test_every_make_command_of_the_documents_exists() -> None:
+def test_every_make_command_in_the_documentation_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for page in PAGES:
         used = re.findall(r"^make (\w+)|`make (\w+)", page.read_text(), re.MULTILINE)
@@ -186,7 +210,7 @@ def test_readme_leads_to_every_document() -> None:
         assert name == "README.md" or f"]({name})" in README, name
 
 
-def test_files_that_documents_name_in_the_tree_are_there() -> None:
+def test_every_file_of_the_source_in_the_documentation_exists() -> None:
     named = {
         match
         for page in PAGES

@@ -9,7 +9,7 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers; pulls do not depend on it, only this site does."""
+    """200 when the database answers. Pulls do not depend on it, only this site does."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

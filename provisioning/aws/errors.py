@@ -1,5 +1,5 @@
-"""What AWS refuses, in two families: a TemporaryError passes by itself and is tried
-again; a PermanentError stays until a person acts. Their text is for people.
+"""AWS's errors, in two families: a TemporaryError passes by itself and is retried; a
+PermanentError stays until a person acts. Their text is for people.
 
 Sources of the codes: the API references of IAM, STS and ECR ("Common errors" and each
 operation's "Errors").
@@ -7,7 +7,7 @@ operation's "Errors").
 
 
 class AwsError(Exception):
-    """AWS did not do what was asked."""
+    """AWS did not do what was requested."""
 
 
 class TemporaryError(AwsError):
@@ -15,16 +15,16 @@ class TemporaryError(AwsError):
 
 
 class PermanentError(AwsError):
-    """It will not pass by itself; the text names who can mend it, and how."""
+    """It will not pass by itself; the text names the remedy and who can apply it."""
 
 
 class Unauthorized(PermanentError):
-    """AWS refuses the portal's role or credentials: nothing else of the registry will go
-    better until somebody mends that."""
+    """AWS refuses the portal's role or credentials: nothing else in the registry will work until
+    that is corrected."""
 
 
 class SessionExpired(TemporaryError):
-    """The session of the role has run out before its time."""
+    """The role's session has expired early."""
 
 
 class KeyNotAccepted(TemporaryError):
@@ -32,11 +32,11 @@ class KeyNotAccepted(TemporaryError):
 
 
 class NotFound(AwsError):
-    """The IAM thing is not there, or not yet to be seen."""
+    """The IAM entity does not exist, or is not visible yet."""
 
 
 class AlreadyThere(AwsError):
-    """A thing of that name exists."""
+    """An entity of that name exists."""
 
 
 class PrincipalNotFound(TemporaryError):
@@ -44,7 +44,7 @@ class PrincipalNotFound(TemporaryError):
 
 
 class Unreachable(TemporaryError):
-    """AWS could not be reached, or its answer was lost: the deed may have happened."""
+    """AWS could not be reached, or its answer was lost: the call may have taken effect."""
 
 
 class Throttled(TemporaryError):
@@ -52,11 +52,11 @@ class Throttled(TemporaryError):
 
 
 class ServerFault(TemporaryError):
-    """AWS failed by itself: the deed may have happened."""
+    """AWS had an internal error: the call may have taken effect."""
 
 
 class Busy(TemporaryError):
-    """Another writer is at the same thing."""
+    """Another writer is changing the same entity."""
 
 
 class RepositoryNotFound(PermanentError):
@@ -72,11 +72,11 @@ class LimitExceeded(PermanentError):
 
 
 class DeleteConflict(TemporaryError):
-    """Something still hangs on what should be deleted."""
+    """Something still depends on what should be deleted."""
 
 
 _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
-    "NoSuchEntity": (NotFound, "It is not there."),
+    "NoSuchEntity": (NotFound, "It does not exist."),
     "EntityAlreadyExists": (AlreadyThere, "It exists."),
     "RepositoryPolicyNotFoundException": (PolicyNotFound, "The repository has no policy."),
     "RepositoryNotFoundException": (
@@ -88,11 +88,11 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     ),
     "LimitExceeded": (
         LimitExceeded,
-        "A quota of the AWS account is used up. The account's owner can make room.",
+        "A quota of the AWS account is used up. The account's owner can free capacity.",
     ),
-    "ConcurrentModification": (Busy, "Something else is changing the same thing."),
-    "EntityTemporarilyUnmodifiable": (Busy, "AWS is still at work on the same thing."),
-    "DeleteConflict": (DeleteConflict, "Something still hangs on it."),
+    "ConcurrentModification": (Busy, "Another request is changing the same entity."),
+    "EntityTemporarilyUnmodifiable": (Busy, "AWS is still processing an earlier change."),
+    "DeleteConflict": (DeleteConflict, "Something still depends on it."),
     **dict.fromkeys(
         [
             "Throttling",
@@ -104,7 +104,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
             "RequestThrottledException",
             "SlowDown",
         ],
-        (Throttled, "AWS asks for fewer calls."),
+        (Throttled, "AWS is throttling the portal's calls."),
     ),
     **dict.fromkeys(
         [
@@ -116,7 +116,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
             "RequestTimeout",
             "RequestTimeoutException",
         ],
-        (ServerFault, "AWS had a fault of its own."),
+        (ServerFault, "AWS had an internal error."),
     ),
     **dict.fromkeys(
         ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"],
@@ -133,7 +133,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
         (
             SessionExpired,
             (
-                "The portal's session with AWS has run out. Where it does not renew itself, the "
+                "The portal's session with AWS has expired. If it does not renew itself, the "
                 "portal's operator can give the portal new credentials."
             ),
         ),
@@ -153,8 +153,8 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
         (
             Unauthorized,
             (
-                "AWS refuses the portal's signature: its credentials are wrong, or this machine's "
-                "clock is. The portal's operator can correct them."
+                "AWS refuses the portal's signature: its credentials or this machine's clock are "
+                "wrong. The portal's operator can correct them."
             ),
         ),
     ),
@@ -162,17 +162,17 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
 
 
 def from_code(operation: str, code: str, message: str, status: int = 400) -> AwsError:
-    """The error that stands for an answer of AWS, with AWS's own words after ours."""
+    """The error for an answer of AWS, with AWS's own text after ours."""
     family: type[AwsError]
-    # The older text says it of a user that ECR does not know, and of a document that is no
-    # policy; ours always is one.
+    # The older text is used both for a user that ECR does not know and for a malformed document;
+    # ours is always well-formed.
     is_principal = operation == "SetRepositoryPolicy" and "Invalid repository policy" in message
     if is_principal or "Principal not found" in message:
         family, words = PrincipalNotFound, "ECR does not know the user yet."
     elif code in _BY_CODE:
         family, words = _BY_CODE[code]
     elif status >= 500:
-        family, words = ServerFault, "AWS had a fault of its own."
+        family, words = ServerFault, "AWS had an internal error."
     else:
-        family, words = PermanentError, "AWS refused, in a way the portal does not know."
-    return family(f"{words} (AWS to {operation}: {code}: {message})")
+        family, words = PermanentError, "AWS refused, for a reason the portal does not know."
+    return family(f"{words} (AWS on {operation}: {code}: {message})")

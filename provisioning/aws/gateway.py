@@ -1,7 +1,7 @@
-"""What the engine may ask of one AWS account and region, in AWS's own terms.
+"""What the reconciler may ask of one AWS account and region, in AWS's own terms.
 
 Every call may raise TemporaryError or PermanentError (``provisioning.aws.errors``);
-what a call raises beside them, its docstring says.
+a docstring names what a call raises besides them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from provisioning.policies import Document
+from provisioning.documents.policies import Document
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class IamUser:
 
 @dataclass(frozen=True)
 class NewAccessKey:
-    """The only moment at which AWS tells a secret: it is kept out of every repr."""
+    """The only moment at which AWS returns a secret; it is kept out of every repr."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -31,7 +31,7 @@ class NewAccessKey:
 
 @dataclass(frozen=True)
 class EcrImage:
-    """A tagged image as ECR lists it; what ECR does not tell is "" or None."""
+    """A tagged image as ECR lists it; what ECR does not report is "" or None."""
 
     digest: str
     tags: tuple[str, ...]
@@ -63,7 +63,7 @@ class Gateway(Protocol):
         """Raises AlreadyThere."""
 
     def replace_policy(self, arn: str, document: Document) -> None:
-        """A new default version; the oldest goes where there is no room for one more."""
+        """Create a new default version. Where there is no room, the oldest is deleted."""
 
     def user(self, name: str) -> IamUser | None: ...
 
@@ -79,13 +79,13 @@ class Gateway(Protocol):
         """Raises AlreadyThere."""
 
     def set_boundary(self, user_name: str, boundary_arn: str) -> None:
-        """Any number of times. Raises NotFound."""
+        """May be repeated. Raises NotFound."""
 
     def delete_user(self, name: str) -> None:
-        """Done as well where there is no such user. Raises DeleteConflict."""
+        """Succeeds where there is no such user. Raises DeleteConflict."""
 
     def strip_user(self, name: str) -> None:
-        """Remove whatever hangs on the user, so that it can be deleted."""
+        """Remove whatever depends on the user, so that it can be deleted."""
 
     def user_policies(self, user_name: str) -> set[str]:
         """Names of the user's inline policies; empty without the user."""
@@ -96,49 +96,49 @@ class Gateway(Protocol):
     def put_user_policy(self, user_name: str, policy_name: str, document: Document) -> None: ...
 
     def delete_user_policy(self, user_name: str, policy_name: str) -> None:
-        """Done as well where there is no such policy."""
+        """Succeeds where there is no such policy."""
 
     def attached_policies(self, user_name: str) -> set[str]:
         """ARNs of the managed policies attached to the user; empty without the user."""
 
     def attach_policy(self, user_name: str, arn: str) -> None:
-        """Any number of times. Raises NotFound where user or policy is not visible yet."""
+        """May be repeated. Raises NotFound where user or policy is not visible yet."""
 
     def detach_policy(self, user_name: str, arn: str) -> None:
-        """Done as well where it is not attached."""
+        """Succeeds where it is not attached."""
 
     def access_keys(self, user_name: str) -> dict[str, str]:
         """Access key id → ``Active`` or ``Inactive``; empty without the user."""
 
     def create_access_key(self, user_name: str) -> NewAccessKey:
-        """Never tried twice: a second call makes a second key. After Unreachable or
-        ServerFault a key may exist whose secret nobody knows."""
+        """Never retried: a second call creates a second key. After Unreachable or ServerFault a
+        key may exist whose secret nobody knows."""
 
     def set_key_status(self, user_name: str, access_key_id: str, status: str) -> None:
         """``Active`` or ``Inactive``. Raises NotFound."""
 
     def key_use(self, access_key_id: str) -> KeyUse | None:
-        """None where it was never used, or is not there."""
+        """None where it was never used, or does not exist."""
 
-    def try_key(
+    def verify_key(
         self, access_key_id: str, secret_access_key: str, repository_name: str, tag: str
     ) -> None:
-        """Sign in to the registry with a customer's key and read the manifest of a tag, if
-        there is one. Raises KeyNotAccepted."""
+        """Sign in to the registry with a customer's key, and read the manifest of a tag if there
+        is one. Raises KeyNotAccepted."""
 
     def delete_access_key(self, user_name: str, access_key_id: str) -> None:
-        """Done as well where there is no such key."""
+        """Succeeds where there is no such key."""
 
     def repository_uri(self, name: str) -> str:
         """Raises RepositoryNotFound."""
 
     def images(self, repository_name: str) -> list[EcrImage]:
-        """The tagged images, the newest first; of very many, those of the first pages that
-        ECR gives, in no order that it promises. Raises RepositoryNotFound."""
+        """The tagged images, newest first; of very many, those on the first pages that ECR
+        returns, whose order it does not promise. Raises RepositoryNotFound."""
 
     def platforms(self, repository_name: str, digests: Sequence[str]) -> dict[str, list[str]]:
-        """Digest → platforms like ``linux/arm64/v8``, of up to 100 images; empty for those
-        that are of one platform, and missing for those that are gone."""
+        """Digest → platforms like ``linux/arm64/v8``, for up to 100 images; empty for images with
+        one platform, and missing for images that are gone."""
 
     def repository_policy(self, name: str) -> Document | None:
         """None where the repository has none. Raises RepositoryNotFound, MalformedPolicy."""
@@ -147,4 +147,4 @@ class Gateway(Protocol):
         """Raises PrincipalNotFound, RepositoryNotFound."""
 
     def delete_repository_policy(self, name: str) -> None:
-        """Done as well where there is none. Raises RepositoryNotFound."""
+        """Succeeds where there is none. Raises RepositoryNotFound."""

@@ -2,6 +2,6 @@
 and what to do about each thing that is not as it should be."""
 
 from provisioning.checkup.checks import check
-from provisioning.checkup.findings import Finding, Outcome, Subject
+from provisioning.checkup.results import CheckResult, CheckStatus, Subject
 
-__all__ = ["Finding", "Outcome", "Subject", "check"]
+__all__ = ["CheckResult", "CheckStatus", "Subject", "check"]

@@ -1,20 +1,28 @@
-"""Whether the portal may make each of its calls. The list is that of ``portal_role_policy``:
-reads are made, the rest is what a round trip showed, or what IAM says it would allow."""
+"""Whether the portal may make each of its calls, as listed by ``portal_role_policy``: reads are
+tried; the rest is known from a round trip, or from IAM's simulation."""
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
-from provisioning import role
-from provisioning.aws.inspection import Answer, Inspection
-from provisioning.checkup.findings import CHECK_USER, Finding, Outcome, Subject, fail, ok, warn
-from provisioning.role import Permission
+from provisioning.aws.probe import Answer, Probe
+from provisioning.checkup.results import (
+    CHECK_USER,
+    CheckResult,
+    CheckStatus,
+    Subject,
+    fail,
+    ok,
+    warn,
+)
+from provisioning.documents import role
+from provisioning.documents.role import Permission
 
 SIMULATE = "iam:SimulatePrincipalPolicy"
-# The portal works without: this checkup then knows less, or a page does.
+# The portal works without them: only this checkup, or a page, then knows less.
 DISPENSABLE = {SIMULATE, "iam:GetAccountSummary", "ecr:BatchGetImage"}
 
-# Reads that may be made at any time. Of what is not there, the answer is as good: who may
-# not look is told so first.
+# Reads that may be made at any time. That a thing does not exist is as good an answer: a caller
+# without permission gets a denial instead.
 READS: dict[str, Callable[[Subject, str], dict[str, Any]]] = {
     "iam:GetAccountSummary": lambda *_: {},
     "iam:GetUser": lambda *_: {"UserName": CHECK_USER},
@@ -33,11 +41,11 @@ READS: dict[str, Callable[[Subject, str], dict[str, Any]]] = {
 
 def check(
     subject: Subject,
-    inspection: Inspection,
+    probe: Probe,
     principal_arn: str,
     tried: Mapping[str, list[Answer]],
-) -> Iterator[Finding]:
-    """One finding for each action. ``tried`` are the answers that a round trip had."""
+) -> Iterator[CheckResult]:
+    """One result for each action. ``tried``: the answers that a round trip got."""
     for permission in role.permissions(subject.role_policy):
         if permission.action in tried:
             answers = tried[permission.action]
@@ -47,35 +55,33 @@ def check(
         elif permission.action in READS:
             parameters = READS[permission.action]
             asked = _repositories(subject) if permission.action.startswith("ecr:") else ("",)
-            answers = [
-                inspection.ask(permission.action, **parameters(subject, name)) for name in asked
-            ]
+            answers = [probe.ask(permission.action, **parameters(subject, name)) for name in asked]
             yield _by_answers(subject, permission, answers)
         else:
-            yield _by_simulation(subject, inspection, principal_arn, permission)
+            yield _by_simulation(subject, probe, principal_arn, permission)
 
 
 def denied(
-    subject: Subject, inspection: Inspection, principal_arn: str, actions: Container[str]
+    subject: Subject, probe: Probe, principal_arn: str, actions: Container[str]
 ) -> list[str]:
     """Those of ``actions`` that IAM says it would deny."""
     return [
         permission.action
         for permission in role.permissions(subject.role_policy)
         if permission.action in actions
-        and _by_simulation(subject, inspection, principal_arn, permission).outcome is Outcome.FAIL
+        and _by_simulation(subject, probe, principal_arn, permission).status is CheckStatus.FAIL
     ]
 
 
 def principal_of(arn: str) -> str:
-    """Whose policies hold for a caller: a session of a role goes by those of the role."""
+    """The principal whose policies apply to a caller: for a session of a role, the role."""
     if ":assumed-role/" not in arn:
         return arn
     account_id, role_name = arn.split(":")[4], arn.split("/")[1]
     return f"arn:aws:iam::{account_id}:role/{role_name}"
 
 
-def _by_answers(subject: Subject, permission: Permission, answers: list[Answer]) -> Finding:
+def _by_answers(subject: Subject, permission: Permission, answers: list[Answer]) -> CheckResult:
     denied = [answer for answer in answers if answer.is_denied]
     if denied:
         return _denied(subject, permission, denied[0].message)
@@ -85,21 +91,21 @@ def _by_answers(subject: Subject, permission: Permission, answers: list[Answer])
 
 
 def _by_simulation(
-    subject: Subject, inspection: Inspection, principal_arn: str, permission: Permission
-) -> Finding:
+    subject: Subject, probe: Probe, principal_arn: str, permission: Permission
+) -> CheckResult:
     for resource in _resources(subject, permission):
-        answer = inspection.ask(SIMULATE, **_simulation(principal_arn, permission, resource))
+        answer = probe.ask(SIMULATE, **_simulation(principal_arn, permission, resource))
         if not answer.is_done:
             return warn(
                 _name(permission),
                 f"Not known: {answer}",
-                f"{subject.administrator} can allow {SIMULATE} to the portal; or run this with "
+                f"{subject.administrator} can allow the portal {SIMULATE}, or run this with "
                 "--write.",
             )
         (result,) = answer.content["EvaluationResults"]
         if permission.action != SIMULATE and result["EvalDecision"] != "allowed":
             return _denied(subject, permission, f"{result['EvalDecision']} on {resource}")
-    return ok(_name(permission), "Allowed, as IAM says.")
+    return ok(_name(permission), "Allowed, according to IAM.")
 
 
 def _simulation(principal_arn: str, permission: Permission, resource: str) -> dict[str, Any]:
@@ -115,7 +121,7 @@ def _simulation(principal_arn: str, permission: Permission, resource: str) -> di
 
 
 def _resources(subject: Subject, permission: Permission) -> list[str]:
-    """Things that the permission must hold for, in place of its wild cards."""
+    """Resources that the permission must cover, in place of its wildcards."""
     if ":user/" in permission.resource:
         return [subject.check_user_arn]
     if ":repository/" in permission.resource:
@@ -128,7 +134,7 @@ def _repositories(subject: Subject) -> tuple[str, ...]:
     return subject.repositories or (CHECK_USER,)
 
 
-def _denied(subject: Subject, permission: Permission, words: str) -> Finding:
+def _denied(subject: Subject, permission: Permission, words: str) -> CheckResult:
     remedy = (
         f"{subject.administrator} can add {permission.action} on {permission.resource} to the "
         "portal's role (docs/aws-role.md)."

@@ -5,11 +5,11 @@ from html import unescape
 
 import requests
 
-TIMEOUT = 30  # seconds for an answer
+TIMEOUT = 30  # seconds for a response
 
 
 class UnexpectedAnswer(Exception):
-    """The site answered with another status than a person would see."""
+    """The site answered with a status that a person would not see."""
 
 
 class Visitor:
@@ -33,7 +33,7 @@ class Visitor:
         return self._read(self._session.get(self._site + address, timeout=TIMEOUT))
 
     def post(self, address: str, **fields: str) -> str:
-        """Send a form as the page shows it, with its CSRF token, and follow the answer."""
+        """Send a form as the page shows it, with its CSRF token, and follow the redirect."""
         fields["csrfmiddlewaretoken"] = self._session.cookies.get("csrftoken") or ""
         headers = {"Referer": self._site + address}
         return self._read(
@@ -49,7 +49,7 @@ class Visitor:
         raise UnexpectedAnswer(f"{self.address} has no link like {pattern}.")
 
     def value(self, name: str) -> str:
-        """What the last page shows to copy in the element with ``data-value="name"``."""
+        """What the last page offers to copy in the element with ``data-value="name"``."""
         found = re.search(rf'data-value="{name}".*?<code[^>]*>([^<]*)</code>', self.page, re.DOTALL)
         if found is None:
             raise UnexpectedAnswer(f"{self.address} shows no {name}.")

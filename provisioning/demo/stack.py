@@ -15,12 +15,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from provisioning.embedded_aws import (
     PORTAL_ACCESS_KEY_ID,
     PORTAL_SECRET_ACCESS_KEY,
+    Config,
     EmbeddedAws,
-    Rules,
 )
 
 READY_WITHIN = 60  # seconds
@@ -49,20 +49,20 @@ class Stack:
 
 
 def require_free(port: int, option: str) -> None:
-    """Raise CannotStart when something listens at the port already."""
+    """Raise CannotStart if something is listening on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
             raise CannotStart(
-                f"Port {port} is taken by another program. Stop it, or choose another port "
+                f"Port {port} is used by another program. Stop it, or choose another port "
                 f"with {option}."
             ) from None
 
 
-def begin_anew(state_dir: Path) -> None:
-    """Leave nothing of an earlier demo; what else lies in the folder is not ours."""
+def delete_earlier(state_dir: Path) -> None:
+    """Delete the data of an earlier demo, and nothing else in the folder."""
     state_dir.mkdir(parents=True, exist_ok=True)
     for folder in ("broker", "mail"):
         shutil.rmtree(state_dir / folder, ignore_errors=True)
@@ -74,16 +74,16 @@ def begin_anew(state_dir: Path) -> None:
 @contextmanager
 def embedded_aws(port: int) -> Iterator[ServedAws]:
     """The AWS of the demo, with the vendor's account, repositories and images."""
-    # ECR takes a few seconds to know a new user; so does the demo's.
-    aws = EmbeddedAws(Rules(propagation_seconds=2))
-    cast.stock(aws)
+    # AWS's ECR takes a few seconds to know a new user, and so does the demo's.
+    aws = EmbeddedAws(Config(propagation_seconds=2))
+    seed.stock(aws)
     with aws.serve(HOST, port) as server:
         yield ServedAws(aws, server.url)
 
 
 @contextmanager
 def running(served: ServedAws, *, port: int, state_dir: Path) -> Iterator[Stack]:
-    """The worker and the site, on the database that is seeded; ended on leaving."""
+    """The worker and the site, on the seeded database; stopped at the end."""
     environment = os.environ | {
         "EMBEDDED": "true",
         "STATE_DIR": str(state_dir),
@@ -113,7 +113,7 @@ def _process(
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
-            # Ctrl-C is the demo's to hear; it then ends the others in order.
+            # Only the demo receives Ctrl-C, and then stops the others in order.
             start_new_session=True,
         )
         try:
@@ -138,4 +138,4 @@ def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None
                 break
             time.sleep(0.1)
     tail = log.read_text(errors="replace")[-2000:]
-    raise CannotStart(f"The site did not come up within {READY_WITHIN} s. Its log ends:\n{tail}")
+    raise CannotStart(f"The site did not start within {READY_WITHIN} s. Its log ends:\n{tail}")

@@ -1,5 +1,5 @@
-"""The whole way of a purchase, played against a running demo: each step by the form or
-the protocol that its person or machine would use."""
+"""A whole purchase, played against a running demo: each step through the form or the protocol
+that the person or machine would use."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from provisioning.demo.browser import Visitor
 from provisioning.demo.stack import Stack
 from provisioning.embedded_aws.customer_machine import Machine, PullRefused
@@ -24,15 +24,15 @@ class Expectation(Exception):
 
 
 def play(stack: Stack, say: Say, *, wait: float) -> bool:
-    """Play the story; say each step with its time. ``wait``: seconds for the worker to
-    carry out what was decided. Returns whether all of it held."""
+    """Play the story; print each step with its time. ``wait``: seconds for the worker
+    to carry out a decision. Returns whether every step succeeded."""
     began = time.monotonic()
     try:
         _play(stack, say, wait)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the story did not hold
+    except Exception as error:  # noqa: BLE001 - whatever it is, the story failed
         say(f"FAILED: {type(error).__name__}: {error}")
         return False
-    say(f"All of it held, in {time.monotonic() - began:.1f} s.")
+    say(f"Every step succeeded, in {time.monotonic() - began:.1f} s.")
     return True
 
 
@@ -40,43 +40,43 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
     alice, sandra = Visitor(stack.site), Visitor(stack.site)
     skopeo = shutil.which("skopeo")
     with step(say, "Alice signs in and requests Acme Server"):
-        alice.sign_in("alice@birch.example", cast.PASSWORD)
+        alice.sign_in("alice@birch.example", seed.PASSWORD)
         alice.get("/")
         alice.get(alice.link(r"/customers/\d+/request/\d+/", after="Acme Server"))
         alice.post(alice.address, reference="PO-2026-17", note="For our staging machines.")
         access = alice.address
     with step(say, "Sandra approves it in the admin"):
-        sandra.sign_in("sandra@acme.example", cast.PASSWORD)
+        sandra.sign_in("sandra@acme.example", seed.PASSWORD)
         sandra.get("/admin/provisioning/entitlement/?state__exact=requested")
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/approve/.*"))
         sandra.post(sandra.address, note="Welcome to Acme.")
     with step(say, "The worker provisions it in AWS"):
         _wait(wait, lambda: "Ready to pull" in alice.get(access), "the page to say it is ready")
-    with step(say, "Alice confirms that it is her, and reveals her credentials once"):
+    with step(say, "Alice confirms her identity and reveals her credentials once"):
         reveal = alice.link(r"/credentials/\d+/reveal/\?from=\d+")
         alice.get(reveal)
-        alice.post(alice.address, password=cast.PASSWORD)
+        alice.post(alice.address, password=seed.PASSWORD)
         alice.post(reveal)
         machine = Machine(
             stack.served.url,
-            cast.REGION,
+            seed.REGION,
             alice.value("access-key-id"),
             alice.value("secret-access-key"),
         )
-    with step(say, "The page shows them no more"):
+    with step(say, "The page no longer shows them"):
         secret = alice.value("secret-access-key")
         if secret in alice.get(access) or "Revealed to Alice" not in alice.page:
             raise Expectation("the page should only say when and by whom they were revealed")
     with step(say, "Her machine signs in and pulls acme/server:1.1"):
         pulled = machine.pull("acme/server", "1.1")
         if pulled.digest != stack.served.aws.digest(
-            cast.ACCOUNT_ID, cast.REGION, "acme/server", "1.1"
+            seed.ACCOUNT_ID, seed.REGION, "acme/server", "1.1"
         ):
             raise Expectation(f"{pulled.digest} is not what the vendor pushed")
-    with step(say, "It is refused what Birch Bank has not bought, acme/reports"):
+    with step(say, "It cannot pull acme/reports, which Birch Bank has not bought"):
         _refused(machine, "acme/reports", "0.9", "not authorized to perform: ecr:BatchGetImage")
-    with step(say, "Skopeo pulls it as well" + ("" if skopeo else " (not installed: left out)")):
+    with step(say, "Skopeo pulls it as well" + ("" if skopeo else " (not installed: skipped)")):
         if skopeo:
             _copy_with_skopeo(skopeo, machine, stack)
     with step(say, "Sandra withdraws the access"):
@@ -84,7 +84,7 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/withdraw/.*"))
         sandra.post(sandra.address, reason="The contract has ended.")
-    with step(say, "The worker takes it away in AWS"):
+    with step(say, "The worker removes it in AWS"):
         _wait(wait, lambda: "Access has ended" in alice.get(access), "the page to say it ended")
     with step(say, "Her machine is refused"):
         _refused(machine, "acme/server", "1.1", "security token included in the request is invalid")
@@ -92,7 +92,7 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
 
 @contextmanager
 def step(say: Say, words: str) -> Iterator[None]:
-    """Say a step with the time that it took, when it held."""
+    """Print a step with the time it took, once it has succeeded."""
     began = time.monotonic()
     yield
     say(f"{time.monotonic() - began:6.2f} s  {words}")
@@ -107,7 +107,7 @@ def _wait(seconds: float, is_so: Callable[[], bool], what: str) -> None:
 
 
 def _refused(machine: Machine, repository: str, tag: str, words: str) -> None:
-    """Expect a refusal, and for the right reason."""
+    """Expect a refusal for the right reason."""
     try:
         machine.pull(repository, tag)
     except PullRefused as refusal:
@@ -120,7 +120,7 @@ def _refused(machine: Machine, repository: str, tag: str, words: str) -> None:
 def _copy_with_skopeo(skopeo: str, machine: Machine, stack: Stack) -> None:
     host = stack.served.url.removeprefix("http://")
     with tempfile.TemporaryDirectory() as folder:
-        # The token goes by a file: arguments can be read by every process of the machine.
+        # The token is passed in a file: every process of the machine can read arguments.
         auth = Path(folder) / "auth.json"
         auth.write_text(json.dumps({"auths": {host: {"auth": machine.login_token()}}}))
         image = f"docker://{host}/acme/server:1.1"

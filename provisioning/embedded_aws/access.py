@@ -1,21 +1,21 @@
-"""Who may do what: identity and resource policies together, account by account."""
+"""Who may do what, from identity and resource policies together."""
 
-from provisioning.embedded_aws import authorization, directory, refusals
+from provisioning.embedded_aws import authorization, errors, identities
 from provisioning.embedded_aws.authorization import Question, Verdict
 from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.config import Broken, Config
 from provisioning.embedded_aws.repository_policies import RepositoryPolicies
-from provisioning.embedded_aws.rules import Broken, Rules
 
 
 class Access:
-    """``policies``: those of the repositories, as AWS goes by them."""
+    """``policies``: those of the repositories, as AWS applies them."""
 
-    def __init__(self, rules: Rules, policies: RepositoryPolicies) -> None:
-        self._rules = rules
+    def __init__(self, config: Config, policies: RepositoryPolicies) -> None:
+        self._config = config
         self._policies = policies
 
     def require(self, call: Call) -> None:
-        """Raise Refusal unless the caller may make the call."""
+        """Raise ApiError unless the caller may make the call."""
         if call.caller.is_root or call.action == "sts:GetCallerIdentity":
             return
         for action in call.actions:
@@ -24,7 +24,7 @@ class Access:
     def _require(self, call: Call, action: str) -> None:
         question = Question(call.caller, action, call.resource, call.context)
         if call.operation == "AssumeRole":
-            is_trusted = authorization.trusts(question, directory.trust_policy(call.resource))
+            is_trusted = authorization.trusts(question, identities.trust_policy(call.resource))
             reason = None if is_trusted else "the role's trust policy does not allow it"
             reason = reason or self._why_identity_denies(question)
         elif call.service == "ecr" and call.repository:
@@ -32,7 +32,7 @@ class Access:
         else:
             reason = self._why_identity_denies(question)
         if reason is not None:
-            raise refusals.denied(call.service, call.caller.arn, action, call.resource, reason)
+            raise errors.denied(call.service, call.caller.arn, action, call.resource, reason)
 
     def _why_identity_denies(self, question: Question) -> str | None:
         if self._by_identity(question) is Verdict.ALLOWED:
@@ -45,7 +45,7 @@ class Access:
         """Identity and repository policy together: in one account either is enough,
         across accounts both are needed, and a Deny in either is final."""
         by_identity = self._by_identity(question)
-        if Broken.REPOSITORY_POLICY in self._rules.broken:
+        if Broken.REPOSITORY_POLICY in self._config.broken:
             by_repository = Verdict.ALLOWED
         else:
             policy = self._policies.shown(account_id, region, repository)
@@ -59,10 +59,10 @@ class Access:
         return f"no resource-based policy allows the {question.action} action"
 
     def _by_identity(self, question: Question) -> Verdict:
-        if Broken.IDENTITY_POLICY in self._rules.broken:
+        if Broken.IDENTITY_POLICY in self._config.broken:
             return Verdict.ALLOWED
-        verdict = authorization.by_identity(question, directory.identity_policies(question.caller))
-        boundary = directory.boundary(question.caller)
+        verdict = authorization.by_identity(question, identities.identity_policies(question.caller))
+        boundary = identities.boundary(question.caller)
         if verdict is Verdict.ALLOWED and boundary is not None:
             return authorization.by_identity(question, [boundary])
         return verdict

@@ -1,4 +1,4 @@
-"""Policy evaluation, as far as the portal's policies go: Effect, Principal, Action,
+"""Policy evaluation, as far as the portal's policies need it: Effect, Principal, Action,
 Resource, and the conditions in use. What is not understood never allows and always
 denies. Source: the IAM user guide, "Policy evaluation logic"."""
 
@@ -10,7 +10,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from provisioning.embedded_aws.directory import Caller, Document
+from provisioning.embedded_aws.identities import Caller, Document
 
 
 class Verdict(Enum):
@@ -43,7 +43,7 @@ def by_identity(question: Question, documents: Iterable[Document]) -> Verdict:
 
 
 def by_resource(question: Question, document: Document | None) -> Verdict:
-    """What the policy on the resource says of this caller."""
+    """What the resource's policy says about this caller."""
     statements = _as_list((document or {}).get("Statement", []))
     return _verdict(
         question,
@@ -71,7 +71,7 @@ def _verdict(question: Question, statements: Iterable[Document]) -> Verdict:
 
 def _names(principal: Any, caller: Caller) -> bool:
     """Whether a Principal element names the caller. The account's root stands for the
-    account, whose identity policies then decide: it lets nobody in by itself."""
+    account, whose identity policies then decide: by itself it grants nothing."""
     if principal == "*":
         return True
     named = _as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
@@ -80,7 +80,7 @@ def _names(principal: Any, caller: Caller) -> bool:
 
 def trusts(question: Question, document: Document | None) -> bool:
     """Whether a role's trust policy lets the caller assume it; here an account's root
-    does stand for everybody of the account whose own policies allow it."""
+    stands for everyone in the account whose own policies allow it."""
     root = f"arn:aws:iam::{question.caller.account_id}:root"
     for statement in _as_list((document or {}).get("Statement", [])):
         named = _as_list((statement.get("Principal") or {}).get("AWS", []))
@@ -95,13 +95,13 @@ def _holds(condition: Document, question: Question, *, if_unknown: bool) -> bool
     context = {"aws:PrincipalArn": question.caller.principal_arn} | question.context
     context = {key.lower(): value for key, value in context.items()}
     for operator, tests in condition.items():
-        for key, wanted in tests.items():
+        for key, expected in tests.items():
             value = context.get(key.lower())
             match operator:
                 case "StringEquals" | "ArnEquals":
-                    is_so = value in _as_list(wanted)
+                    is_so = value in _as_list(expected)
                 case "StringLike" | "ArnLike":
-                    is_so = value is not None and _matches_any(value, wanted)
+                    is_so = value is not None and _matches_any(value, expected)
                 case _:
                     is_so = if_unknown
             if not is_so:
@@ -117,7 +117,7 @@ def _matches_any(value: str, patterns: Any, *, ignore_case: bool = False) -> boo
 
 @lru_cache(maxsize=4096)
 def _pattern(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
-    # In a policy only * and ? are wild; fnmatch's brackets are not.
+    # In a policy only * and ? are wildcards; fnmatch's brackets are not.
     return re.compile(
         fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE if ignore_case else 0
     )

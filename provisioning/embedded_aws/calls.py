@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from provisioning.embedded_aws import directory
-from provisioning.embedded_aws.directory import Caller
+from provisioning.embedded_aws import identities
+from provisioning.embedded_aws.identities import Caller
 from provisioning.embedded_aws.signature import HttpRequest, Signed
 
-READING = ("Get", "List", "Describe", "Batch", "Simulate", "AssumeRole")
+READS = ("Get", "List", "Describe", "Batch", "Simulate", "AssumeRole")
 
 
 @dataclass(frozen=True)
 class Call:
-    """``parameters``: those of ECR as its JSON has them, those of IAM and STS as text."""
+    """``parameters``: for ECR as in its JSON, for IAM and STS as text."""
 
     service: str
     region: str
@@ -28,14 +28,14 @@ class Call:
 
     @property
     def actions(self) -> set[str]:
-        """What a policy must allow for the call. A user that is born with tags is tagged,
-        too: IAM user guide, "Tags for IAM users"."""
+        """What a policy must allow for the call. Creating a user with tags also needs
+        permission to tag: IAM user guide, "Tags for IAM users"."""
         is_tagging = self.operation == "CreateUser" and "Tags.member.1.Key" in self.parameters
         return {self.action} | ({"iam:TagUser"} if is_tagging else set())
 
     @property
     def is_mutating(self) -> bool:
-        return not self.operation.startswith(READING)
+        return not self.operation.startswith(READS)
 
     @property
     def account_id(self) -> str:
@@ -44,7 +44,7 @@ class Call:
 
     @property
     def user_name(self) -> str:
-        key = directory.iam(self.account_id).access_keys.get(self.parameters.get("AccessKeyId"))
+        key = identities.iam(self.account_id).access_keys.get(self.parameters.get("AccessKeyId"))
         # GetAccessKeyLastUsed names the key only; it is its user that must be allowed.
         owner = (key.user_name or "") if key else ""
         return str(self.parameters.get("UserName", owner))
@@ -69,7 +69,7 @@ class Call:
             path = self.parameters.get("Path", "/")
             return f"arn:aws:iam::{account_id}:policy{path}{self.parameters['PolicyName']}"
         if self.user_name:
-            user = directory.iam(account_id).users.get(self.user_name)
+            user = identities.iam(account_id).users.get(self.user_name)
             path = user.path if user else self.parameters.get("Path", "/")
             return f"arn:aws:iam::{account_id}:user{path}{self.user_name}"
         return str(self.parameters.get("PolicyArn", "*"))
@@ -87,8 +87,8 @@ class Call:
             for key, name in names.items()
             if name in self.parameters
         }
-        user = directory.iam(self.account_id).users.get(self.user_name)
-        boundary = directory.boundary_of(user) if user else ""
+        user = identities.iam(self.account_id).users.get(self.user_name)
+        boundary = identities.boundary_of(user) if user else ""
         return ({"iam:PermissionsBoundary": boundary} if boundary else {}) | brought
 
 

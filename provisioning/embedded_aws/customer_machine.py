@@ -1,5 +1,5 @@
-"""A customer's machine, as a program: signs in at the ECR API and pulls by the registry
-protocol, checking every digest."""
+"""A customer's machine as a program: it signs in with the ECR API and pulls by the registry
+protocol, verifying every digest."""
 
 import json
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ class Machine:
         return token
 
     def pull(self, repository: str, tag: str, *, token: str | None = None) -> Pulled:
-        """Pull an image wholly; ``token`` is one of an earlier sign-in. Raises PullRefused."""
+        """Pull a whole image; ``token`` is from an earlier sign-in. Raises PullRefused."""
         token = token or self.login_token()
         manifest = self._get(f"/v2/{repository}/manifests/{tag}", token)
         listed = json.loads(manifest)
@@ -61,7 +61,7 @@ class Machine:
         for blob in blobs:
             content = self._get(f"/v2/{repository}/blobs/{blob['digest']}", token)
             if digest_of(content) != blob["digest"]:
-                raise PullRefused(f"{blob['digest']} came damaged")
+                raise PullRefused(f"{blob['digest']} arrived damaged")
         return Pulled(digest_of(manifest), len(listed["layers"]))
 
     def _get(self, path: str, token: str) -> bytes:

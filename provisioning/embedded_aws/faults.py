@@ -1,11 +1,11 @@
-"""Faults laid on operations, as a test asks: they lie under botocore's retries and over
-the backend, so that a call can be refused without effect, or take effect and be lost."""
+"""Faults that a test injects into operations, beneath botocore's retries and above the backend, so
+that a call can be refused without effect, or take effect and its response be lost."""
 
 from dataclasses import dataclass
 from enum import Enum
 
 from provisioning.embedded_aws.calls import Call
-from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.errors import ApiError
 
 
 class Kind(Enum):
@@ -13,13 +13,13 @@ class Kind(Enum):
     FAILED = "done, and answered with an error"
     LOST = "done, and the connection dropped before the answer"
     STALE = "answered with what was before the last change"
-    GARBLED = "answered with a policy that is none"
+    GARBLED = "answered with a malformed policy"
     REORDERED = "answered in another order, as AWS does with policies"
 
 
 @dataclass
 class Fault:
-    """On the next ``times`` calls of ``operation``; on a ``subject`` only, where one is
+    """On the next ``times`` calls of ``operation``; only for a ``subject``, where one is
     given: a user's or a repository's name."""
 
     operation: str
@@ -31,12 +31,12 @@ class Fault:
     subject: str = ""
 
     @property
-    def refusal(self) -> Refusal:
-        return Refusal(self.status, self.code, self.message)
+    def refusal(self) -> ApiError:
+        return ApiError(self.status, self.code, self.message)
 
 
 class Faults:
-    """The faults that are laid."""
+    """The injected faults."""
 
     def __init__(self) -> None:
         self._laid: list[Fault] = []
@@ -48,8 +48,8 @@ class Faults:
         self._laid.clear()
 
     def take(self, call: Call) -> Fault | None:
-        """The fault that this call meets, if any; it is used up by it. Who sets the scene as
-        root meets none."""
+        """The fault for this call, if any, which is then used up. Root, which sets up tests,
+        meets none."""
         if call.caller.is_root:
             return None
         for fault in self._laid:

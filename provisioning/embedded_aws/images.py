@@ -1,4 +1,4 @@
-"""Small OCI images, and a chart, made with the standard library and the same at every making."""
+"""Small OCI images, and a chart, built with the standard library and identical every time."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""ECR's login tokens: bound to who asked, to the registry, and to their expiry."""
+"""ECR's login tokens, bound to the caller, the registry, and an expiry time."""
 
 import base64
 import hashlib
@@ -24,8 +24,8 @@ class LoginToken:
         return time.time() >= self.expires_at
 
 
-class Mint:
-    """Makes and reads tokens; nobody else's are taken."""
+class TokenSigner:
+    """Issues and reads tokens; accepts no others."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -36,7 +36,7 @@ class Mint:
         return f"{payload.decode()}.{self._sign(payload)}"
 
     def read(self, password: str) -> LoginToken | None:
-        """The token, or None for what this mint has not made."""
+        """The token, or None for one that was not issued here."""
         payload, _, signature = password.encode().partition(b".")
         if not hmac.compare_digest(self._sign(payload).encode(), signature):
             return None

@@ -1,5 +1,5 @@
 """The registry's pull side: ``/v2/`` of the OCI distribution specification, with ECR's
-sign-in and ECR's words."""
+sign-in and error texts."""
 
 import base64
 import binascii
@@ -8,11 +8,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from provisioning.embedded_aws import directory
+from provisioning.embedded_aws import identities
 from provisioning.embedded_aws.authorization import Question
-from provisioning.embedded_aws.directory import Caller
-from provisioning.embedded_aws.login_tokens import LoginToken, Mint
-from provisioning.embedded_aws.rules import Broken, Rules
+from provisioning.embedded_aws.config import Broken, Config
+from provisioning.embedded_aws.identities import Caller
+from provisioning.embedded_aws.login_tokens import LoginToken, TokenSigner
 
 ROUTE = re.compile(
     r"/v2/(?P<name>.+)/(?:manifests/(?P<reference>[^/]+)|blobs/(?P<digest>sha256:[0-9a-f]{64})"
@@ -30,14 +30,17 @@ class Answer:
 
 
 class Registry:
-    """``may(question, account_id, region, repository)`` decides on a grant; it gives the
-    reason of a denial, or None."""
+    """``may(question, account_id, region, repository)`` decides on a grant; it returns
+    the reason for a denial, or None."""
 
     def __init__(
-        self, rules: Rules, mint: Mint, may: Callable[[Question, str, str, str], str | None]
+        self,
+        config: Config,
+        signer: TokenSigner,
+        may: Callable[[Question, str, str, str], str | None],
     ) -> None:
-        self._rules = rules
-        self._mint = mint
+        self._config = config
+        self._signer = signer
         self._may = may
         self.blobs: dict[str, bytes] = {}
 
@@ -53,14 +56,14 @@ class Registry:
             return Answer(200, b"{}", {"Content-Type": "application/json"})
         found = ROUTE.fullmatch(path)
         if found is None:
-            return _error(404, "NAME_UNKNOWN", "The path is none of a registry's.")
+            return _error(404, "NAME_UNKNOWN", "The path is not one of a registry.")
         named = HOST.match(host)
         account_id = named["account"] if named else token.account_id
         region = named["region"] if named else token.region
         return self._content(found, token, account_id, region)
 
     def _token(self, authorization: str) -> LoginToken | Answer | None:
-        """The token of a Basic header; an Answer that says why it is not taken."""
+        """The token of a Basic header; an Answer that says why it is not accepted."""
         kind, _, encoded = authorization.partition(" ")
         if kind.lower() != "basic":
             return None
@@ -68,21 +71,21 @@ class Registry:
             user, _, password = base64.b64decode(encoded).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return None
-        token = self._mint.read(password) if user == "AWS" else None
+        token = self._signer.read(password) if user == "AWS" else None
         if token is None:
             return None
         if token.is_expired:
             return _error(
                 403, "DENIED", "Your authorization token has expired. Reauthenticate and try again."
             )
-        if self._rules.tokens_die_with_their_key and not self._has_living_key(token):
+        if self._config.tokens_die_with_their_key and not self._has_living_key(token):
             return _error(403, "DENIED", "The security token included in the request is invalid.")
         return token
 
     def _has_living_key(self, token: LoginToken) -> bool:
-        if Broken.KEY_AT_REGISTRY in self._rules.broken:
+        if Broken.KEY_AT_REGISTRY in self._config.broken:
             return True
-        credential = directory.credential(token.access_key_id)
+        credential = identities.credential(token.access_key_id)
         return credential is not None and credential.is_active
 
     def _content(
@@ -93,7 +96,7 @@ class Registry:
         resource = f"arn:aws:ecr:{region}:{account_id}:repository/{name}"
         caller_account = token.user_arn.split(":")[4]
         caller = Caller(caller_account, token.user_arn, token.user_arn, token.access_key_id)
-        repository = directory.ecr(account_id, region).repositories.get(name)
+        repository = identities.ecr(account_id, region).repositories.get(name)
         if repository is None:
             message = (
                 f"The repository with name '{name}' does not exist in the registry with id "
@@ -112,7 +115,7 @@ class Registry:
         return _manifest(found["reference"], name, repository)
 
     def _blob(self, digest: str, repository: object) -> Answer:
-        """A blob of one of the repository's own images, and of no other."""
+        """A blob of one of the repository's own images, and no other."""
         images = repository.images  # type: ignore[attr-defined]
         if not any(digest in image.image_manifest for image in images):
             return _error(404, "BLOB_UNKNOWN", "blob unknown to registry")

@@ -1,17 +1,17 @@
-"""Repository policies as AWS shows them and goes by them: a user that is gone stands there
-by its unique id, and a namesake made in its place is not let in."""
+"""Repository policies as AWS shows and applies them: a deleted user appears by its unique id, and
+a user created later with the same name is not admitted."""
 
 import json
 from typing import Any
 
-from provisioning.embedded_aws import directory
+from provisioning.embedded_aws import identities
 from provisioning.embedded_aws.calls import Call
-from provisioning.embedded_aws.directory import Document
-from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.errors import ApiError
+from provisioning.embedded_aws.identities import Document
 
 
 class RepositoryPolicies:
-    """moto keeps the text; here is remembered which user each ARN meant when it was set."""
+    """moto keeps the text; this remembers which user each ARN meant when it was set."""
 
     def __init__(self) -> None:
         # (account, region, repository) → ARN → unique id of the user when it was named.
@@ -20,26 +20,26 @@ class RepositoryPolicies:
         self._set: dict[tuple[str, str, str], tuple[Document | None, Document]] = {}
 
     def remember(self, call: Call) -> None:
-        """Take note of whom a SetRepositoryPolicy that went through has named."""
+        """Remember whom a successful SetRepositoryPolicy has named."""
         document = json.loads(call.parameters["policyText"])
         key = (call.account_id, call.region, call.repository)
         self._set[key] = (self._set[key][1] if key in self._set else None, document)
         statements = document["Statement"]
-        users = {arn: directory.user_of_arn(arn) for s in statements for arn in named_in(s)}
+        users = {arn: identities.user_of_arn(arn) for s in statements for arn in named_in(s)}
         self._named[key] = {
-            arn: directory.unique_id(user) for arn, user in users.items() if user is not None
+            arn: identities.unique_id(user) for arn, user in users.items() if user is not None
         }
 
     def before(self, call: Call) -> Document:
         """The policy before the last SetRepositoryPolicy, as a stale read shows it."""
         before, _ = self._set.get((call.account_id, call.region, call.repository), (None, {}))
         if before is None:
-            raise Refusal(400, "RepositoryPolicyNotFoundException", "Not found, as yet.")
+            raise ApiError(400, "RepositoryPolicyNotFoundException", "Not found yet.")
         return before
 
     def shown(self, account_id: str, region: str, repository: str) -> Document | None:
-        """The policy of a repository, or None where there is none."""
-        found = directory.ecr(account_id, region).repositories.get(repository)
+        """The policy of a repository, or None if it has none."""
+        found = identities.ecr(account_id, region).repositories.get(repository)
         if found is None or found.policy is None:
             return None
         document: Document = json.loads(found.policy)
@@ -68,8 +68,8 @@ def reordered(part: Any) -> Any:
 
 
 def _shown(arn: str, named: dict[str, str]) -> str:
-    """The ARN while it names the same user as when the policy was set; else that one's id."""
-    user = directory.user_of_arn(arn)
-    if arn not in named or (user is not None and directory.unique_id(user) == named[arn]):
+    """The ARN while it names the same user as when the policy was set; otherwise that user's id."""
+    user = identities.user_of_arn(arn)
+    if arn not in named or (user is not None and identities.unique_id(user) == named[arn]):
         return arn
     return named[arn]

@@ -20,25 +20,25 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from provisioning.embedded_aws import (
-    answers,
+    bootstrap,
     calls,
-    directory,
+    extensions,
+    identities,
     images,
-    lacking,
-    pages,
+    pagination,
     repository_policies,
+    responses,
     signature,
-    vendor,
 )
 from provisioning.embedded_aws.access import Access
 from provisioning.embedded_aws.calls import Call
+from provisioning.embedded_aws.config import Broken, Config
+from provisioning.embedded_aws.errors import ApiError
 from provisioning.embedded_aws.faults import Fault, Faults, Kind
-from provisioning.embedded_aws.login_tokens import LoginToken, Mint
-from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.login_tokens import LoginToken, TokenSigner
 from provisioning.embedded_aws.registry import Registry
 from provisioning.embedded_aws.repository_policies import RepositoryPolicies
-from provisioning.embedded_aws.rules import Broken, Rules
-from provisioning.embedded_aws.strictness import Strictness
+from provisioning.embedded_aws.validation import Validation
 
 REGISTRY_NAME = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 
@@ -56,8 +56,8 @@ class EmbeddedAws:
     ``has_real_names``: clients reach it by AWS's own host names, and are sent to them.
     """
 
-    def __init__(self, rules: Rules | None = None, *, has_real_names: bool = False) -> None:
-        self.rules = rules or Rules()
+    def __init__(self, config: Config | None = None, *, has_real_names: bool = False) -> None:
+        self.config = config or Config()
         self.has_real_names = has_real_names
         self._moto = DomainDispatcherApplication(create_backend_app)
         # moto's backends are plain dictionaries, and its server has many threads.
@@ -65,30 +65,30 @@ class EmbeddedAws:
         self.reset()
 
     def reset(self) -> None:
-        """An AWS on its first day, with the portal's own identity and nothing else."""
+        """Reset to the portal's own identity and nothing else."""
         moto_api_backend.reset()
         self.calls: list[Call] = []
-        self._strictness = Strictness(self.rules)
-        self._mint = Mint()
+        self._validation = Validation(self.config)
+        self._signer = TokenSigner()
         self._policies = RepositoryPolicies()
-        self._access = Access(self.rules, self._policies)
-        self._registry = Registry(self.rules, self._mint, self._access.why_denied)
+        self._access = Access(self.config, self._policies)
+        self._registry = Registry(self.config, self._signer, self._access.why_denied)
         self.faults = Faults()
-        # Told of each call that is allowed, "before" it is carried out and "after".
+        # Called for each allowed call, "before" it is carried out and "after".
         self.watch: Callable[[str, Call], None] = lambda moment, call: None
         self._pushed = 0
-        directory.boundaries.clear()
-        self._root = {vendor.ROOT_ACCESS_KEY_ID: vendor.root()}
-        vendor.found_portal()
+        identities.boundaries.clear()
+        self._root = {bootstrap.ROOT_ACCESS_KEY_ID: bootstrap.root()}
+        bootstrap.create_portal_identity()
 
     # --- The vendor's side -----------------------------------------------------------
 
-    def found_account(self, account_id: str) -> None:
+    def create_account(self, account_id: str) -> None:
         """An account with the role that the portal assumes."""
-        vendor.found_role(account_id)
+        bootstrap.create_role(account_id)
 
     def create_repository(self, account_id: str, region: str, name: str) -> None:
-        directory.ecr(account_id, region).create_repository(
+        identities.ecr(account_id, region).create_repository(
             repository_name=name,
             registry_id=account_id,
             encryption_config=None,
@@ -106,11 +106,11 @@ class EmbeddedAws:
         tag: str,
         image: images.Image | None = None,
     ) -> str:
-        """Push an image, or else a small one of that name and tag, an hour after the one
-        before. Returns its digest."""
+        """Push an image, or a small one with that name and tag, an hour after the previous
+        one. Returns its digest."""
         self._pushed += 1
         image = image or images.make(repository, tag)
-        self._store(directory.ecr(account_id, region), repository, tag, image)
+        self._store(identities.ecr(account_id, region), repository, tag, image)
         return image.digest
 
     def _store(self, ecr: Any, repository: str, tag: str | None, image: images.Image) -> None:
@@ -127,7 +127,7 @@ class EmbeddedAws:
 
     def digest(self, account_id: str, region: str, repository: str, tag: str) -> str:
         """The digest of a pushed image."""
-        found = directory.ecr(account_id, region).repositories[repository]
+        found = identities.ecr(account_id, region).repositories[repository]
         digest: str = found._get_image(tag, None).image_digest
         return digest
 
@@ -172,7 +172,7 @@ class EmbeddedAws:
         return Response(answer.body, answer.status, headers)
 
     def _now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(seconds=self.rules.seconds_ahead)
+        return datetime.now(UTC) + timedelta(seconds=self.config.seconds_ahead)
 
     # --- API calls -------------------------------------------------------------------
 
@@ -186,9 +186,9 @@ class EmbeddedAws:
         )
         signed = signature.parse(read)
         if signed is None:
-            return answers.refused(
+            return responses.refused(
                 "sts",
-                Refusal(
+                ApiError(
                     403, "MissingAuthenticationToken", "Request is missing Authentication Token"
                 ),
             )
@@ -199,16 +199,16 @@ class EmbeddedAws:
                     signed,
                     self._root,
                     now=self._now(),
-                    skip_status=Broken.KEY_AT_API in self.rules.broken,
+                    skip_status=Broken.KEY_AT_API in self.config.broken,
                 )
-                self._strictness.refuse_young(signed)
+                self._validation.refuse_young(signed)
                 call = calls.read(read, signed, caller)
                 self._access.require(call)
                 self.calls.append(call)
                 fault = self.faults.take(call)
                 if fault and fault.kind is Kind.REFUSED:
                     raise fault.refusal
-                self._strictness.check(call)
+                self._validation.check(call)
                 environ["wsgi.input"] = BytesIO(body)
                 self.watch("before", call)
                 response = self._carry_out(call, request, environ, fault)
@@ -218,45 +218,45 @@ class EmbeddedAws:
                 if fault and fault.kind is Kind.LOST:
                     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 return response
-        except Refusal as refusal:
-            return answers.refused(signed.service, refusal)
+        except ApiError as refusal:
+            return responses.refused(signed.service, refusal)
 
     def _carry_out(
         self, call: Call, request: Request, environ: dict[str, Any], fault: Fault | None
     ) -> Response:
         if call.operation == "GetAuthorizationToken":
             return self._authorization_token(call, request)
-        if call.operation in lacking.ANSWERS:
-            content = lacking.ANSWERS[call.operation](call)
+        if call.operation in extensions.ANSWERS:
+            content = extensions.ANSWERS[call.operation](call)
             return Response(content, 200, {"Content-Type": "text/xml"})
         if call.operation == "GetAccountSummary":
-            directory.set_users_quota(call.account_id, self.rules.users_per_account)
+            identities.set_users_quota(call.account_id, self.config.users_per_account)
         response = Response.from_app(self._moto, environ)
         if response.status_code != 200:
             return response
-        response.set_data(pages.page(call, response.get_data(), self.rules.page_size))
+        response.set_data(pagination.page(call, response.get_data(), self.config.page_size))
         match call.operation:
             case "CreateUser":
-                user = directory.iam(call.account_id).users[call.user_name]
-                self._strictness.born[directory.unique_id(user)] = time.monotonic()
-                lacking.remember_boundary(call)
+                user = identities.iam(call.account_id).users[call.user_name]
+                self._validation.users_created_at[identities.unique_id(user)] = time.monotonic()
+                extensions.remember_boundary(call)
             case "GetUser":
                 content = response.get_data(as_text=True)
-                response.set_data(lacking.with_boundary(call, content))
+                response.set_data(extensions.with_boundary(call, content))
             case "CreateAccessKey":
-                self._strictness.remember_key(response.get_data(as_text=True))
+                self._validation.remember_key(response.get_data(as_text=True))
             case "SetRepositoryPolicy":
                 self._policies.remember(call)
             case "GetRepositoryPolicy":
-                told = json.loads(response.get_data())
+                answer = json.loads(response.get_data())
                 shown = self._policies.shown(call.account_id, call.region, call.repository)
                 if fault and fault.kind is Kind.STALE:
                     shown = self._policies.before(call)
                 if fault and fault.kind is Kind.REORDERED:
                     shown = repository_policies.reordered(shown)
                 is_garbled = fault is not None and fault.kind is Kind.GARBLED
-                told["policyText"] = "garbled" if is_garbled else json.dumps(shown)
-                response.set_data(json.dumps(told))
+                answer["policyText"] = "garbled" if is_garbled else json.dumps(shown)
+                response.set_data(json.dumps(answer))
         if not self.has_real_names:
             host = request.host.encode()
             response.set_data(REGISTRY_NAME.sub(host, response.get_data()))
@@ -264,7 +264,7 @@ class EmbeddedAws:
 
     def _authorization_token(self, call: Call, request: Request) -> Response:
         account_id = (call.parameters.get("registryIds") or [call.caller.account_id])[0]
-        expires_at = time.time() + self.rules.login_hours * 3600
+        expires_at = time.time() + self.config.login_hours * 3600
         token = LoginToken(
             call.caller.access_key_id,
             account_id,
@@ -272,7 +272,7 @@ class EmbeddedAws:
             call.region,
             expires_at,
         )
-        password = self._mint.make(token)
+        password = self._signer.make(token)
         if self.has_real_names:
             endpoint = f"https://{account_id}.dkr.ecr.{call.region}.amazonaws.com"
         else:
@@ -287,7 +287,7 @@ class EmbeddedAws:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Keeps connections open, and says nothing."""
+    """Keeps connections open, and logs nothing."""
 
     protocol_version = "HTTP/1.1"
 
@@ -295,5 +295,5 @@ class _Quiet(WSGIRequestHandler):
         pass
 
     def send_response(self, code: int, message: str | None = None) -> None:
-        # Without the date of this machine: the application tells that of its own clock.
+        # Without this machine's date: the application sends that of AWS's clock.
         self.send_response_only(code, message)

@@ -1,5 +1,5 @@
-"""Signature version 4: who signed, and whether it is really her. The signature is made
-again with botocore's own signer and compared."""
+"""Signature version 4: who signed, and whether the signature is right. It is
+computed again with botocore's own signer and compared."""
 
 import hmac
 import re
@@ -11,8 +11,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from provisioning.embedded_aws import directory, refusals
-from provisioning.embedded_aws.directory import Caller, Credential
+from provisioning.embedded_aws import errors, identities
+from provisioning.embedded_aws.identities import Caller, Credential
 
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/"
@@ -27,7 +27,7 @@ MOMENT = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """An API call as it came. Header names are in small letters."""
+    """An API call as received. Header names are in lower case."""
 
     method: str
     url: str
@@ -37,7 +37,7 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class Signed:
-    """What the signature says of itself: the key, and the scope."""
+    """What the signature states: the key, and the scope."""
 
     access_key_id: str
     region: str
@@ -68,20 +68,20 @@ def identify(
     now: datetime,
     skip_status: bool,
 ) -> Caller:
-    """The caller. ``known`` are credentials beside those of IAM. Raises Refusal for a key
-    that is unknown, deleted or inactive, and for a signature that another secret made, or
-    another time of day than AWS's ``now``."""
-    credential = known.get(signed.access_key_id) or directory.credential(signed.access_key_id)
+    """The caller. ``known`` are credentials besides those of IAM. Raises ApiError for a key
+    that is unknown, deleted or inactive, for a signature made with another secret, and for one
+    made at another time than AWS's ``now``."""
+    credential = known.get(signed.access_key_id) or identities.credential(signed.access_key_id)
     if credential is None or not (credential.is_active or skip_status):
-        raise refusals.unknown_token(signed.service)
+        raise errors.unknown_token(signed.service)
     if credential.session_token != request.headers.get("x-amz-security-token", ""):
-        raise refusals.unknown_token(signed.service)
+        raise errors.unknown_token(signed.service)
     if not hmac.compare_digest(_signature(request, signed, credential), signed.signature):
-        raise refusals.bad_signature(signed.service)
+        raise errors.bad_signature(signed.service)
     signed_at = datetime.strptime(request.headers["x-amz-date"], MOMENT).replace(tzinfo=UTC)
     if abs(signed_at - now) > VALID_FOR:
         minutes = 5 if signed_at > now else -5
-        raise refusals.skewed_signature(
+        raise errors.skewed_signature(
             signed.service, f"{signed_at:{MOMENT}}", f"{now:{MOMENT}}", minutes
         )
     return credential.caller
@@ -105,5 +105,5 @@ def _signature(request: HttpRequest, signed: Signed, credential: Credential) -> 
     if "x-amz-content-sha256" in request.headers:
         again.headers["X-Amz-Content-SHA256"] = request.headers["x-amz-content-sha256"]
     text = signer.string_to_sign(again, signer.canonical_request(again))
-    made: str = signer.signature(text, again)
-    return made
+    computed: str = signer.signature(text, again)
+    return computed

@@ -1,14 +1,14 @@
 """iam:SimulatePrincipalPolicy, which moto lacks: what the identity policies of a user or role
-would say, judged as every real call is. Source: the IAM API reference."""
+would say, evaluated like every call. Source: the IAM API reference."""
 
 import re
 from xml.sax.saxutils import escape
 
-from provisioning.embedded_aws import authorization, directory
+from provisioning.embedded_aws import authorization, identities
 from provisioning.embedded_aws.authorization import Question, Verdict
 from provisioning.embedded_aws.calls import Call
-from provisioning.embedded_aws.directory import Caller
-from provisioning.embedded_aws.refusals import Refusal
+from provisioning.embedded_aws.errors import ApiError
+from provisioning.embedded_aws.identities import Caller
 
 DECISIONS = {
     Verdict.ALLOWED: "allowed",
@@ -18,12 +18,12 @@ DECISIONS = {
 
 
 def answer(call: Call) -> str:
-    """The XML that IAM answers with. Raises Refusal for a principal that is not there."""
+    """IAM's XML response. Raises ApiError for a principal that does not exist."""
     arn = str(call.parameters["PolicySourceArn"])
-    if not directory.is_principal(arn):
-        raise Refusal(404, "NoSuchEntity", f"The entity {arn} cannot be found.")
+    if not identities.is_principal(arn):
+        raise ApiError(404, "NoSuchEntity", f"The entity {arn} cannot be found.")
     principal = Caller(call.account_id, arn, arn, "")
-    documents = directory.identity_policies(principal)
+    documents = identities.identity_policies(principal)
     names = _members(call, "ContextEntries", r"\.ContextKeyName")
     values = _members(call, "ContextEntries", r"\.ContextKeyValues\.member\.1")
     context = dict(zip(names, values, strict=True))

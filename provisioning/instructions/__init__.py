@@ -6,21 +6,28 @@ from dataclasses import dataclass
 from provisioning.instructions.clusters import on_clusters
 from provisioning.instructions.machines import on_machines
 from provisioning.instructions.pipelines import in_pipelines
-from provisioning.instructions.place import SECRET_HERE, Block, Instruction, Place
 from provisioning.instructions.proofs import Proof
 from provisioning.instructions.stored import credentials_file, env_file, set_up
+from provisioning.instructions.target import (
+    SECRET_HERE,
+    Block,
+    Instruction,
+    PullTarget,
+    profile_of,
+)
 
 __all__ = [
     "SECRET_HERE",
     "Block",
     "Group",
     "Instruction",
-    "Place",
     "Proof",
+    "PullTarget",
     "credentials_file",
     "env_file",
     "for_tools",
     "in_groups",
+    "profile_of",
     "set_up",
 ]
 
@@ -32,14 +39,14 @@ class Group:
     tools: list[Instruction]
 
 
-def in_groups(place: Place) -> list[Group]:
+def in_groups(target: PullTarget) -> list[Group]:
     """The ways to pull by where it happens, the usual ones first."""
     return [
-        Group("machine", "On a machine", on_machines(place)),
-        Group("cluster", "In Kubernetes", on_clusters(place)),
-        Group("pipeline", "In a pipeline", in_pipelines(place)),
+        Group("machine", "On a machine", on_machines(target)),
+        Group("cluster", "In Kubernetes", on_clusters(target)),
+        Group("pipeline", "In a pipeline", in_pipelines(target)),
     ]
 
 
-def for_tools(place: Place) -> list[Instruction]:
-    return [tool for group in in_groups(place) for tool in group.tools]
+def for_tools(target: PullTarget) -> list[Instruction]:
+    return [tool for group in in_groups(target) for tool in group.tools]

@@ -2,28 +2,28 @@
 
 from textwrap import dedent
 
-from provisioning.instructions.place import NO_PROFILE, SECRET_HERE, Block, Instruction, Place
+from provisioning.instructions.target import NO_PROFILE, SECRET_HERE, Block, Instruction, PullTarget
 
 AWS_CLI_IMAGE = "public.ecr.aws/aws-cli/aws-cli:2.31.0"
 KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.33.0"
 
 
-def on_clusters(place: Place) -> list[Instruction]:
-    return [_by_hand(place), _renewed(place)]
+def on_clusters(target: PullTarget) -> list[Instruction]:
+    return [_by_hand(target), _renewed(target)]
 
 
-def _by_hand(place: Place) -> Instruction:
+def _by_hand(target: PullTarget) -> Instruction:
     return Instruction(
         "kubernetes",
         "Kubernetes",
         "A pull secret lives as long as its token, 12 hours: good for a trial. The next tab "
         "renews it.",
-        (_pull_secret(place, place.profile_options), _pod(place)),
+        (_pull_secret(target, target.profile_options), _pod(target)),
     )
 
 
-def _renewed(place: Place) -> Instruction:
-    name = place.profile
+def _renewed(target: PullTarget) -> Instruction:
+    name = target.profile
     return Instruction(
         "kubernetes-cronjob",
         "Kubernetes, renewed",
@@ -32,7 +32,7 @@ def _renewed(place: Place) -> Instruction:
         (
             Block(
                 "Put in the secret access key, without quotes.",
-                f"AWS_ACCESS_KEY_ID={place.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
+                f"AWS_ACCESS_KEY_ID={target.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
                 file=f"{name}.env",
             ),
             Block(
@@ -41,52 +41,52 @@ def _renewed(place: Place) -> Instruction:
             ),
             Block(
                 "Make the pull secret that the job will fill.",
-                f"kubectl create secret docker-registry {name} --docker-server={place.host} "
+                f"kubectl create secret docker-registry {name} --docker-server={target.host} "
                 "--docker-username=AWS --docker-password=renewed-soon",
             ),
-            Block("The job and its rights.", _manifests(place), file=f"{name}-renew.yaml"),
+            Block("The job and its rights.", _manifests(target), file=f"{name}-renew.yaml"),
             Block(
                 "Start it, and run it for the first time.",
                 f"kubectl apply -f {name}-renew.yaml && "
                 f"kubectl create job --from=cronjob/{name}-renew {name}-first",
             ),
-            _pod(place),
+            _pod(target),
         ),
     )
 
 
-def _pull_secret(place: Place, options: str) -> Block:
+def _pull_secret(target: PullTarget, options: str) -> Block:
     return Block(
         "Make the pull secret, or renew it.",
-        f"kubectl create secret docker-registry {place.profile} --docker-server={place.host} "
+        f"kubectl create secret docker-registry {target.profile} --docker-server={target.host} "
         f'--docker-username=AWS --docker-password="$(aws ecr get-login-password {options})" '
         "--dry-run=client -o yaml | kubectl apply -f -",
     )
 
 
-def _pod(place: Place) -> Block:
+def _pod(target: PullTarget) -> Block:
     return Block(
         "Name the secret where the image is named: in a pod, or in the template of a deployment.",
         dedent(f"""\
             apiVersion: v1
             kind: Pod
             metadata:
-              name: {place.folder}
+              name: {target.folder}
             spec:
               imagePullSecrets:
-                - name: {place.profile}
+                - name: {target.profile}
               containers:
-                - name: {place.folder}
-                  image: {place.image}
+                - name: {target.folder}
+                  image: {target.image}
             """),
         file="pod.yaml",
     )
 
 
-def _manifests(place: Place) -> str:
+def _manifests(target: PullTarget) -> str:
     """What the job may: read and patch one secret by its name, which it cannot create. Two
     containers, because the image that knows AWS has no kubectl, and the other no shell."""
-    name = f"{place.profile}-renew"
+    name = f"{target.profile}-renew"
     return dedent(f"""\
         apiVersion: v1
         kind: ServiceAccount
@@ -100,7 +100,7 @@ def _manifests(place: Place) -> str:
         rules:
           - apiGroups: [""]
             resources: [secrets]
-            resourceNames: [{place.profile}]
+            resourceNames: [{target.profile}]
             verbs: [get, patch]
         ---
         apiVersion: rbac.authorization.k8s.io/v1
@@ -142,7 +142,7 @@ def _manifests(place: Place) -> str:
                       image: {AWS_CLI_IMAGE}
                       envFrom:
                         - secretRef:
-                            name: {place.profile}-aws
+                            name: {target.profile}-aws
                       securityContext: &least
                         allowPrivilegeEscalation: false
                         readOnlyRootFilesystem: true
@@ -154,14 +154,14 @@ def _manifests(place: Place) -> str:
                       command: [/bin/sh, -euc]
                       args:
                         - |
-                          password=$(aws ecr get-login-password {place.region_options})
+                          password=$(aws ecr get-login-password {target.region_options})
                           auth=$(printf 'AWS:%s' "$password" | base64 --wrap=0)
-                          config=$(printf '{{"auths": {{"{place.host}": {{"auth": "%s"}}}}}}' "$auth" | base64 --wrap=0)
+                          config=$(printf '{{"auths": {{"{target.host}": {{"auth": "%s"}}}}}}' "$auth" | base64 --wrap=0)
                           printf 'data: {{".dockerconfigjson": "%s"}}\\n' "$config" > /run/pull-secret/patch.yaml
                   containers:
                     - name: secret
                       image: {KUBECTL_IMAGE}
                       securityContext: *least
                       volumeMounts: *patch
-                      args: [patch, secret, {place.profile}, --patch-file=/run/pull-secret/patch.yaml]
+                      args: [patch, secret, {target.profile}, --patch-file=/run/pull-secret/patch.yaml]
         """)  # noqa: E501 - lines of a shell script

@@ -2,25 +2,25 @@
 
 from dataclasses import replace
 
-from provisioning.instructions.place import (
+from provisioning.instructions.stored import env_file
+from provisioning.instructions.target import (
     LASTS,
     NO_PROFILE,
     SECRET_HERE,
     Block,
     Instruction,
-    Place,
+    PullTarget,
 )
-from provisioning.instructions.stored import env_file
 
 
-def on_machines(place: Place) -> list[Instruction]:
-    pull = Block("Pull.", f"docker pull {place.image}")
+def on_machines(target: PullTarget) -> list[Instruction]:
+    pull = Block("Pull.", f"docker pull {target.image}")
     return [
         Instruction(
             "docker-aws-cli-2",
             "Docker, AWS CLI 2",
             "Works with AWS CLI 1 from 1.17.10 as well.",
-            (Block(LASTS, place.login("docker login", place.profile_options)), pull),
+            (Block(LASTS, target.login("docker login", target.profile_options)), pull),
         ),
         Instruction(
             "docker-aws-cli-1",
@@ -28,7 +28,7 @@ def on_machines(place: Place) -> list[Instruction]:
             "Only for AWS CLI 1: version 2 has no get-login. From 1.17.10 on the tab for AWS CLI 2 "
             "is better: here the token stands in the list of processes for a moment.",
             (
-                Block(LASTS, f"$(aws ecr get-login --no-include-email {place.profile_options})"),
+                Block(LASTS, f"$(aws ecr get-login --no-include-email {target.profile_options})"),
                 pull,
             ),
         ),
@@ -40,24 +40,24 @@ def on_machines(place: Place) -> list[Instruction]:
             (
                 Block(
                     "Let Docker ask the helper for this registry: merge this into the file.",
-                    f'{{"credHelpers": {{"{place.host}": "ecr-login"}}}}',
+                    f'{{"credHelpers": {{"{target.host}": "ecr-login"}}}}',
                     file="~/.docker/config.json",
                 ),
-                Block("Pull.", f"AWS_PROFILE={place.profile} docker pull {place.image}"),
+                Block("Pull.", f"AWS_PROFILE={target.profile} docker pull {target.image}"),
             ),
         ),
-        _environment_variables(place, pull),
-        _env_file(place, pull),
-        _compose(place),
-        _podman(place),
-        _skopeo(place),
-        *_containerd(place),
-        _helm(place),
-        _powershell(place),
+        _environment_variables(target, pull),
+        _env_file(target, pull),
+        _compose(target),
+        _podman(target),
+        _skopeo(target),
+        *_containerd(target),
+        _helm(target),
+        _powershell(target),
     ]
 
 
-def _environment_variables(place: Place, pull: Block) -> Instruction:
+def _environment_variables(target: PullTarget, pull: Block) -> Instruction:
     return Instruction(
         "environment-variables",
         "Environment variables",
@@ -69,14 +69,14 @@ def _environment_variables(place: Place, pull: Block) -> Instruction:
                 "read -r AWS_ACCESS_KEY_ID && read -rs AWS_SECRET_ACCESS_KEY && "
                 "export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY",
             ),
-            Block(LASTS, place.login("docker login", place.region_options)),
+            Block(LASTS, target.login("docker login", target.region_options)),
             pull,
         ),
     )
 
 
-def _env_file(place: Place, pull: Block) -> Instruction:
-    stored = env_file(place.profile, place.access_key_id, SECRET_HERE)
+def _env_file(target: PullTarget, pull: Block) -> Instruction:
+    stored = env_file(target.profile, target.access_key_id, SECRET_HERE)
     return Instruction(
         "env-file",
         ".env file",
@@ -87,13 +87,13 @@ def _env_file(place: Place, pull: Block) -> Instruction:
                 "Let nobody else read it, and take it into the shell.",
                 f"chmod 600 {stored.file} && set -a && . {stored.file} && set +a",
             ),
-            Block(LASTS, place.login("docker login", place.region_options)),
+            Block(LASTS, target.login("docker login", target.region_options)),
             pull,
         ),
     )
 
 
-def _compose(place: Place) -> Instruction:
+def _compose(target: PullTarget) -> Instruction:
     return Instruction(
         "docker-compose",
         "Docker Compose",
@@ -101,49 +101,49 @@ def _compose(place: Place) -> Instruction:
         (
             Block(
                 "Name the image as a service.",
-                f"services:\n  {place.folder}:\n    image: {place.image}\n",
+                f"services:\n  {target.folder}:\n    image: {target.image}\n",
                 file="compose.yaml",
             ),
-            Block(LASTS, place.login("docker login", place.profile_options)),
+            Block(LASTS, target.login("docker login", target.profile_options)),
             Block("Pull; “docker compose up” does so by itself.", "docker compose pull"),
         ),
     )
 
 
-def _podman(place: Place) -> Instruction:
-    plain = "--tls-verify=false " if place.is_plain_http else ""
+def _podman(target: PullTarget) -> Instruction:
+    plain = "--tls-verify=false " if target.is_plain_http else ""
     return Instruction(
         "podman",
         "Podman",
         "",
         (
-            Block(LASTS, place.login(f"podman login {plain}".strip(), place.profile_options)),
-            Block("Pull.", f"podman pull {plain}{place.image}"),
+            Block(LASTS, target.login(f"podman login {plain}".strip(), target.profile_options)),
+            Block("Pull.", f"podman pull {plain}{target.image}"),
         ),
     )
 
 
-def _skopeo(place: Place) -> Instruction:
-    login = "skopeo login --tls-verify=false" if place.is_plain_http else "skopeo login"
-    plain = "--src-tls-verify=false " if place.is_plain_http else ""
+def _skopeo(target: PullTarget) -> Instruction:
+    login = "skopeo login --tls-verify=false" if target.is_plain_http else "skopeo login"
+    plain = "--src-tls-verify=false " if target.is_plain_http else ""
     return Instruction(
         "skopeo",
         "Skopeo",
         "Copies an image without running it.",
         (
-            Block(LASTS, place.login(login, place.profile_options)),
+            Block(LASTS, target.login(login, target.profile_options)),
             Block(
                 "Copy the image into a folder, as an OCI layout.",
-                f"skopeo copy {plain}docker://{place.image} oci:{place.folder}:{place.tag}",
+                f"skopeo copy {plain}docker://{target.image} oci:{target.folder}:{target.tag}",
             ),
         ),
     )
 
 
-def _containerd(place: Place) -> list[Instruction]:
-    insecure = "--insecure-registry " if place.is_plain_http else ""
-    plain = "--plain-http " if place.is_plain_http else ""
-    token = f"aws ecr get-login-password {place.profile_options}"
+def _containerd(target: PullTarget) -> list[Instruction]:
+    insecure = "--insecure-registry " if target.is_plain_http else ""
+    plain = "--plain-http " if target.is_plain_http else ""
+    token = f"aws ecr get-login-password {target.profile_options}"
     return [
         Instruction(
             "nerdctl",
@@ -151,9 +151,9 @@ def _containerd(place: Place) -> list[Instruction]:
             "",
             (
                 Block(
-                    LASTS, place.login(f"nerdctl {insecure}login".strip(), place.profile_options)
+                    LASTS, target.login(f"nerdctl {insecure}login".strip(), target.profile_options)
                 ),
-                Block("Pull.", f"nerdctl {insecure}pull {place.image}"),
+                Block("Pull.", f"nerdctl {insecure}pull {target.image}"),
             ),
             unproven="nerdctl is in no package archive that our tests can install from.",
         ),
@@ -162,27 +162,27 @@ def _containerd(place: Place) -> list[Instruction]:
             "containerd",
             "As root, on a machine without nerdctl. ctr keeps no session, and the token stands in "
             "the list of processes while it pulls.",
-            (Block("Pull.", f'ctr images pull {plain}--user "AWS:$({token})" {place.image}'),),
+            (Block("Pull.", f'ctr images pull {plain}--user "AWS:$({token})" {target.image}'),),
         ),
     ]
 
 
-def _helm(place: Place) -> Instruction:
-    plain = " --plain-http" if place.is_plain_http else ""
+def _helm(target: PullTarget) -> Instruction:
+    plain = " --plain-http" if target.is_plain_http else ""
     return Instruction(
         "helm",
         "Helm",
         "For repositories that hold a chart. Name one version: with a range Helm asks for the list "
         "of tags, which a customer may not read.",
         (
-            Block(LASTS, place.login(f"helm registry login{plain}", place.profile_options)),
-            Block("Pull.", f"helm pull{plain} oci://{place.uri} --version {place.tag}"),
+            Block(LASTS, target.login(f"helm registry login{plain}", target.profile_options)),
+            Block("Pull.", f"helm pull{plain} oci://{target.uri} --version {target.tag}"),
         ),
     )
 
 
-def _powershell(place: Place) -> Instruction:
-    login = place.login("docker login", place.profile_options)
+def _powershell(target: PullTarget) -> Instruction:
+    login = target.login("docker login", target.profile_options)
     return Instruction(
         "powershell",
         "PowerShell",
@@ -190,7 +190,7 @@ def _powershell(place: Place) -> Instruction:
         "token's encoding on its way.",
         (
             Block(LASTS, f'cmd /c "{login}"', console="powershell"),
-            Block("Pull.", f"docker pull {place.image}", console="powershell"),
+            Block("Pull.", f"docker pull {target.image}", console="powershell"),
         ),
         unproven="It needs Windows; our tests run on Linux.",
     )

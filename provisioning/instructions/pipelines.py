@@ -2,15 +2,15 @@
 
 from textwrap import dedent
 
-from provisioning.instructions.place import NO_PROFILE, Block, Instruction, Place
+from provisioning.instructions.target import NO_PROFILE, Block, Instruction, PullTarget
 
 
-def in_pipelines(place: Place) -> list[Instruction]:
-    login = place.login("docker login", place.region_options)
-    return [_github(place, login), _gitlab(place, login), _jenkins(place, login)]
+def in_pipelines(target: PullTarget) -> list[Instruction]:
+    login = target.login("docker login", target.region_options)
+    return [_github(target, login), _gitlab(target, login), _jenkins(target, login)]
 
 
-def _github(place: Place, login: str) -> Instruction:
+def _github(target: PullTarget, login: str) -> Instruction:
     return Instruction(
         "github-actions",
         "GitHub Actions",
@@ -19,7 +19,7 @@ def _github(place: Place, login: str) -> Instruction:
             Block(
                 "A job that signs in and pulls.",
                 dedent(f"""\
-                    name: Pull {place.folder}
+                    name: Pull {target.folder}
                     on: workflow_dispatch
                     permissions: {{}}
                     jobs:
@@ -28,19 +28,19 @@ def _github(place: Place, login: str) -> Instruction:
                         steps:
                           - name: Sign in
                             env:
-                              AWS_ACCESS_KEY_ID: ${{{{ secrets.{place.variable}_ACCESS_KEY_ID }}}}
-                              AWS_SECRET_ACCESS_KEY: ${{{{ secrets.{place.variable}_SECRET_ACCESS_KEY }}}}
+                              AWS_ACCESS_KEY_ID: ${{{{ secrets.{target.variable}_ACCESS_KEY_ID }}}}
+                              AWS_SECRET_ACCESS_KEY: ${{{{ secrets.{target.variable}_SECRET_ACCESS_KEY }}}}
                             run: {login}
                           - name: Pull
-                            run: docker pull {place.image}
+                            run: docker pull {target.image}
                     """),  # noqa: E501 - a line of the file
-                file=f".github/workflows/pull-{place.folder}.yml",
+                file=f".github/workflows/pull-{target.folder}.yml",
             ),
         ),
     )
 
 
-def _gitlab(place: Place, login: str) -> Instruction:
+def _gitlab(target: PullTarget, login: str) -> Instruction:
     return Instruction(
         "gitlab-ci",
         "GitLab CI",
@@ -52,7 +52,7 @@ def _gitlab(place: Place, login: str) -> Instruction:
                 dedent(f"""\
                     stages: [pull]
 
-                    pull-{place.folder}:
+                    pull-{target.folder}:
                       stage: pull
                       image: docker:28
                       services: [docker:28-dind]
@@ -60,7 +60,7 @@ def _gitlab(place: Place, login: str) -> Instruction:
                         - apk add --no-cache aws-cli
                       script:
                         - {login}
-                        - docker pull {place.image}
+                        - docker pull {target.image}
                     """),
                 file=".gitlab-ci.yml",
             ),
@@ -68,11 +68,11 @@ def _gitlab(place: Place, login: str) -> Instruction:
     )
 
 
-def _jenkins(place: Place, login: str) -> Instruction:
+def _jenkins(target: PullTarget, login: str) -> Instruction:
     return Instruction(
         "jenkins",
         "Jenkins",
-        f"Store the access key id and the secret access key as the credentials {place.profile}, "
+        f"Store the access key id and the secret access key as the credentials {target.profile}, "
         f"of the kind “Username with password”. {NO_PROFILE}",
         (
             Block(
@@ -84,13 +84,13 @@ def _jenkins(place: Place, login: str) -> Instruction:
                         stage('Pull') {{
                           steps {{
                             withCredentials([usernamePassword(
-                              credentialsId: '{place.profile}',
+                              credentialsId: '{target.profile}',
                               usernameVariable: 'AWS_ACCESS_KEY_ID',
                               passwordVariable: 'AWS_SECRET_ACCESS_KEY'
                             )]) {{
                               sh '{login}'
                             }}
-                            sh 'docker pull {place.image}'
+                            sh 'docker pull {target.image}'
                           }}
                         }}
                       }}

@@ -1,7 +1,7 @@
 """The credentials as they are stored on a customer's machine, in each of the usual forms.
 Pure."""
 
-from provisioning.instructions.place import Block
+from provisioning.instructions.target import Block
 
 
 def set_up(profile: str) -> Block:

@@ -1,23 +1,27 @@
 """The ledger: what is sold, who may pull what, and how far AWS agrees."""
 
-from provisioning.models.attempt import Reconciled, StepAttempt
-from provisioning.models.catalog import Product, Registry, Repository
+from provisioning.models.access_key import AccessKey
+from provisioning.models.drift import Drift
 from provisioning.models.entitlement import Entitlement
-from provisioning.models.finding import Finding
+from provisioning.models.grant import Grant
 from provisioning.models.image import Image
-from provisioning.models.pace import Pace
-from provisioning.models.pull_user import AccessKey, Grant, Label, PullUser
-from provisioning.models.secret import OneTimeSecret
+from provisioning.models.label import Label
+from provisioning.models.one_time_secret import OneTimeSecret
+from provisioning.models.product import Product
+from provisioning.models.pull_user import PullUser
+from provisioning.models.reconciled import Reconciled
+from provisioning.models.registry import Registry
+from provisioning.models.repository import Repository
+from provisioning.models.step_attempt import StepAttempt
 
 __all__ = [
     "AccessKey",
+    "Drift",
     "Entitlement",
-    "Finding",
     "Grant",
     "Image",
     "Label",
     "OneTimeSecret",
-    "Pace",
     "Product",
     "PullUser",
     "Reconciled",

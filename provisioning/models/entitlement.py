@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.managers import TenantQuerySet
-from provisioning.models.catalog import Product
+from provisioning.models.product import Product
 from provisioning.states import EntitlementState
 
 OPEN = [EntitlementState.REQUESTED, EntitlementState.APPROVED, EntitlementState.SUSPENDED]
@@ -16,7 +16,7 @@ OPEN = [EntitlementState.REQUESTED, EntitlementState.APPROVED, EntitlementState.
 
 class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
     def live(self, now: datetime | None = None) -> "EntitlementQuerySet":
-        """Approved, begun and not yet ended: those that open repositories."""
+        """Approved, started and not yet ended: those that give access now."""
         now = now or timezone.now()
         return self.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
@@ -26,7 +26,7 @@ class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
         )
 
     def halted(self, now: datetime | None = None) -> "EntitlementQuerySet":
-        """Those that would be live, were they or their customers not suspended."""
+        """Those that would be live if neither they nor their customers were suspended."""
         now = now or timezone.now()
         return self.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
@@ -36,11 +36,13 @@ class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
         )
 
     def open(self) -> "EntitlementQuerySet":
-        """Asked for or given, and not over: one of a product is enough for a customer."""
+        """Requested, approved or suspended: a customer has at most one per product."""
         return self.filter(state__in=OPEN)
 
 
 class Entitlement(models.Model):
+    """A customer's right to a product, from a request to its end."""
+
     customer = models.ForeignKey("accounts.Customer", models.PROTECT, related_name="entitlements")
     product = models.ForeignKey(Product, models.PROTECT, related_name="entitlements")
     state = models.CharField(
@@ -63,11 +65,11 @@ class Entitlement(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When AWS was seen to have nothing left of it, after its end.
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # When all of it was first seen to be there: it could be pulled.
+    # When everything was first seen to be there, so that the customer could pull.
     ready_at = models.DateTimeField(null=True, blank=True, editable=False)
-    # The last warning of its end: how many days before.
+    # The last warning about its end: how many days before.
     warned_days = models.PositiveSmallIntegerField(null=True, editable=False)
-    # When its dates next change what is wanted: at its start, then at its end.
+    # When its dates next change what is desired: at its start, then at its end.
     due_at = models.DateTimeField(null=True, editable=False, db_index=True)
 
     objects = EntitlementQuerySet.as_manager()
@@ -83,7 +85,7 @@ class Entitlement(models.Model):
                 fields=["customer", "product"],
                 condition=Q(state__in=["requested", "approved", "suspended"]),
                 name="entitlement_open_once",
-                violation_error_message="The customer has asked for this product, or has it.",
+                violation_error_message="The customer already has or has requested this product.",
             ),
             models.CheckConstraint(
                 condition=Q(state="requested", decided_at__isnull=True, decided_by__isnull=True)

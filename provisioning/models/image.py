@@ -1,17 +1,17 @@
-"""What ECR told last of the images in a repository: for pages, which never wait for AWS."""
+"""The images in a repository, as last read from ECR, for pages that never call AWS."""
 
 from django.db import models
 
-from provisioning.models.catalog import Repository
+from provisioning.models.repository import Repository
 
 
 class Image(models.Model):
-    """A tagged image. Its digest names its content, so that only its tags ever change.
+    """A tagged image. Its digest identifies its content, so only its tags ever change.
 
-    ``size_bytes`` is compressed, as it is pulled and without what a machine has already; of
-    an image for several platforms ECR tells that of the largest. ``platforms`` is a list of
-    ``linux/arm64/v8`` and the like; empty for an image of one platform, which ECR does not
-    tell, and None as long as ECR has not been asked.
+    ``size_bytes`` is the compressed size, as pulled by a machine that has none of the layers;
+    for an image with several platforms ECR reports the largest. ``platforms`` is a list like
+    ``linux/arm64/v8``; empty for an image with one platform, which ECR does not report, and None
+    until ECR was asked.
     """
 
     class Kind(models.TextChoices):

@@ -1,9 +1,8 @@
-"""The read side: what pages show, in a number of queries that does not grow with the
-rows, and without asking AWS."""
+"""The read side: what pages show, in a number of queries that does not grow with the rows, and
+without calling AWS."""
 
-from provisioning.queries.keys import KeyInWords, claimed_until, keys_in_words
-from provisioning.queries.loading import Offer, entitlements, newest_tags, of_user, on_offer
-from provisioning.queries.parts import (
+from provisioning.queries.keys import KeyState, claimed_until, key_states
+from provisioning.queries.lookups import (
     current_key,
     key_for,
     open_repositories,
@@ -11,22 +10,23 @@ from provisioning.queries.parts import (
     repositories,
     stuck_repositories,
 )
-from provisioning.queries.progress import LABELS, Progress, Step, progress
-from provisioning.queries.todo import Kind, Todo, todo
+from provisioning.queries.prefetch import Offer, entitlements, newest_tags, of_user, on_offer
+from provisioning.queries.progress import LABELS, Progress, ProgressStep, progress
+from provisioning.queries.todo import Todo, TodoKind, todo
 
 __all__ = [
     "LABELS",
-    "KeyInWords",
-    "Kind",
+    "KeyState",
     "Offer",
     "Progress",
-    "Step",
+    "ProgressStep",
     "Todo",
+    "TodoKind",
     "claimed_until",
     "current_key",
     "entitlements",
     "key_for",
-    "keys_in_words",
+    "key_states",
     "newest_tags",
     "of_user",
     "on_offer",

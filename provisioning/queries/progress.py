@@ -1,12 +1,12 @@
-"""How far an entitlement is, in steps and in words."""
+"""The progress of an entitlement, in steps and in words."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils import timezone
 
-from provisioning.models import AccessKey, Entitlement, PullUser, Reconciled, Repository
-from provisioning.queries.parts import (
+from provisioning.models import Entitlement, PullUser, Reconciled, Repository
+from provisioning.queries.lookups import (
     DEFAULT,
     current_key,
     grant_of,
@@ -14,11 +14,11 @@ from provisioning.queries.parts import (
     pull_users,
     repositories,
 )
-from provisioning.states import EntitlementState, Status, Wanted
+from provisioning.states import Desired, EntitlementState, Status
 
 DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
 
-GONE = "Seen to be gone from AWS"
+GONE = "Removal confirmed in AWS"
 
 LABELS = {
     "requested": "Requested",
@@ -28,15 +28,15 @@ LABELS = {
     "attention": "Needs attention",
     "ready": "Ready",
     "suspended": "Suspended",
-    "ending": "Being taken away",
+    "ending": "Being removed",
     "ended": "Ended",
 }
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step as a page shows it. ``state`` is DONE, WORKING, WAITING or ATTENTION;
-    ``error`` is for the vendor's people only."""
+class ProgressStep:
+    """A step as a page shows it. ``state`` is DONE, WORKING, WAITING or ATTENTION; ``error`` is
+    for the vendor's people only."""
 
     name: str
     state: str
@@ -47,12 +47,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far an entitlement is. ``state`` is one of LABELS; ``words`` say it to its
+    """The progress of an entitlement. ``state`` is one of LABELS; ``words`` are for its
     customer."""
 
     state: str
     words: str
-    steps: list[Step]
+    steps: list[ProgressStep]
 
     @property
     def label(self) -> str:
@@ -65,23 +65,27 @@ class Progress:
 
     @property
     def asks_again(self) -> int:
-        """After how many seconds a page that shows it asks again; 0 where nothing is awaited."""
+        """After how many seconds a page that shows it refreshes; 0 where nothing will change."""
         return 2 if self.is_moving else 5 if self.state == "requested" else 0
 
 
 def progress(entitlement: Entitlement) -> Progress:
-    """How far an entitlement loaded by ``entitlements`` is. No query."""
-    requested = Step("Requested", DONE, at=entitlement.requested_at)
+    """The progress of an entitlement loaded by ``entitlements``. No query."""
+    requested = ProgressStep("Requested", DONE, at=entitlement.requested_at)
     match entitlement.state:
         case EntitlementState.REQUESTED:
             words = "Waiting for your vendor to approve the request."
-            return Progress("requested", words, [requested, Step("Approved", WAITING)])
+            return Progress("requested", words, [requested, ProgressStep("Approved", WAITING)])
         case EntitlementState.REJECTED:
-            words = "Your vendor turned the request down."
-            decided = Step("Rejected", DONE, entitlement.decision_note, entitlement.decided_at)
+            words = "Your vendor rejected the request."
+            decided = ProgressStep(
+                "Rejected", DONE, entitlement.decision_note, entitlement.decided_at
+            )
             return Progress("rejected", words, [requested, decided])
         case EntitlementState.APPROVED:
-            approved = Step("Approved", DONE, entitlement.decision_note, entitlement.decided_at)
+            approved = ProgressStep(
+                "Approved", DONE, entitlement.decision_note, entitlement.decided_at
+            )
             return _provisioning(entitlement, [requested, approved])
         case EntitlementState.SUSPENDED:
             return _suspended(entitlement, [requested])
@@ -89,12 +93,12 @@ def progress(entitlement: Entitlement) -> Progress:
             return _ending(entitlement, [requested])
 
 
-def _provisioning(entitlement: Entitlement, before: list[Step]) -> Progress:
+def _provisioning(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
     if entitlement.customer.suspended_at:
         return _suspended(entitlement, before)
     if entitlement.starts_at and entitlement.starts_at > timezone.now():
-        begin = Step("Begins", WAITING, at=entitlement.starts_at)
-        return Progress("planned", "Access begins at its start date.", [*before, begin])
+        start = ProgressStep("Starts", WAITING, at=entitlement.starts_at)
+        return Progress("planned", "Access starts on its start date.", [*before, start])
     steps = []
     for pull_user in pull_users(entitlement):
         steps += [_user_step(pull_user), *_key_steps(pull_user)]
@@ -103,109 +107,111 @@ def _provisioning(entitlement: Entitlement, before: list[Step]) -> Progress:
     return Progress(state, words, before + steps)
 
 
-def _summary(steps: list[Step]) -> tuple[str, str]:
+def _summary(steps: list[ProgressStep]) -> tuple[str, str]:
     states = {step.state for step in steps}
     if ATTENTION in states:
-        return "attention", "Something needs your vendor's attention; they can see what."
+        return "attention", "Your vendor needs to look at this, and can see what is wrong."
     if states == {DONE}:
         return "ready", "Ready to pull."
     return "working", "Being set up in AWS. This usually takes less than a minute."
 
 
-def _user_step(pull_user: PullUser) -> Step:
-    name = f"Pull user{_label(pull_user)} made"
+def _user_step(pull_user: PullUser) -> ProgressStep:
+    name = f"Pull user{_label(pull_user)} created"
     if pull_user.status == Status.READY and not pull_user.attention:
-        return Step(name, DONE)
+        return ProgressStep(name, DONE)
     return _unfinished(name, pull_user)
 
 
-def _key_steps(pull_user: PullUser) -> list[Step]:
-    made = f"Access key{_label(pull_user)} made"
+def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
+    created = f"Access key{_label(pull_user)} created"
     key = current_key(pull_user)
     if key is None and pull_user.unclaimed_at:
-        note = "Nobody collected it in time, so it was destroyed. Have a new one made."
-        return [Step(made, DONE, note, pull_user.unclaimed_at)]
+        note = "Nobody revealed it in time, so it was destroyed. Create a new key."
+        return [ProgressStep(created, DONE, note, pull_user.unclaimed_at)]
     if key is None:
-        return [Step(made, WAITING if pull_user.attention else WORKING)]
-    tested = Step(f"Access key{_label(pull_user)} tested", DONE, at=key.tested_at)
-    if key.tested_at is None and key.secret.is_sealed:
-        tested = Step(tested.name, WORKING, "AWS may take a minute to accept a new key.")
-    return [Step(made, DONE, at=key.created_at), *([tested] if _is_told(key, tested) else [])]
-
-
-def _is_told(key: AccessKey, tested: Step) -> bool:
-    """A key that was collected before it was ever tried needs no trying any more."""
-    return key.tested_at is not None or tested.state != DONE
+        return [ProgressStep(created, WAITING if pull_user.attention else WORKING)]
+    tested = ProgressStep(f"Access key{_label(pull_user)} tested", DONE, at=key.tested_at)
+    if key.tested_at is None and key.secret.is_unrevealed:
+        tested = ProgressStep(tested.name, WORKING, "AWS may take a minute to accept a new key.")
+    is_shown = key.tested_at is not None or tested.state != DONE
+    return [
+        ProgressStep(created, DONE, at=key.created_at),
+        # A key that was revealed before it was ever tested needs no test any more.
+        *([tested] if is_shown else []),
+    ]
 
 
 def _label(pull_user: PullUser) -> str:
     return "" if pull_user.label == DEFAULT else f" {pull_user.label}"
 
 
-def _repository_step(entitlement: Entitlement, repository: Repository) -> Step:
+def _repository_step(entitlement: Entitlement, repository: Repository) -> ProgressStep:
     name = f"Repository {repository.name} opened"
     grant = grant_of(entitlement, repository)
     if grant is not None and grant.status == Status.READY:
-        return Step(name, DONE, at=grant.changed_at)
+        return ProgressStep(name, DONE, at=grant.changed_at)
     pull_user = pull_user_of(entitlement, repository.registry.account_id)
     if pull_user is None or pull_user.status != Status.READY:
-        return Step(name, WAITING)
+        return ProgressStep(name, WAITING)
     return _unfinished(name, repository)
 
 
-def _unfinished(name: str, row: Reconciled) -> Step:
+def _unfinished(name: str, row: Reconciled) -> ProgressStep:
     if row.attention:
-        return Step(name, ATTENTION, "Your vendor has been told.", row.due_at, row.attention)
+        return ProgressStep(name, ATTENTION, "Your vendor can see this.", row.due_at, row.attention)
     if row.failures:
-        note = "AWS did not do it yet; it is tried again."
-        return Step(name, WORKING, note, row.due_at, row.last_error)
-    return Step(name, WORKING)
+        note = "AWS has not done this yet; it will be retried."
+        return ProgressStep(name, WORKING, note, row.due_at, row.last_error)
+    return ProgressStep(name, WORKING)
 
 
 def _took(entitlement: Entitlement) -> str:
-    """How long it took until AWS had nothing left of it."""
+    """How long it took until AWS had nothing of it left."""
     if entitlement.closed_at is None or entitlement.ended_at is None:
         return ""
     seconds = round((entitlement.closed_at - entitlement.ended_at).total_seconds())
-    return f"After {seconds} seconds." if seconds != 1 else "After one second."
+    return f"{seconds} seconds after the end." if seconds != 1 else "One second after the end."
 
 
-def _suspended(entitlement: Entitlement, before: list[Step]) -> Progress:
-    steps = [*before, Step("Suspended", DONE, at=entitlement.customer.suspended_at)]
+def _suspended(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
+    steps = [*before, ProgressStep("Suspended", DONE, at=entitlement.customer.suspended_at)]
     closing = _closing(entitlement)
     for pull_user in pull_users(entitlement):
-        if pull_user.wanted == Wanted.SUSPENDED:
-            name = f"Access key{_label(pull_user)} switched off"
+        if pull_user.desired == Desired.SUSPENDED:
+            name = f"Access key{_label(pull_user)} deactivated"
             is_off = pull_user.status == Status.SUSPENDED
-            closing.append(Step(name, DONE) if is_off else _unfinished(name, pull_user))
+            closing.append(ProgressStep(name, DONE) if is_off else _unfinished(name, pull_user))
     if all(step.state == DONE for step in closing):
-        words = "Your vendor has suspended the access. The keys stay, and work again when it ends."
+        words = (
+            "Your vendor has suspended access. Your keys are kept, and will work again afterwards."
+        )
         return Progress("suspended", words, steps + closing)
     return Progress("ending", "Access is being suspended.", steps + closing)
 
 
-def _ending(entitlement: Entitlement, before: list[Step]) -> Progress:
+def _ending(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
     label = entitlement.get_state_display()
-    before = [*before, Step(label, DONE, at=entitlement.ended_at)]
+    before = [*before, ProgressStep(label, DONE, at=entitlement.ended_at)]
     closing = _closing(entitlement)
     for pull_user in pull_users(entitlement):
-        if pull_user.wanted == Wanted.ABSENT:
+        if pull_user.desired == Desired.ABSENT:
             is_gone = pull_user.status == Status.GONE
             name = "Pull user and access keys deleted"
-            closing.append(Step(name, DONE) if is_gone else _unfinished(name, pull_user))
+            closing.append(ProgressStep(name, DONE) if is_gone else _unfinished(name, pull_user))
     if all(step.state == DONE for step in closing):
         if entitlement.closed_at:
-            closing.append(Step(GONE, DONE, _took(entitlement), entitlement.closed_at))
+            closing.append(ProgressStep(GONE, DONE, _took(entitlement), entitlement.closed_at))
         return Progress("ended", "Access has ended.", before + closing)
-    return Progress("ending", "Access is being taken away.", before + closing)
+    return Progress("ending", "Access is being removed.", before + closing)
 
 
-def _closing(entitlement: Entitlement) -> list[Step]:
+def _closing(entitlement: Entitlement) -> list[ProgressStep]:
     closing = []
     for repository in repositories(entitlement):
         grant = grant_of(entitlement, repository)
-        # A grant that is wanted stays: another product opens the repository too.
-        is_closed = grant is None or grant.wanted == Wanted.PRESENT or grant.status == Status.GONE
+        # A desired grant stays: another product opens the repository as well.
+        is_closed = grant is None or grant.desired == Desired.PRESENT or grant.status == Status.GONE
         name = f"Repository {repository.name} closed"
-        closing.append(Step(name, DONE) if is_closed else _unfinished(name, repository))
+        closing.append(ProgressStep(name, DONE) if is_closed else _unfinished(name, repository))
     return closing

@@ -1,4 +1,4 @@
-"""The migrations: complete, and passable in both directions."""
+"""The migrations are complete and reversible, and PostgreSQL protects the audit log."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def manage(folder: Path, *words: str, **environment: str) -> str:
-    """Run a command of manage.py with a state of its own. Returns what it says."""
+    """Run a command of manage.py with its own state directory, and return what it prints."""
     ended = subprocess.run(
         [sys.executable, "manage.py", *words],
         cwd=ROOT,
@@ -36,7 +36,7 @@ def test_models_and_migrations_agree(tmp_path: Path) -> None:
     assert "No changes detected" in manage(tmp_path, "makemigrations", "--check", "--dry-run")
 
 
-def test_migrations_go_back_to_nothing_and_forth_again(tmp_path: Path) -> None:
+def test_all_migrations_can_be_reversed_and_applied_again(tmp_path: Path) -> None:
     manage(tmp_path, "migrate")
     manage(tmp_path, "migrate", "provisioning", "zero")
     manage(tmp_path, "migrate", "accounts", "zero")
@@ -48,34 +48,34 @@ def test_migrations_go_back_to_nothing_and_forth_again(tmp_path: Path) -> None:
 
 
 LINE = """
-INSERT INTO accounts_auditevent (at, deed, actor_label, subject, changes, reason)
+INSERT INTO accounts_auditevent (at, action, actor_label, subject, changes, reason)
 VALUES (now(), 'approved', 'Sandra', 'Acme Server', '', '')
 """
-SEAL = """
-INSERT INTO accounts_auditseal (number, event_id, previous, hash)
+LINK = """
+INSERT INTO accounts_chainlink (number, event_id, previous, hash)
 SELECT 1, id, 'x', 'y' FROM accounts_auditevent
 """
 
 
 @pytest.mark.timeout(120)
-def test_postgresql_itself_refuses_to_change_delete_or_empty_the_audit_log(tmp_path: Path) -> None:
+def test_postgresql_refuses_to_change_delete_or_empty_the_audit_log(tmp_path: Path) -> None:
     with postgresql() as address:
         manage(tmp_path, "migrate", DATABASE_URL=address)
         with psycopg.connect(address, autocommit=True) as database:
             database.execute(LINE)
-            database.execute(SEAL)
+            database.execute(LINK)
             for change in (
                 "UPDATE accounts_auditevent SET subject = 'something else'",
                 "DELETE FROM accounts_auditevent",
                 "TRUNCATE accounts_auditevent CASCADE",
-                "UPDATE accounts_auditseal SET hash = 'something else'",
-                "DELETE FROM accounts_auditseal",
-                "TRUNCATE accounts_auditseal",
+                "UPDATE accounts_chainlink SET hash = 'something else'",
+                "DELETE FROM accounts_chainlink",
+                "TRUNCATE accounts_chainlink",
             ):
                 with pytest.raises(psycopg.errors.RaiseException, match="neither changed nor del"):
                     database.execute(change)
             rows = database.execute(
-                "SELECT subject, hash FROM accounts_auditevent, accounts_auditseal"
+                "SELECT subject, hash FROM accounts_auditevent, accounts_chainlink"
             ).fetchall()
         assert rows == [("Acme Server", "y")]
         manage(tmp_path, "migrate", "accounts", "zero", DATABASE_URL=address)

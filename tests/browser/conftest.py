@@ -1,13 +1,20 @@
-"""A real browser at the site."""
+"""A real browser at the running site."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, sync_playwright
+from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
+from werkzeug.serving import make_server
 
+from portal import oidc
+from provisioning.demo.seed import Cast, seed
+from tests.browser.provider import provider
 from tests.requires import require
 
 CHROMIUM = "/usr/bin/chromium"
@@ -24,12 +31,12 @@ FLAGS = [
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Chromium, with an environment of its own. Not for the session: Playwright runs an
-    event loop in this thread, and other modules must not find themselves inside it."""
+    """Chromium, in a clean environment. Not for the session: Playwright runs an event loop in
+    this thread, and other modules must not run inside it."""
     require("Chromium")
     home = tmp_path_factory.mktemp("chromium")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Django takes the loop for async code, and would refuse the database to the tests.
+        # Django takes the loop for async code, and would refuse database access.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         chromium = playwright.chromium.launch(
             executable_path=CHROMIUM, args=FLAGS, env=environment(home)
@@ -43,26 +50,69 @@ def environment(home: Path) -> dict[str, str | float | bool]:
 
 
 @pytest.fixture
-def page(
-    browser: Browser, django_db_serialized_rollback: None, live_server: LiveServer
-) -> Iterator[Page]:
-    """A page of a new profile at the site; the test fails if the browser complains of
-    anything: an error of a script, a missing file, a breach of the content security policy."""
+def page(browser: Browser, live_server: LiveServer) -> Iterator[Page]:
+    """A page in a new profile. The test fails if the browser reports anything: an error in a
+    script, a missing file, a violation of the content security policy."""
     context = browser.new_context(
         base_url=live_server.url, permissions=["clipboard-read", "clipboard-write"]
     )
     context.set_default_timeout(15_000)
     page = context.new_page()
-    complaints: list[str] = []
+    reports: list[str] = []
 
-    def hear(message: ConsoleMessage) -> None:
-        # That an error page came as an error is no complaint; that a file of it did, is.
+    def collect(message: ConsoleMessage) -> None:
+        # The status of an error page itself is expected; that of one of its files is not.
         is_its_own_status = "status of" in message.text and message.location["url"] == page.url
         if message.type in {"error", "warning"} and not is_its_own_status:
-            complaints.append(f"{page.url}: {message.text}")
+            reports.append(f"{page.url}: {message.text}")
 
-    page.on("console", hear)
-    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+    page.on("console", collect)
+    page.on("pageerror", lambda error: reports.append(f"{page.url}: {error}"))
     yield page
     context.close()
-    assert complaints == []
+    assert reports == []
+
+
+@pytest.fixture
+def authenticator(page: Page) -> Iterator[CDPSession]:
+    """A passkey device in the browser, whose owner always consents."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    session.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    yield session
+    session.detach()
+
+
+@pytest.fixture
+def cast(page: Page, transactional_db: None) -> Cast:
+    """People whom the running site sees as well."""
+    return seed()
+
+
+@pytest.fixture
+def person(settings: Settings) -> Iterator[dict[str, Any]]:
+    """The person signed in at the provider."""
+    person: dict[str, Any] = {"sub": "7", "name": "Alice", "email_verified": True}
+    server = make_server("127.0.0.1", 0, provider(person), threaded=True)
+    Thread(target=server.serve_forever, daemon=True).start()
+    issuer = f"http://127.0.0.1:{server.port}"
+    settings.SOCIALACCOUNT_PROVIDERS = oidc.providers(
+        issuer, name="Birch ID", client_id="portal", secret="not-a-secret"
+    )
+    policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
+    form_action = [*policy["form-action"], *oidc.form_targets(issuer)]
+    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy | {"form-action": form_action}}
+    yield person
+    server.shutdown()

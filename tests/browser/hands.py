@@ -55,8 +55,8 @@ class Mouse:
 
     def choose(self, name: str, within: Locator | None = None) -> None:
         # The radio buttons of tabs lie unseen below their labels.
-        wanted = self.find("radio", name, within).get_attribute("id")
-        self.page.locator(f"label[for='{wanted}']").click()
+        desired = self.find("radio", name, within).get_attribute("id")
+        self.page.locator(f"label[for='{desired}']").click()
 
 
 class Keyboard(Mouse):
@@ -76,23 +76,23 @@ class Keyboard(Mouse):
 
     def choose(self, name: str, within: Locator | None = None) -> None:
         """Tab leads to the group's radio button that is chosen, arrows from there."""
-        wanted = self.find("radio", name, within)
-        group = wanted.evaluate("radio => radio.name")
+        desired = self.find("radio", name, within)
+        group = desired.evaluate("radio => radio.name")
         self.reach(self.page.locator(f"input[name='{group}']:checked"))
         for _ in range(STOPS):
-            if wanted.is_checked():
+            if desired.is_checked():
                 return
             self.page.keyboard.press("ArrowRight")
             self.see()
         raise AssertionError(f"the arrow keys do not lead to {name}")
 
-    def reach(self, wanted: Locator) -> None:
-        expect(wanted).to_be_attached()
+    def reach(self, desired: Locator) -> None:
+        expect(desired).to_be_attached()
         for _ in range(STOPS):
-            if wanted.evaluate("element => element === document.activeElement"):
+            if desired.evaluate("element => element === document.activeElement"):
                 return
             self.step()
-        raise AssertionError(f"Tab does not lead to {wanted}")
+        raise AssertionError(f"Tab does not lead to {desired}")
 
     def step(self, key: str = "Tab") -> None:
         """To the next stop."""

@@ -42,13 +42,13 @@ def look(page: Page, name: str) -> list[str]:
     wrong = []
     for size in (PHONE, DESK):
         page.set_viewport_size(size)
-        for scheme, rules in (("light", STANDARD), ("dark", OF_COLOURS)):
+        for scheme, config in (("light", STANDARD), ("dark", OF_COLOURS)):
             _dress(page, scheme)
             view = f"{size['width']}-{scheme}"
             if PICTURES:
                 file = f"{slugify(name.replace('/', '-')) or 'home'}-{view}.png"
                 page.screenshot(path=Path(PICTURES) / file, full_page=True)
-            wrong += [f"{view}: {fault}" for fault in _faults(page, rules)]
+            wrong += [f"{view}: {fault}" for fault in _faults(page, config)]
         if page.evaluate(SCROLLS_SIDEWAYS):
             wrong.append(f"{size['width']}: scrolls sideways")
     return wrong
@@ -60,10 +60,10 @@ def _dress(page: Page, scheme: str) -> None:
     page.evaluate(END_TRANSITIONS)
 
 
-def _faults(page: Page, rules: list[str]) -> Iterator[str]:
+def _faults(page: Page, config: list[str]) -> Iterator[str]:
     """What axe finds. Without its preload, which lays copies of the style sheets into the page;
     the policy forbids that, and none of these rules reads them."""
-    options = {"runOnly": rules, "resultTypes": ["violations"], "preload": False}
+    options = {"runOnly": config, "resultTypes": ["violations"], "preload": False}
     for violation in page.evaluate(RUN, options):
         rule = violation["id"]
         for node in violation["nodes"]:

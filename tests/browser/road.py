@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Locator, expect
 
-from provisioning.demo.cast import PASSWORD
+from provisioning.demo.seed import PASSWORD
 from tests.browser.hands import Mouse
 
 

@@ -11,19 +11,18 @@ from django.core import mail
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from accounts.emails.delivery import send_due
+from accounts.flows.invitations import invite
 from accounts.models import Membership, User
-from accounts.organisations import invite
-from accounts.sending import send_due
-from provisioning.decisions import DECISIONS
-from provisioning.demo.cast import PASSWORD
-from provisioning.flows import By
-from provisioning.flows.decide import approve, reject, suspend, withdraw
-from provisioning.flows.request import request
+from provisioning.admin.decisions import DECISIONS
+from provisioning.demo.seed import PASSWORD
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve, reject, request, suspend, withdraw
 from provisioning.models import AccessKey, Entitlement, PullUser
-from tests.portal.doors import House
+from tests.portal.site import Site
 from tests.provisioned import end, provision
 
-Scene = Callable[[Page, House], Iterator[str]]
+Scene = Callable[[Page, Site], Iterator[str]]
 NEW = "dana.van-den-bergh+registry@birch.example"
 
 
@@ -34,9 +33,9 @@ def link_in_mail() -> str:
     return found[1]
 
 
-def invite_somebody_new(house: House) -> None:
+def invite_somebody_new(site: Site) -> None:
     """Her letter is the last: the worker has sent it, after those that waited before."""
-    invite(house.cast.birch, NEW, Membership.Role.ENGINEER, by=By(house.cast.alice))
+    invite(site.cast.birch, NEW, Membership.Role.ENGINEER, by=Actor(site.cast.alice))
     send_due()
     assert mail.outbox[-1].to == [NEW]
 
@@ -48,33 +47,33 @@ def press(page: Page, name: str) -> None:
 # --- Coming in ---------------------------------------------------------------------
 
 
-def sign_in_by_code(page: Page, house: House) -> Iterator[str]:
+def sign_in_by_code(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/login/code/")
-    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_label("Email").fill(site.cast.bob.email)
     page.get_by_role("main").get_by_role("button").first.click()
     expect(page).to_have_url(re.compile("/account/login/code/confirm/"))
     yield "account/login/code/confirm/"
 
 
-def wrong_password(page: Page, house: House) -> Iterator[str]:
+def wrong_password(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/login/")
-    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_label("Email").fill(site.cast.bob.email)
     page.get_by_label("Password").fill("not hers")
     press(page, "Sign in")
     yield "sign in, refused"
 
 
-def forgotten_password(page: Page, house: House) -> Iterator[str]:
+def forgotten_password(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/password/reset/")
-    page.get_by_label("Email").fill(house.cast.bob.email)
+    page.get_by_label("Email").fill(site.cast.bob.email)
     page.get_by_role("main").get_by_role("button").first.click()
     expect(page).to_have_url(re.compile("/account/password/reset/done/"))
     page.goto(link_in_mail())
     yield "password reset, by the link"
 
 
-def invitation(page: Page, house: House) -> Iterator[str]:
-    invite_somebody_new(house)
+def invitation(page: Page, site: Site) -> Iterator[str]:
+    invite_somebody_new(site)
     page.goto("/account/invitation/gone/")
     yield "account/invitation/<str:token>/"
     page.goto(link_in_mail())
@@ -87,8 +86,8 @@ def invitation(page: Page, house: House) -> Iterator[str]:
     yield "sign up, refused"
 
 
-def another_site(page: Page, house: House) -> Iterator[str]:
-    invite_somebody_new(house)
+def another_site(page: Page, site: Site) -> Iterator[str]:
+    invite_somebody_new(site)
     page.goto(link_in_mail())
     page.goto("/account/login/")
     page.get_by_role("link", name="Birch ID").click()
@@ -101,8 +100,8 @@ def another_site(page: Page, house: House) -> Iterator[str]:
 # --- One's own account -------------------------------------------------------------
 
 
-def authenticator_app(page: Page, house: House) -> Iterator[str]:
-    TOTP.activate(house.cast.alice, generate_totp_secret())
+def authenticator_app(page: Page, site: Site) -> Iterator[str]:
+    TOTP.activate(site.cast.alice, generate_totp_secret())
     page.goto("/account/2fa/")
     yield "two factors, with an app"
     page.goto("/account/2fa/totp/deactivate/")
@@ -111,14 +110,14 @@ def authenticator_app(page: Page, house: House) -> Iterator[str]:
     yield "confirm by app"
     page.context.clear_cookies()
     page.goto("/account/login/")
-    page.get_by_label("Email").fill(house.cast.alice.email)
+    page.get_by_label("Email").fill(site.cast.alice.email)
     page.get_by_label("Password").fill(PASSWORD)
     press(page, "Sign in")
     expect(page).to_have_url(re.compile("/account/2fa/authenticate/"))
     yield "account/2fa/authenticate/"
 
 
-def passkey(page: Page, house: House) -> Iterator[str]:
+def passkey(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/2fa/webauthn/add/")
     page.get_by_label("Passwordless").check()
     press(page, "Add")
@@ -136,7 +135,7 @@ def passkey(page: Page, house: House) -> Iterator[str]:
     yield "account/2fa/webauthn/reauthenticate/"
 
 
-def no_password(page: Page, house: House) -> Iterator[str]:
+def no_password(page: Page, site: Site) -> Iterator[str]:
     erik = User.objects.get(email="erik@birch.example")
     erik.set_unusable_password()
     erik.save()
@@ -153,7 +152,7 @@ def no_password(page: Page, house: House) -> Iterator[str]:
     yield "account/password/set/"
 
 
-def unverified_address(page: Page, house: House) -> Iterator[str]:
+def unverified_address(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/email/")
     page.get_by_role("textbox").fill(f"a.rather.long.address.of.alice@{'department.' * 4}example")
     press(page, "Add Email")
@@ -165,9 +164,9 @@ def unverified_address(page: Page, house: House) -> Iterator[str]:
 # --- A customer --------------------------------------------------------------------
 
 
-def states_of_access(page: Page, house: House) -> Iterator[str]:
-    cast, by = house.cast, By(house.cast.sandra)
-    reports = request(cast.birch, cast.reports, reference="PO-2026-0017", by=By(cast.alice))
+def states_of_access(page: Page, site: Site) -> Iterator[str]:
+    cast, by = site.cast, Actor(site.cast.sandra)
+    reports = request(cast.birch, cast.reports, reference="PO-2026-0017", by=Actor(cast.alice))
     address = f"/access/{reports.pk}/"
     page.goto(address)
     yield "access requested"
@@ -190,48 +189,48 @@ def states_of_access(page: Page, house: House) -> Iterator[str]:
     yield "access ended"
 
 
-def rejection(page: Page, house: House) -> Iterator[str]:
-    cast = house.cast
-    reports = request(cast.birch, cast.reports, by=By(cast.alice))
-    reject(reports, by=By(cast.sandra), note="Reports come with the contract of 2027.")
+def rejection(page: Page, site: Site) -> Iterator[str]:
+    cast = site.cast
+    reports = request(cast.birch, cast.reports, by=Actor(cast.alice))
+    reject(reports, by=Actor(cast.sandra), note="Reports come with the contract of 2027.")
     page.goto(f"/access/{reports.pk}/")
     yield "access rejected"
 
 
-def credentials(page: Page, house: House) -> Iterator[str]:
-    page.goto(f"/credentials/{house.pull_user.pk}/reveal/")
+def credentials(page: Page, site: Site) -> Iterator[str]:
+    page.goto(f"/credentials/{site.pull_user.pk}/reveal/")
     press(page, "Show the secret now")
     expect(page.get_by_text("Secret access key").first).to_be_visible()
     yield "the secret, once"
     long_ago, soon = timezone.now() - timedelta(days=80), timezone.now() + timedelta(days=3)
     AccessKey.objects.update(last_used_at=long_ago, last_used_for="ecr", expires_at=soon)
-    page.goto(f"/access/{house.entitlement.pk}/")
+    page.goto(f"/access/{site.entitlement.pk}/")
     yield "access revealed"
-    page.goto(f"/credentials/{house.pull_user.pk}/rotate/")
+    page.goto(f"/credentials/{site.pull_user.pk}/rotate/")
     yield "rotate a used key"
     page.get_by_role("main").get_by_role("button").last.click()
-    page.goto(f"/access/{house.entitlement.pk}/")
+    page.goto(f"/access/{site.entitlement.pk}/")
     yield "access with a key that retires"
 
 
-def trouble(page: Page, house: House) -> Iterator[str]:
-    page.goto(f"/access/{house.entitlement.pk}/trouble/")
-    page.get_by_label("What did your client say?").fill("no basic auth credentials")
-    press(page, "What does it mean?")
+def trouble(page: Page, site: Site) -> Iterator[str]:
+    page.goto(f"/access/{site.entitlement.pk}/trouble/")
+    page.get_by_label("What does your client print?").fill("no basic auth credentials")
+    press(page, "Explain this error")
     yield "trouble with a cause"
-    page.get_by_label("What did your client say?").fill("the moon is full")
-    press(page, "What does it mean?")
+    page.get_by_label("What does your client print?").fill("the moon is full")
+    press(page, "Explain this error")
     yield "trouble of no known cause"
 
 
-def viewer(page: Page, house: House) -> Iterator[str]:
-    for name in (f"/access/{house.entitlement.pk}/", f"/customers/{house.cast.birch.pk}/", "/"):
+def viewer(page: Page, site: Site) -> Iterator[str]:
+    for name in (f"/access/{site.entitlement.pk}/", f"/customers/{site.cast.birch.pk}/", "/"):
         page.goto(name)
         yield f"viewer at {name.split('/')[1] or 'home'}"
 
 
-def no_organisation(page: Page, house: House) -> Iterator[str]:
-    Membership.objects.filter(user=house.cast.charlie).delete()
+def no_organisation(page: Page, site: Site) -> Iterator[str]:
+    Membership.objects.filter(user=site.cast.charlie).delete()
     page.goto("/")
     yield "home without an organisation"
 
@@ -239,19 +238,20 @@ def no_organisation(page: Page, house: House) -> Iterator[str]:
 # --- The vendor's people -----------------------------------------------------------
 
 
-def trouble_for_ops(page: Page, house: House) -> Iterator[str]:
+def trouble_for_ops(page: Page, site: Site) -> Iterator[str]:
     PullUser.objects.update(attention="AccessDenied: the role may not do iam:CreateUser.")
-    house.cast.registry.repositories.update(attention="The policy is full.", failures=3)
-    house.cast.registry.paused_by = house.pull_user.row_name
-    house.cast.registry.paused_because = "The role cannot be assumed."
-    house.cast.registry.save()
+    site.cast.registry.repositories.update(attention="The policy is full.", failures=3)
+    site.cast.registry.paused_at = timezone.now()
+    site.cast.registry.paused_by_pull_user = site.pull_user
+    site.cast.registry.paused_because = "The role cannot be assumed."
+    site.cast.registry.save()
     page.goto("/ops/")
     expect(page.get_by_text("Registry paused")).to_be_visible()
     yield "dashboard with trouble"
 
 
-def every_decision(page: Page, house: House) -> Iterator[str]:
-    asked = request(house.cast.cedar, house.cast.reports, by=By(house.cast.charlie))
+def every_decision(page: Page, site: Site) -> Iterator[str]:
+    asked = request(site.cast.cedar, site.cast.reports, by=Actor(site.cast.charlie))
     page.goto(f"/admin/provisioning/entitlement/{asked.pk}/change/")
     yield "admin request"
     pks = "&".join(f"pk={pk}" for pk in Entitlement.objects.values_list("pk", flat=True))
@@ -267,7 +267,7 @@ def every_decision(page: Page, house: House) -> Iterator[str]:
 # --- Errors ------------------------------------------------------------------------
 
 
-def errors(page: Page, house: House) -> Iterator[str]:
+def errors(page: Page, site: Site) -> Iterator[str]:
     for status, address in (
         (400, "/reject/"),
         (403, "/ops/"),
@@ -278,19 +278,19 @@ def errors(page: Page, house: House) -> Iterator[str]:
         assert answer is not None
         assert answer.status == status
         yield f"error {status}"
-    page.goto(f"/customers/{house.cast.birch.pk}/invite/")
+    page.goto(f"/customers/{site.cast.birch.pk}/invite/")
     page.evaluate("document.querySelector('main [name=csrfmiddlewaretoken]').value = 'x'")
-    page.get_by_label("Their email address").fill(NEW)
+    page.get_by_label("Email address").fill(NEW)
     press(page, "Send the invitation")
-    expect(page.get_by_role("heading", name="That form was out of date")).to_be_visible()
+    expect(page.get_by_role("heading", name="This form has expired")).to_be_visible()
     yield "error csrf"
 
 
-def too_many_tries(page: Page, house: House) -> Iterator[str]:
-    heading = page.get_by_role("heading", name="Too many tries")
+def too_many_tries(page: Page, site: Site) -> Iterator[str]:
+    heading = page.get_by_role("heading", name="Too many attempts")
     for _ in range(30):
         page.goto("/account/password/reset/")
-        page.get_by_label("Email").fill(house.cast.bob.email)
+        page.get_by_label("Email").fill(site.cast.bob.email)
         page.get_by_role("main").get_by_role("button").first.click()
         if heading.is_visible():
             break

@@ -13,8 +13,8 @@ from django.template import engines
 from django.urls import path
 
 from portal.urls import urlpatterns as site
-from provisioning.instructions import Place, for_tools
-from provisioning.queries import Step
+from provisioning.instructions import PullTarget, for_tools
+from provisioning.queries import ProgressStep
 
 PAGE = Path(__file__).with_name("style_sheet.html")
 
@@ -37,18 +37,18 @@ def style_sheet(request: HttpRequest) -> HttpResponse:
 def _examples() -> dict[str, Any]:
     moment = datetime.now(UTC) - timedelta(hours=2)
     uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/acme/measurement-server"
-    place = Place(profile="acme-software", region="eu-central-1", uri=uri, tag="4.2.0")
+    place = PullTarget(profile="acme-software", region="eu-central-1", uri=uri, tag="4.2.0")
     return {
         "at": moment,
         "uri": uri,
         "states": ["waiting", "working", "ready", "attention", "ended"],
         "kinds": ["info", "success", "warning", "error"],
         "steps": [
-            Step("Requested", "done", at=moment),
-            Step("Approved", "done", "Welcome aboard.", moment),
-            Step("Pull user made", "working"),
-            Step("Repository acme/api opened", "attention", "Told.", moment, "Not found."),
-            Step("Access key made", "waiting"),
+            ProgressStep("Requested", "done", at=moment),
+            ProgressStep("Approved", "done", "Welcome aboard.", moment),
+            ProgressStep("Pull user made", "working"),
+            ProgressStep("Repository acme/api opened", "attention", "Told.", moment, "Not found."),
+            ProgressStep("Access key made", "waiting"),
         ],
         "tools": for_tools(place),
         "pairs": [("Region", "eu-central-1"), ("Repository", uri), ("Ends", "")],

@@ -1,16 +1,14 @@
 """The page of a product in a browser: its tabs within tabs, and what a client said."""
 
-from importlib import import_module
-
 import pytest
-from django.apps import apps
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from provisioning.demo.cast import PASSWORD, Cast
+from provisioning.demo.seed import PASSWORD, Cast
 from provisioning.models import Repository
-from tests.browser.test_clothes import check_legible
-from tests.provisioned import approved, provision
+from tests.browser.legible import check_legible
+from tests.entitlements import approved
+from tests.provisioned import provision
 
 DIGEST = f"sha256:{'5e' * 32}"
 
@@ -19,7 +17,6 @@ DIGEST = f"sha256:{'5e' * 32}"
 def address(page: Page, request: pytest.FixtureRequest) -> str:
     """Of Acme Server, ready; Alice is signed in."""
     # Tests with a live server empty every table, and the migrations' groups go with them.
-    import_module("provisioning.migrations.0002_staff_groups").make_groups(apps, None)
     cast: Cast = request.getfixturevalue("cast")
     entitlement = approved(cast)
     provision(cast.birch)
@@ -71,8 +68,8 @@ def test_pasted_error_leads_to_its_cause_and_leaves_the_field_empty(
     page: Page, address: str
 ) -> None:
     page.goto(address)
-    page.get_by_label("What did your client say?").fill("no basic auth credentials")
-    page.get_by_role("button", name="What does it mean?").click()
+    page.get_by_label("What does your client print?").fill("no basic auth credentials")
+    page.get_by_role("button", name="Explain this error").click()
     expect(page.locator("#found h3")).to_contain_text("no basic auth credentials")
-    expect(page.get_by_label("What did your client say?")).to_have_value("")
+    expect(page.get_by_label("What does your client print?")).to_have_value("")
     assert "basic" not in page.url

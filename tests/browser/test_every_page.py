@@ -8,30 +8,26 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Page
 
-from provisioning.demo.cast import seed
+from provisioning.demo.seed import seed
 from tests.browser import scenes
 from tests.browser.every_page import NO_PAGES, opening, reached_by_scenes
 from tests.browser.looking import look
 from tests.browser.scenes import SCENES, Scene
-from tests.browser.test_other_site import person
-from tests.browser.test_sign_in import authenticator
-from tests.portal.doors import House, furnish
-from tests.portal.test_doors import table
-from tests.provisioning.test_vault import committed
+from tests.portal.access_matrix import table
+from tests.portal.site import Site, build_site
 
-__all__ = ["authenticator", "committed", "person"]
-pytestmark = [pytest.mark.xdist_group("every page"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 PARTS = ["ours", "account", "admin"]
 
 
 @pytest.fixture
-def house(page: Page, committed: None) -> House:
-    return furnish(seed())
+def site(page: Page, transactional_db: None) -> Site:
+    return build_site(seed())
 
 
-def come_as(page: Page, house: House, role: str) -> None:
+def come_as(page: Page, site: Site, role: str) -> None:
     """The browser is now the role's, who has just confirmed who she is."""
-    client = house.sign_in(role)
+    client = site.sign_in(role)
     page.context.clear_cookies()
     session = client.cookies.get(settings.SESSION_COOKIE_NAME)
     if session is not None:
@@ -42,16 +38,16 @@ def come_as(page: Page, house: House, role: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_page_can_be_read_and_used_by_anybody(page: Page, house: House, part: str) -> None:
+def test_page_can_be_read_and_used_by_anybody(page: Page, site: Site, part: str) -> None:
     page.goto("/account/login/")
     wrong: list[str] = []
     for role in ("nobody", "owner", "root"):
-        come_as(page, house, role)
-        client = house.sign_in(role)
+        come_as(page, site, role)
+        client = site.sign_in(role)
         for route, looker in opening().items():
             if looker != role or part_of(route) != part:
                 continue
-            address = house.address(route)
+            address = site.address(route)
             if not client.get(address).headers["Content-Type"].startswith("text/html"):
                 continue
             page.goto(address)
@@ -74,9 +70,9 @@ def test_every_address_is_looked_at_or_known_to_be_no_page() -> None:
 @pytest.mark.usefixtures("authenticator", "person")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_page_on_the_way_can_be_read_and_used_by_anybody(
-    page: Page, house: House, scene: Scene
+    page: Page, site: Site, scene: Scene
 ) -> None:
     page.goto("/account/login/")
-    come_as(page, house, SCENES[scene])
-    wrong = [f"{name}: {fault}" for name in scene(page, house) for fault in look(page, name)]
+    come_as(page, site, SCENES[scene])
+    wrong = [f"{name}: {fault}" for name in scene(page, site) for fault in look(page, name)]
     assert not wrong, "\n".join(wrong)

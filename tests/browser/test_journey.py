@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from provisioning.demo.cast import PASSWORD
+from provisioning.demo.seed import PASSWORD
 from tests.browser.hands import Mouse
 from tests.browser.road import confirm, request_product, reveal, sign_in, tool
 from tests.stories.browser import chromium, profile
 from tests.stories.portal import Revealed
 from tests.stories.sandbox import Result, Sandbox
-from tests.stories.test_purchase import DEAD_KEY, assert_refused, world
+from tests.stories.world import DEAD_KEY, assert_refused, world
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
@@ -69,7 +69,7 @@ def test_invited_engineer_comes_from_her_letter_to_a_pull_and_later_to_new_keys(
         first.set_up()
         first.pulls()
 
-        rotate(dana, product, "works on for one day")
+        rotate(dana, product, "works for one more day")
         second = Machine(
             box, "second", copy_keys(dana, has_confirmed=True), *copy_commands(dana, product)
         )
@@ -98,7 +98,7 @@ def invite(hand: Mouse, email: str) -> None:
     hand.page.get_by_role("link", name=re.compile("Birch Bank")).first.click()
     hand.follow("Invite a colleague")
     confirm(hand)
-    hand.fill("Their email address", email)
+    hand.fill("Email address", email)
     hand.page.get_by_label("Engineer").check()
     hand.press("Send the invitation")
     expect(hand.page.get_by_text(f"{email} is invited.")).to_be_visible()
@@ -173,12 +173,12 @@ def copy_commands(hand: Mouse, product: str) -> tuple[str, str, str]:
 
 def rotate(hand: Mouse, product: str, overlap: str, giving_up: str = "") -> None:
     hand.page.goto(product)
-    hand.follow("Have a new key made")
+    hand.follow("Create a new key")
     option = hand.page.get_by_role("option", name=re.compile(overlap)).text_content()
     hand.page.get_by_label("The old key").select_option(label=option)
     if giving_up:
         hand.page.get_by_label(giving_up).check()
-    hand.press("Have it made")
+    hand.press("Create the new key")
     hand.page.goto(product)
     # It is tried first, and only then offered.
     expect(hand.page.get_by_role("link", name="Reveal the credentials")).to_be_visible(

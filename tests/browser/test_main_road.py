@@ -8,16 +8,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from provisioning.demo.cast import Cast, seed
-from provisioning.flows import By
-from provisioning.flows.decide import approve
+from provisioning.demo.seed import Cast, seed
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve
 from provisioning.models import Entitlement
 from tests.browser.hands import STOPS, Keyboard, Mouse
 from tests.browser.road import request_product, reveal, sign_in, tool
 from tests.provisioned import SECRET, provision
-from tests.provisioning.test_vault import committed
 
-__all__ = ["committed"]
 SIGN_IN = "aws ecr get-login-password"
 # An element's place in the page.
 PLACE = """(element) => element === document.body ? "BODY"
@@ -33,7 +31,7 @@ STOPS_OF_THE_PAGE = f"""() => [...document.querySelectorAll(
 
 
 @pytest.fixture
-def cast(page: Page, committed: None) -> Cast:
+def cast(page: Page, transactional_db: None) -> Cast:
     return seed()
 
 
@@ -49,7 +47,7 @@ def plain(browser: Browser, cast: Cast, live_server: LiveServer) -> Iterator[Pag
 def provisioned(cast: Cast) -> Entitlement:
     """What Alice asked for is approved, and the worker has done its part."""
     entitlement = Entitlement.objects.get(customer=cast.birch)
-    approve(entitlement, by=By(cast.sandra))
+    approve(entitlement, by=Actor(cast.sandra))
     provision(cast.birch)
     return entitlement
 
@@ -103,17 +101,17 @@ def test_keyboard_passes_every_stop_of_a_page_and_comes_out_again(page: Page, ca
     assert stops == page.evaluate(STOPS_OF_THE_PAGE)
     # Those that the page is for are among them.
     main = page.get_by_role("main")
-    for wanted in (
+    for desired in (
         main.get_by_role("link", name="Reveal the credentials"),
         main.get_by_role("link", name="acme/agent", exact=True),
         main.get_by_role("link", name="acme/server", exact=True),
         main.get_by_role("radio", name="On a machine", exact=True),
         main.get_by_role("radio", name="Docker, AWS CLI 2", exact=True),
         main.locator("figure", has_text=SIGN_IN).locator("visible=true").get_by_role("button"),
-        main.get_by_label("What did your client say?"),
-        main.get_by_role("button", name="What does it mean?"),
+        main.get_by_label("What does your client print?"),
+        main.get_by_role("button", name="Explain this error"),
     ):
-        assert wanted.evaluate(PLACE) in stops
+        assert desired.evaluate(PLACE) in stops
     # And back: from the first stop to the last.
     hand.step("Shift+Tab")
     assert here(page) == stops[-1]

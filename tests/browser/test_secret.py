@@ -11,14 +11,13 @@ import pytest
 from playwright.sync_api import Download, Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from provisioning.demo.cast import Cast
+from provisioning.demo.seed import Cast
 from provisioning.models import AccessKey, Entitlement, OneTimeSecret
-from tests.browser.test_clothes import check_legible
-from tests.browser.test_sign_in import cast, confirm, sign_in
-from tests.provisioned import SECRET, approved, provision
-from tests.provisioning.test_vault import committed
+from tests.browser.legible import check_legible
+from tests.browser.signing_in import confirm, sign_in
+from tests.entitlements import approved
+from tests.provisioned import SECRET, provision
 
-__all__ = ["cast", "committed"]
 PROFILE = "acme-software"
 # Whatever a page can keep beyond itself.
 KEPT = """async () => {
@@ -44,7 +43,9 @@ def reveal(page: Page, address: str, email: str = "alice@birch.example") -> None
     page.goto(address)
     confirm(page)
     page.get_by_role("button", name="Show the secret now").click()
-    expect(page.get_by_role("heading", name="Your credentials, this once")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your credentials (shown once)")).to_be_visible()
+    # The heading shows before the page's script has run.
+    page.wait_for_load_state("load")
 
 
 def download(page: Page, name: str) -> Download:
@@ -185,7 +186,7 @@ def test_leaving_before_it_is_stored_is_asked_about(page: Page, address: str) ->
 
     page.on("dialog", answer)
     page.get_by_role("link", name="Home").click()
-    expect(page.get_by_role("heading", name="Your credentials, this once")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your credentials (shown once)")).to_be_visible()
     assert asked == ["beforeunload"]
     store(page)
     assert asked == ["beforeunload"]
@@ -196,10 +197,10 @@ def test_reload_reveals_nothing_and_says_what_happened(page: Page, address: str)
     page.on("dialog", lambda dialog: dialog.accept())
     page.reload()
     expect(
-        page.get_by_role("heading", name="These credentials were revealed before")
+        page.get_by_role("heading", name="These credentials have already been revealed")
     ).to_be_visible()
     assert SECRET not in page.content()
-    page.get_by_role("link", name="Have a new key made").click()
+    page.get_by_role("link", name="Create a new key").click()
     expect(page.get_by_role("heading", name="What will happen")).to_be_visible()
 
 
@@ -247,11 +248,11 @@ def test_pages_of_keys_are_legible_on_any_screen(page: Page, address: str) -> No
     check_legible(page, "/")
     check_legible(page, address)
     page.get_by_role("button", name="Show the secret now").click()
-    expect(page.get_by_role("heading", name="Your credentials, this once")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your credentials (shown once)")).to_be_visible()
     for name in ("Show the file credentials", f"Show the file {PROFILE}.env"):
         page.get_by_text(name).click()
     store(page)
-    assert not OneTimeSecret.objects.get().is_sealed
+    assert not OneTimeSecret.objects.get().is_unrevealed
     rotate = address.replace("reveal", "rotate")
     label = f"/customers/{key.pull_user.customer_id}/labels/"
     for path in (address, rotate, f"/keys/{key.pk}/switch/", label):

@@ -2,73 +2,20 @@
 
 import re
 import time
-from collections.abc import Iterator
 
-import pytest
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
 from playwright.sync_api import CDPSession, Page, expect
 
-from accounts import organisations, sending
-from accounts.deeds import By
-from accounts.organisations import Role
-from provisioning.demo.cast import PASSWORD, Cast, seed
-from tests.browser.test_clothes import check_legible
-from tests.provisioning.test_vault import committed
+from accounts.actor import Actor
+from accounts.emails import delivery
+from accounts.flows import invitations
+from accounts.flows.members import Role
+from provisioning.demo.seed import PASSWORD, Cast
+from tests.browser.legible import check_legible
+from tests.browser.signing_in import confirm, expect_home, sign_in, sign_out
 
-__all__ = ["committed"]
 DANA = "dana@birch.example"
-
-
-@pytest.fixture
-def authenticator(page: Page) -> Iterator[CDPSession]:
-    """A passkey device in the browser, whose owner always agrees."""
-    session = page.context.new_cdp_session(page)
-    session.send("WebAuthn.enable")
-    session.send(
-        "WebAuthn.addVirtualAuthenticator",
-        {
-            "options": {
-                "protocol": "ctap2",
-                "transport": "internal",
-                "hasResidentKey": True,
-                "hasUserVerification": True,
-                "isUserVerified": True,
-                "automaticPresenceSimulation": True,
-            }
-        },
-    )
-    yield session
-    session.detach()
-
-
-@pytest.fixture
-def cast(page: Page, committed: None) -> Cast:
-    """People whom the site sees as well."""
-    return seed()
-
-
-def sign_in(page: Page, email: str) -> None:
-    page.goto("/account/login/")
-    page.get_by_label("Email").fill(email)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in", exact=True).click()
-
-
-def sign_out(page: Page) -> None:
-    page.get_by_role("button", name="account menu").click()
-    page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
-
-
-def confirm(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Confirm").click()
-
-
-def expect_home(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Your products")).to_be_visible()
 
 
 def code(secret: str) -> str:
@@ -83,12 +30,12 @@ def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
     page.get_by_role("link", name="Birch Bank").click()
     page.get_by_role("link", name="Invite a colleague").click()
     confirm(page)
-    page.get_by_label("Their email address").fill(DANA)
+    page.get_by_label("Email address").fill(DANA)
     page.get_by_label("Engineer").check()
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_text(f"{DANA} is invited.")).to_be_visible()
     sign_out(page)
-    sending.send_due()
+    delivery.send_due()
     link = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[-1].body))
     assert link
     page.goto(link[0])
@@ -143,8 +90,8 @@ def test_passkey_is_made_signs_in_and_confirms_who_it_is(
 
 
 def test_pages_of_an_organisation_are_legible_on_any_screen(page: Page, cast: Cast) -> None:
-    by = By(cast.alice)
-    invitation = organisations.invite(cast.birch, DANA, Role.ENGINEER, by=by)
+    by = Actor(cast.alice)
+    invitation = invitations.invite(cast.birch, DANA, Role.ENGINEER, by=by)
     members = f"/members/{cast.bob.memberships.get().pk}/"
     sign_in(page, cast.alice.email)
     page.goto(members)

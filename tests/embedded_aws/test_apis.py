@@ -1,13 +1,11 @@
-"""The embedded AWS keeps the promises of AWS that the portal is proven against: who calls,
-what they may, and what is refused with which words."""
+"""The embedded AWS behaves as AWS does where the portal's tests rely on it: who is calling, what
+they may do, and how it refuses."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
 
 from provisioning.embedded_aws import (
     EXTERNAL_ID,
@@ -16,65 +14,21 @@ from provisioning.embedded_aws import (
     boundary_arn,
     role_arn,
 )
+from provisioning.embedded_aws.config import Broken
 from provisioning.embedded_aws.customer_machine import PullRefused
-from provisioning.embedded_aws.rules import Broken
 from tests.aws import ACCOUNT_ID, REGION, Aws
+from tests.embedded_aws.users import User, policy_allowing, refused, repository_policy
 
-PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-
-
-def refused(call: Callable[..., Any], **parameters: Any) -> tuple[int, str, str]:
-    """The status, code and message with which a call is refused."""
-    with pytest.raises(ClientError) as caught:
-        call(**parameters)
-    answer = caught.value.response
-    error = answer["Error"]
-    return answer["ResponseMetadata"]["HTTPStatusCode"], error["Code"], error["Message"]
+# --- Who is calling ----------------------------------------------------------------
 
 
-def allow(*actions: str, resource: str = "*") -> str:
-    statement = {"Effect": "Allow", "Action": list(actions), "Resource": resource}
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
-def repository_policy(*principals: str, effect: str = "Allow", **more: Any) -> str:
-    statement = {
-        "Sid": "Test",
-        "Effect": effect,
-        "Principal": {"AWS": list(principals)},
-        "Action": PULL,
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement | more]})
-
-
-class User:
-    """An IAM user with a key, made by the account's root."""
-
-    def __init__(self, aws: Aws, name: str) -> None:
-        self.aws, self.name = aws, name
-        self.arn = aws.iam.create_user(UserName=name, Path="/ecr-portal/")["User"]["Arn"]
-        key = aws.iam.create_access_key(UserName=name)["AccessKey"]
-        self.key_id, self.secret = key["AccessKeyId"], key["SecretAccessKey"]
-
-    def client(self, service: str) -> Any:
-        return self.aws.client(service, self.key_id, self.secret)
-
-    def may(self, *actions: str, resource: str = "*") -> None:
-        self.aws.iam.put_user_policy(
-            UserName=self.name, PolicyName="p", PolicyDocument=allow(*actions, resource=resource)
-        )
-
-
-# --- Who calls ---------------------------------------------------------------------
-
-
-def test_caller_is_known_by_the_key_of_the_signature(aws: Aws) -> None:
+def test_caller_is_identified_by_the_key_of_the_signature(aws: Aws) -> None:
     alice = User(aws, "alice")
-    alice.may("iam:GetUser")
+    alice.allow("iam:GetUser")
     assert alice.client("sts").get_caller_identity()["Arn"] == alice.arn
 
 
-def test_signature_of_another_secret_is_refused(aws: Aws) -> None:
+def test_signature_with_another_secret_is_refused(aws: Aws) -> None:
     alice = User(aws, "alice")
     iam = aws.client("iam", alice.key_id, "not-her-secret")
     assert refused(iam.get_user, UserName="alice")[:2] == (403, "SignatureDoesNotMatch")
@@ -83,25 +37,25 @@ def test_signature_of_another_secret_is_refused(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("change", ["deactivate", "delete"])
-def test_key_that_is_inactive_or_deleted_opens_nothing(aws: Aws, change: str) -> None:
+def test_inactive_or_deleted_key_is_refused(aws: Aws, change: str) -> None:
     alice = User(aws, "alice")
-    alice.may("ecr:GetAuthorizationToken", "iam:GetUser")
+    alice.allow("ecr:GetAuthorizationToken", "iam:GetUser")
     alice.client("ecr").get_authorization_token()
     key = {"UserName": "alice", "AccessKeyId": alice.key_id}
     if change == "deactivate":
         aws.iam.update_access_key(**key, Status="Inactive")
     else:
         aws.iam.delete_access_key(**key)
-    words = "The security token included in the request is invalid."
+    message = "The security token included in the request is invalid."
     assert refused(alice.client("ecr").get_authorization_token) == (
         400,
         "UnrecognizedClientException",
-        words,
+        message,
     )
-    assert refused(alice.client("iam").get_user)[1:] == ("InvalidClientTokenId", words)
+    assert refused(alice.client("iam").get_user)[1:] == ("InvalidClientTokenId", message)
 
 
-def test_role_is_assumed_only_with_its_external_id(aws: Aws) -> None:
+def test_role_can_be_assumed_only_with_its_external_id(aws: Aws) -> None:
     sts = aws.client("sts", PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY)
     role = {"RoleArn": role_arn(ACCOUNT_ID), "RoleSessionName": "test"}
     assert refused(sts.assume_role, **role)[:2] == (403, "AccessDenied")
@@ -109,7 +63,7 @@ def test_role_is_assumed_only_with_its_external_id(aws: Aws) -> None:
     assert sts.assume_role(**role, ExternalId=EXTERNAL_ID)["Credentials"]
 
 
-def test_sessions_token_belongs_to_its_key(aws: Aws) -> None:
+def test_key_of_a_session_is_refused_without_its_token(aws: Aws) -> None:
     sts = aws.client("sts", PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY)
     role = {"RoleArn": role_arn(ACCOUNT_ID), "RoleSessionName": "test", "ExternalId": EXTERNAL_ID}
     session = sts.assume_role(**role)["Credentials"]
@@ -117,14 +71,14 @@ def test_sessions_token_belongs_to_its_key(aws: Aws) -> None:
     assert refused(iam.get_user, UserName="x")[:2] == (403, "InvalidClientTokenId")
 
 
-def test_portals_own_identity_may_do_nothing_itself(aws: Aws) -> None:
+def test_portals_own_identity_may_do_nothing_but_assume_roles(aws: Aws) -> None:
     iam = aws.client("iam", PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY)
     status, code, message = refused(iam.list_users)
     assert (status, code) == (403, "AccessDenied")
     assert "is not authorized to perform: iam:ListUsers" in message
 
 
-def test_portals_role_may_do_what_its_policy_says_and_no_more(aws: Aws) -> None:
+def test_portals_role_may_do_what_its_policy_allows_and_no_more(aws: Aws) -> None:
     sts = aws.client("sts", PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY)
     session = sts.assume_role(
         RoleArn=role_arn(ACCOUNT_ID), RoleSessionName="test", ExternalId=EXTERNAL_ID
@@ -141,8 +95,8 @@ def test_portals_role_may_do_what_its_policy_says_and_no_more(aws: Aws) -> None:
     assert refused(iam.create_user, UserName="stray", Path="/", **bounded)[1] == "AccessDenied"
     assert refused(iam.create_user, UserName="wild", Path="/ecr-portal/")[1] == "AccessDenied"
     assert refused(iam.list_roles)[1] == "AccessDenied"
-    # It can neither write nor attach a policy of its own making: that would be the account.
-    admin = {"PolicyName": "Admin", "PolicyDocument": allow("*"), "Path": "/ecr-portal/"}
+    # It can neither write nor attach a policy of its own: that would give it the account.
+    admin = {"PolicyName": "Admin", "PolicyDocument": policy_allowing("*"), "Path": "/ecr-portal/"}
     assert refused(iam.create_policy, **admin)[1] == "AccessDenied"
     arn = aws.iam.create_policy(**admin)["Policy"]["Arn"]
     attached = refused(iam.attach_user_policy, UserName="ours", PolicyArn=arn)
@@ -150,7 +104,7 @@ def test_portals_role_may_do_what_its_policy_says_and_no_more(aws: Aws) -> None:
     assert refused(ecr.get_authorization_token)[:2] == (400, "AccessDeniedException")
 
 
-# --- What they may -----------------------------------------------------------------
+# --- What they may do --------------------------------------------------------------
 
 
 def pulls(aws: Aws, user: User) -> bool:
@@ -166,9 +120,9 @@ def pulls(aws: Aws, user: User) -> bool:
 
 @pytest.fixture
 def alice(aws: Aws) -> User:
-    """A user that may sign in and has no grant."""
+    """A user that may sign in and has no grant yet."""
     user = User(aws, "alice")
-    user.may("ecr:GetAuthorizationToken")
+    user.allow("ecr:GetAuthorizationToken")
     return user
 
 
@@ -179,19 +133,19 @@ def test_in_one_account_either_policy_is_enough(aws: Aws, alice: User) -> None:
     )
     assert pulls(aws, alice)
     aws.ecr.delete_repository_policy(repositoryName="acme/server")
-    alice.may("ecr:*")
+    alice.allow("ecr:*")
     assert pulls(aws, alice)
 
 
 def test_deny_is_final(aws: Aws, alice: User) -> None:
-    alice.may("ecr:*")
+    alice.allow("ecr:*")
     denial = repository_policy(alice.arn, effect="Deny")
     aws.ecr.set_repository_policy(repositoryName="acme/server", policyText=denial)
     assert not pulls(aws, alice)
 
 
 @pytest.mark.parametrize(
-    ("more", "lets_in"),
+    ("more", "admits"),
     [
         ({"Principal": "*"}, True),
         ({"Action": ["ecr:Batch*", "ecr:Get*"]}, True),
@@ -202,21 +156,21 @@ def test_deny_is_final(aws: Aws, alice: User) -> None:
             True,
         ),
         ({"Condition": {"StringEquals": {"aws:PrincipalArn": "someone"}}}, False),
-        # What is not understood lets nobody in.
+        # A condition that is not understood admits nobody.
         ({"Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}}, False),
     ],
 )
-def test_statement_lets_in_whom_it_names_for_what_it_says(
-    aws: Aws, alice: User, more: dict[str, Any], *, lets_in: bool
+def test_statement_admits_whom_it_names_to_the_actions_it_lists(
+    aws: Aws, alice: User, more: dict[str, Any], *, admits: bool
 ) -> None:
     aws.ecr.set_repository_policy(
         repositoryName="acme/server", policyText=repository_policy(alice.arn, **more)
     )
-    assert pulls(aws, alice) is lets_in
+    assert pulls(aws, alice) is admits
 
 
 def test_condition_that_is_not_understood_denies(aws: Aws, alice: User) -> None:
-    alice.may("ecr:*")
+    alice.allow("ecr:*")
     condition = {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
     denial = repository_policy(alice.arn, effect="Deny", Condition=condition)
     aws.ecr.set_repository_policy(repositoryName="acme/server", policyText=denial)
@@ -230,21 +184,21 @@ def set_policy(aws: Aws, text: str) -> tuple[int, str, str]:
     return refused(aws.ecr.set_repository_policy, repositoryName="acme/server", policyText=text)
 
 
-def test_user_too_young_for_ecr_is_refused_with_its_words(aws: Aws) -> None:
-    aws.embedded.rules.propagation_seconds = 3600
+def test_user_that_ecr_does_not_know_yet_is_refused_with_its_message(aws: Aws) -> None:
+    aws.embedded.config.propagation_seconds = 3600
     alice = User(aws, "alice")
     assert set_policy(aws, repository_policy(alice.arn)) == (
         400,
         "InvalidParameterException",
         "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Principal not found'",
     )
-    aws.embedded.rules.propagation_seconds = 0
+    aws.embedded.config.propagation_seconds = 0
     aws.ecr.set_repository_policy(
         repositoryName="acme/server", policyText=repository_policy(alice.arn)
     )
 
 
-def test_deleted_user_stands_in_the_policy_by_an_id_that_cannot_be_sent_back(
+def test_deleted_user_is_shown_as_an_id_that_ecr_refuses_to_take_back(
     aws: Aws, alice: User
 ) -> None:
     aws.ecr.set_repository_policy(
@@ -256,14 +210,14 @@ def test_deleted_user_stands_in_the_policy_by_an_id_that_cannot_be_sent_back(
     assert found is not None
     assert found["Statement"][0]["Principal"]["AWS"].startswith("AIDA")
     assert "Principal not found" in set_policy(aws, json.dumps(found))[2]
-    # A namesake is another user.
-    namesake = User(aws, "alice")
-    namesake.may("ecr:GetAuthorizationToken")
-    assert not pulls(aws, namesake)
+    # Another user of the same name is not admitted by it.
+    successor = User(aws, "alice")
+    successor.allow("ecr:GetAuthorizationToken")
+    assert not pulls(aws, successor)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("{", "Invalid repository policy provided"),
         (repository_policy("arn:aws:iam::123456789012:root", Resource="*"), "Invalid repository"),
@@ -273,14 +227,14 @@ def test_deleted_user_stands_in_the_policy_by_an_id_that_cannot_be_sent_back(
     ],
 )
 def test_repository_policy_that_ecr_would_refuse_is_refused(
-    aws: Aws, text: str, words: str
+    aws: Aws, text: str, message: str
 ) -> None:
-    status, code, message = set_policy(aws, text)
+    status, code, answered = set_policy(aws, text)
     assert (status, code) == (400, "InvalidParameterException")
-    assert words in message
+    assert message in answered
 
 
-def test_policy_of_exactly_10240_characters_is_taken(aws: Aws, alice: User) -> None:
+def test_policy_of_exactly_10240_characters_is_accepted(aws: Aws, alice: User) -> None:
     text = repository_policy(alice.arn)
     aws.ecr.set_repository_policy(
         repositoryName="acme/server", policyText=text + " " * (10_240 - len(text))
@@ -288,8 +242,8 @@ def test_policy_of_exactly_10240_characters_is_taken(aws: Aws, alice: User) -> N
 
 
 @pytest.mark.parametrize("name", ["with space", "ä", "a" * 65])
-def test_user_name_that_iam_does_not_take_is_refused(aws: Aws, name: str) -> None:
-    quiet = boto3.client(
+def test_user_name_that_iam_does_not_accept_is_refused(aws: Aws, name: str) -> None:
+    unvalidated = boto3.client(
         "iam",
         endpoint_url=aws.url,
         region_name=REGION,
@@ -297,10 +251,10 @@ def test_user_name_that_iam_does_not_take_is_refused(aws: Aws, name: str) -> Non
         aws_secret_access_key="root-secret-of-the-embedded-aws-00000000",
         config=boto3.session.Config(parameter_validation=False),
     )
-    assert refused(quiet.create_user, UserName=name)[1] == "ValidationError"
+    assert refused(unvalidated.create_user, UserName=name)[1] == "ValidationError"
 
 
-def test_names_that_differ_by_case_are_one_to_iam(aws: Aws) -> None:
+def test_names_that_differ_only_in_case_conflict(aws: Aws) -> None:
     aws.iam.create_user(UserName="Birch-Bank")
     assert refused(aws.iam.create_user, UserName="birch-bank") == (
         409,
@@ -309,13 +263,14 @@ def test_names_that_differ_by_case_are_one_to_iam(aws: Aws) -> None:
     )
 
 
-def test_quotas_are_refused_with_their_names(aws: Aws) -> None:
-    aws.embedded.rules.users_per_account = 1
-    aws.embedded.rules.policies_per_user = 1
+def test_refusal_names_the_exceeded_quota(aws: Aws) -> None:
+    aws.embedded.config.users_per_account = 1
+    aws.embedded.config.policies_per_user = 1
     User(aws, "alice")
     aws.iam.create_access_key(UserName="alice")
+    document = policy_allowing("s3:*")
     arns = [
-        aws.iam.create_policy(PolicyName=name, PolicyDocument=allow("s3:*"))["Policy"]["Arn"]
+        aws.iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
         for name in ("one", "two")
     ]
     aws.iam.attach_user_policy(UserName="alice", PolicyArn=arns[0])
@@ -329,7 +284,7 @@ def test_quotas_are_refused_with_their_names(aws: Aws) -> None:
         ),
         (
             aws.iam.create_policy,
-            {"PolicyName": "long", "PolicyDocument": allow("s3:" + "x" * 6_144)},
+            {"PolicyName": "long", "PolicyDocument": policy_allowing("s3:" + "x" * 6_144)},
             "PolicySize: 6144",
         ),
     ]:
@@ -338,14 +293,14 @@ def test_quotas_are_refused_with_their_names(aws: Aws) -> None:
             "LimitExceeded",
             f"Cannot exceed quota for {quota}",
         )
-    aws.embedded.rules.users_per_account = 10
+    aws.embedded.config.users_per_account = 10
     tags = [{"Key": f"k{n}", "Value": "v"} for n in range(51)]
     assert "TagsPerUser" in refused(aws.iam.create_user, UserName="bob", Tags=tags)[2]
 
 
-def test_user_with_leftovers_is_not_deleted(aws: Aws) -> None:
+def test_user_with_dependencies_cannot_be_deleted(aws: Aws) -> None:
     alice = User(aws, "alice")
-    alice.may("s3:*")
+    alice.allow("s3:*")
     aws.iam.create_login_profile(UserName="alice", Password="A-password-1")
     aws.iam.create_group(GroupName="g")
     aws.iam.add_user_to_group(GroupName="g", UserName="alice")
@@ -361,9 +316,9 @@ def test_user_with_leftovers_is_not_deleted(aws: Aws) -> None:
     aws.iam.delete_user(UserName="alice")
 
 
-def test_attached_policy_is_not_deleted(aws: Aws) -> None:
+def test_attached_policy_cannot_be_deleted(aws: Aws) -> None:
     User(aws, "alice")
-    policy = {"PolicyName": "one", "PolicyDocument": allow("s3:*")}
+    policy = {"PolicyName": "one", "PolicyDocument": policy_allowing("s3:*")}
     arn = aws.iam.create_policy(**policy)["Policy"]["Arn"]
     aws.iam.attach_user_policy(UserName="alice", PolicyArn=arn)
     assert refused(aws.iam.delete_policy, PolicyArn=arn)[:2] == (409, "DeleteConflict")
@@ -371,22 +326,22 @@ def test_attached_policy_is_not_deleted(aws: Aws) -> None:
     aws.iam.delete_policy(PolicyArn=arn)
 
 
-# --- Switches and the first day ----------------------------------------------------
+# --- Switches and reset ------------------------------------------------------------
 
 
-def test_broken_places_let_through_what_they_should_not(aws: Aws, alice: User) -> None:
+def test_broken_enforcement_admits_what_it_should_refuse(aws: Aws, alice: User) -> None:
     assert not pulls(aws, alice)
     for place in (Broken.REPOSITORY_POLICY, Broken.IDENTITY_POLICY):
-        aws.embedded.rules.broken = frozenset({place})
+        aws.embedded.config.broken = frozenset({place})
         assert pulls(aws, alice)
-    aws.embedded.rules.broken = frozenset()
+    aws.embedded.config.broken = frozenset()
     aws.iam.update_access_key(UserName="alice", AccessKeyId=alice.key_id, Status="Inactive")
     assert refused(alice.client("ecr").get_authorization_token)[0] == 400
-    aws.embedded.rules.broken = frozenset({Broken.KEY_AT_API})
+    aws.embedded.config.broken = frozenset({Broken.KEY_AT_API})
     alice.client("ecr").get_authorization_token()
 
 
-def test_first_day_has_forgotten_everything(aws: Aws) -> None:
+def test_reset_forgets_everything(aws: Aws) -> None:
     alice = User(aws, "alice")
     aws.begin()
     assert aws.users() == []

@@ -20,7 +20,7 @@ def start(tmp_path: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_says_its_address_and_ends_when_told(tmp_path: Path) -> None:
+def test_server_prints_its_address_and_stops_on_sigterm(tmp_path: Path) -> None:
     port = free_port()
     with start(tmp_path, "--port", str(port)) as process:
         assert process.stdout is not None
@@ -29,7 +29,7 @@ def test_says_its_address_and_ends_when_told(tmp_path: Path) -> None:
         assert process.wait(timeout=20) == 0
 
 
-def test_busy_port_is_said_in_words(tmp_path: Path) -> None:
+def test_port_that_is_taken_is_reported_in_plain_words(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -40,7 +40,7 @@ def test_busy_port_is_said_in_words(tmp_path: Path) -> None:
     assert "Traceback" not in errors
 
 
-def test_half_a_certificate_is_refused(tmp_path: Path) -> None:
+def test_certificate_without_its_key_is_refused(tmp_path: Path) -> None:
     with start(tmp_path, "--certificate", "c.pem") as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1

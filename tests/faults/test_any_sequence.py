@@ -1,4 +1,4 @@
-"""Any sequence of deeds, faults and meddling, and then quiet: AWS and the database agree."""
+"""After any sequence of actions, faults and changes made in AWS, AWS and the database agree."""
 
 import os
 from collections.abc import Callable
@@ -11,27 +11,25 @@ from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
 from accounts.models import Customer
-from provisioning import policies
 from provisioning.aws import boto
-from provisioning.demo.cast import Cast
+from provisioning.demo.seed import Cast
+from provisioning.documents import policies
 from provisioning.embedded_aws.faults import Fault, Kind
-from provisioning.flows import By, Refused
-from provisioning.flows.deactivate import activate, deactivate
-from provisioning.flows.decide import approve, resume, suspend, withdraw
-from provisioning.flows.label import add_label, remove_label
-from provisioning.flows.reissue import reissue
-from provisioning.flows.request import request
-from provisioning.flows.suspend import resume_customer, suspend_customer
+from provisioning.flows import Actor, Refused
+from provisioning.flows.credentials import activate, deactivate, reissue
+from provisioning.flows.customers import resume_customer, suspend_customer
+from provisioning.flows.entitlements import approve, request, resume, suspend, withdraw
+from provisioning.flows.labels import add_label, remove_label
 from provisioning.models import Entitlement, Product, PullUser
 from tests.agreement import disagreements
 from tests.aws import Aws
-from tests.faults.test_every_call import PROVISIONING, REMOVAL
-from tests.faults.test_table import FOREIGN, document
-from tests.turns import long_ago, settle_down, take_turns
+from tests.faults.operations import PROVISIONING, REMOVAL
+from tests.repository_policies import FOREIGN, document
+from tests.worker import long_ago, run_until_settled, take_turns
 
 DEEP = os.environ.get("DEEP") == "1"
 EXAMPLES = 400 if DEEP else 20
-Deed = Callable[[Aws, Cast, Customer, Product], object]
+Action = Callable[[Aws, Cast, Customer, Product], object]
 
 
 def entitlement_of(customer: Customer, product: Product) -> Entitlement | None:
@@ -41,63 +39,63 @@ def entitlement_of(customer: Customer, product: Product) -> Entitlement | None:
 def grant(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     member = cast.alice if customer == cast.birch else cast.charlie
     entitlement = entitlement_of(customer, product)
-    entitlement = entitlement or request(customer, product, by=By(member))
-    approve(entitlement, by=By(cast.sandra))
+    entitlement = entitlement or request(customer, product, by=Actor(member))
+    approve(entitlement, by=Actor(cast.sandra))
 
 
-def on_entitlement(flow: Callable[..., None]) -> Deed:
-    def deed(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
+def on_entitlement(flow: Callable[..., None]) -> Action:
+    def action(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
         entitlement = entitlement_of(customer, product)
         if entitlement:
-            flow(entitlement, by=By(cast.sandra), reason="Any")
+            flow(entitlement, by=Actor(cast.sandra), reason="Any")
 
-    return deed
-
-
-def on_customer(flow: Callable[..., None]) -> Deed:
-    return lambda aws, cast, customer, product: flow(customer, by=By(cast.sandra), reason="Any")
+    return action
 
 
-def on_keys(flow: Callable[..., None]) -> Deed:
-    def deed(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
+def on_customer(flow: Callable[..., None]) -> Action:
+    return lambda aws, cast, customer, product: flow(customer, by=Actor(cast.sandra), reason="Any")
+
+
+def on_keys(flow: Callable[..., None]) -> Action:
+    def action(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
         for pull_user in customer.pull_users.all():
             for key in pull_user.access_keys.current():
-                flow(key, by=By(cast.otto))
+                flow(key, by=Actor(cast.otto))
 
-    return deed
+    return action
 
 
 def new_key(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     for pull_user in customer.pull_users.all():
-        reissue(pull_user, by=By(cast.otto), reason="Any", overlap=timedelta(0))
+        reissue(pull_user, by=Actor(cast.otto), reason="Any", overlap=timedelta(0))
 
 
 def label(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     member = cast.alice if customer == cast.birch else cast.charlie
     found = customer.labels.first()
     if found:
-        remove_label(found, by=By(member))
+        remove_label(found, by=Actor(member))
     else:
-        add_label(customer, "ci", by=By(member))
+        add_label(customer, "ci", by=Actor(member))
 
 
-def meddle_with_user(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
+def delete_user_in_aws(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     if customer.slug in aws.users():
         aws.delete_user(customer.slug)
 
 
-def meddle_with_keys(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
+def delete_keys_in_aws(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     for name in aws.users():
         for key in list(aws.keys(name))[:1]:
             aws.iam.delete_access_key(UserName=name, AccessKeyId=key)
 
 
-def meddle_with_policy(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
+def overwrite_policy_in_aws(aws: Aws, cast: Cast, customer: Customer, product: Product) -> None:
     for repository in product.repositories.all():
         aws.set_repository_policy(repository.name, document(FOREIGN))
 
 
-DEEDS: dict[str, Deed] = {
+ACTIONS: dict[str, Action] = {
     "grant": grant,
     "withdraw": on_entitlement(withdraw),
     "suspend": on_entitlement(suspend),
@@ -108,9 +106,9 @@ DEEDS: dict[str, Deed] = {
     "activate": on_keys(activate),
     "reissue": new_key,
     "label": label,
-    "delete user": meddle_with_user,
-    "delete keys": meddle_with_keys,
-    "edit policy": meddle_with_policy,
+    "delete user": delete_user_in_aws,
+    "delete keys": delete_keys_in_aws,
+    "overwrite policy": overwrite_policy_in_aws,
     "turns": lambda *_: take_turns(),
 }
 FAULTS = st.builds(
@@ -119,38 +117,39 @@ FAULTS = st.builds(
     st.sampled_from([Kind.REFUSED, Kind.FAILED, Kind.LOST]),
     st.integers(1, 4),
 )
-ACTIONS = st.tuples(
-    st.sampled_from(sorted(DEEDS)), st.booleans(), st.booleans(), st.none() | st.none() | FAULTS
+# An action, whether for Birch Bank, whether on Acme Server, and a fault that it meets.
+STEPS = st.tuples(
+    st.sampled_from(sorted(ACTIONS)), st.booleans(), st.booleans(), st.none() | st.none() | FAULTS
 )
 
 
 @settings(
     max_examples=EXAMPLES,
     deadline=None,
-    # Shrinking takes the examples' time again many times over.
+    # Shrinking takes many times as long as the examples.
     phases=[Phase.explicit, Phase.reuse, Phase.generate, *([Phase.shrink] if DEEP else [])],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(st.lists(ACTIONS, min_size=3, max_size=10))
-def _sequence_ends_in_agreement(
-    aws: Aws, cast: Cast, actions: list[tuple[str, bool, bool, Fault | None]]
+@given(st.lists(STEPS, min_size=3, max_size=10))
+def _run_and_compare(
+    aws: Aws, cast: Cast, steps: list[tuple[str, bool, bool, Fault | None]]
 ) -> None:
     aws.begin()
     boto.renew_sessions()
     with transaction.atomic():
-        for name, is_birch, is_server, fault in actions:
+        for name, is_birch, is_server, fault in steps:
             if fault:
                 aws.embedded.faults.lay(fault)
             customer = Customer.objects.get(pk=(cast.birch if is_birch else cast.cedar).pk)
             try:
                 with transaction.atomic():
-                    DEEDS[name](aws, cast, customer, cast.server if is_server else cast.reports)
+                    ACTIONS[name](aws, cast, customer, cast.server if is_server else cast.reports)
             except Refused:
                 pass
         aws.embedded.faults.clear()
         for _ in range(2):
             long_ago()
-            settle_down()
+            run_until_settled()
         assert disagreements(aws) == []
         for repository in ("acme/server", "acme/agent", "acme/reports"):
             shown = policies.statements(aws.repository_policy(repository))
@@ -159,10 +158,10 @@ def _sequence_ends_in_agreement(
 
 
 @pytest.mark.timeout(7200 if DEEP else 175)
-def test_any_sequence_converges(
+def test_any_sequence_ends_in_agreement(
     aws: Aws, cast: Cast, monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
     settings.DRIFT_CONFIRM = timedelta(0)
-    _sequence_ends_in_agreement(aws, cast)
+    _run_and_compare(aws, cast)
     assert not PullUser.objects.exists()

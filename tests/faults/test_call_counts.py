@@ -1,4 +1,4 @@
-"""What provisioning costs in calls of AWS."""
+"""How many calls of AWS provisioning costs."""
 
 from collections import Counter
 
@@ -6,70 +6,70 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Customer
-from provisioning import names, placement, wanted
-from provisioning.demo.cast import ACCOUNT_ID, Cast
-from provisioning.embedded_aws import directory
+from provisioning import reconciler
+from provisioning.demo.seed import ACCOUNT_ID, Cast
+from provisioning.documents import limits, names
+from provisioning.embedded_aws import identities
 from provisioning.models import Entitlement, Grant, PullUser, Repository
+from provisioning.reconciler import entitlement as entitlement_dates
 from provisioning.tasks import registry_turn
 from tests.aws import Aws
-from tests.provisioning.test_reconcile import approved
-from tests.turns import due, settle_down, take_turns
+from tests.entitlements import approved
+from tests.worker import due, run_until_settled, take_turns
 
 MANY = 1_000
 
 
 def mutating(aws: Aws, since: int) -> Counter[str]:
-    """How often each changing call was made, but for those of the root, who looks."""
+    """How often the portal made each call that changes AWS."""
     calls = aws.embedded.calls[since:]
     return Counter(c.action for c in calls if c.is_mutating and not c.caller.is_root)
 
 
-def test_customer_in_a_known_account_costs_three_changes_of_iam(aws: Aws, cast: Cast) -> None:
-    approved(cast, customer="cedar")
+def test_customer_in_a_known_account_costs_three_changes_in_iam(aws: Aws, cast: Cast) -> None:
+    approved(cast, customer=cast.cedar)
     take_turns()
     before = len(aws.embedded.calls)
     approved(cast)
     take_turns()
-    made = mutating(aws, before)
-    print(f"provisioning one customer: {dict(made)}")  # noqa: T201 - the figures are the point
-    assert {action: n for action, n in made.items() if action.startswith("iam:")} == {
+    changes = mutating(aws, before)
+    print(f"provisioning one customer: {dict(changes)}")  # noqa: T201 - the figures are worth reading
+    assert {action: n for action, n in changes.items() if action.startswith("iam:")} == {
         "iam:CreateUser": 1,
         "iam:AttachUserPolicy": 1,
         "iam:CreateAccessKey": 1,
     }
     # One for each repository of the product.
-    assert made["ecr:SetRepositoryPolicy"] == 2
+    assert changes["ecr:SetRepositoryPolicy"] == 2
 
 
-def test_quiet_costs_no_change(aws: Aws, cast: Cast) -> None:
+def test_turns_with_nothing_to_do_change_nothing(aws: Aws, cast: Cast) -> None:
     approved(cast)
     take_turns()
     before = len(aws.embedded.calls)
-    settle_down()
+    run_until_settled()
     assert mutating(aws, before) == {}
 
 
 @pytest.mark.timeout(170)
-def test_thousand_approvals_at_once_cost_a_handful_of_policies(aws: Aws, cast: Cast) -> None:
+def test_thousand_approvals_at_once_cost_few_policy_writes(aws: Aws, cast: Cast) -> None:
     registry_turn(cast.registry.pk)
     approve_thousand(cast)
-    while wanted.settle_dates().repositories:
-        pass
-    made_in_aws()
+    while Entitlement.objects.filter(due_at__lte=timezone.now()).exists():
+        entitlement_dates.apply_due()
+    create_users()
     before = len(aws.embedded.calls)
-    from provisioning import reconcile
-
     repository = Repository.objects.get(name="acme/reports")
     for _ in range(30):
         if repository.pk not in due(Repository):
             break
-        reconcile.repository_turn(repository.pk)
-    made = mutating(aws, before)
-    print(f"{MANY} approvals of one product: {dict(made)}")  # noqa: T201 - as above
-    assert 0 < made["ecr:SetRepositoryPolicy"] <= 20
+        reconciler.repository_turn(repository.pk)
+    changes = mutating(aws, before)
+    print(f"{MANY} approvals of one product: {dict(changes)}")  # noqa: T201 - as above
+    assert 0 < changes["ecr:SetRepositoryPolicy"] <= 20
     repository.refresh_from_db()
     policy = aws.ecr.get_repository_policy(repositoryName="acme/reports")["policyText"]
-    assert len(policy) <= placement.REPOSITORY_POLICY_LIMIT
+    assert len(policy) <= limits.REPOSITORY_POLICY_LIMIT
     in_policy = repository.grants.filter(placement=Grant.Placement.REPOSITORY_POLICY)
     assert in_policy.count() > 150
     assert set(in_policy.values_list("status", flat=True)) == {"ready"}
@@ -97,9 +97,9 @@ def approve_thousand(cast: Cast) -> None:
     )
 
 
-def made_in_aws() -> None:
-    """As the thousand turns of the pull users would leave them."""
-    backend = directory.iam(ACCOUNT_ID)
+def create_users() -> None:
+    """What a thousand turns of the pull users would do."""
+    backend = identities.iam(ACCOUNT_ID)
     users = list(PullUser.objects.all())
     for row in users:
         backend.create_user("us-east-1", row.name, "/ecr-portal/", None)

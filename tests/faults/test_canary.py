@@ -1,5 +1,5 @@
-"""A full run, in which the secrets that AWS made are looked for everywhere: each is found once,
-on the one reveal, and nowhere else."""
+"""A full run, after which the secrets that AWS created are searched for everywhere: each is found
+once, in the answer that reveals it, and nowhere else."""
 
 import logging
 from datetime import timedelta
@@ -11,25 +11,23 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import reverse
 
-from accounts import sending
+from accounts.emails import delivery
 from provisioning import tasks
-from provisioning.demo.cast import ACCOUNT_ID, Cast
-from provisioning.embedded_aws import directory
+from provisioning.demo.seed import ACCOUNT_ID, Cast
+from provisioning.embedded_aws import identities
 from provisioning.embedded_aws.faults import Fault, Kind
-from provisioning.flows import By
-from provisioning.flows.decide import approve, withdraw
-from provisioning.flows.reissue import reissue
-from provisioning.flows.request import request
+from provisioning.flows import Actor
+from provisioning.flows.credentials import reissue
+from provisioning.flows.entitlements import approve, request, withdraw
 from provisioning.models import PullUser, Repository
-from provisioning.wanted import Due
 from tests.aws import Aws
-from tests.portal.pages.everywhere import everything_said
-from tests.portal.pages.reading import as_user, confirm
-from tests.turns import settle_down, take_turns
+from tests.portal.pages.captured_state import capture_everything
+from tests.portal.pages.pages import as_user, confirm
+from tests.worker import run_until_settled, take_turns
 
 
 def secrets_of_aws() -> set[str]:
-    keys = directory.iam(ACCOUNT_ID).access_keys.values()
+    keys = identities.iam(ACCOUNT_ID).access_keys.values()
     return {key.secret_access_key for key in keys if key.user_name == "birch-bank"}
 
 
@@ -39,31 +37,34 @@ def broker_messages() -> str:
 
 
 def pages(client: Client, *addresses: str) -> list[Any]:
-    return [client.get(address) for address in addresses]
+    found = [client.get(address) for address in addresses]
+    assert [page.status_code for page in found] == [200] * len(found)
+    return found
 
 
 @pytest.mark.django_db
-def test_each_secret_is_seen_once_and_nowhere_else(
+def test_each_secret_is_shown_once_and_nowhere_else(
     aws: Aws, cast: Cast, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-    # As in production: botocore tells whole answers below this level.
+    # As in production: below this level, botocore logs whole answers.
     caplog.set_level(logging.WARNING, logger="botocore")
     canaries: set[str] = set()
     aws.embedded.watch = lambda moment, call: canaries.update(secrets_of_aws())
     shown: list[str] = []
     alice, otto = as_user(cast.alice), as_user(cast.otto)
-    with everything_said(caplog) as said:
-        entitlement = request(cast.birch, cast.server, by=By(cast.alice))
-        approve(entitlement, by=By(cast.sandra))
-        # A key whose answer is lost, one whose answer is an error, and one that comes through.
+    with capture_everything(caplog) as captured:
+        entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
+        approve(entitlement, by=Actor(cast.sandra))
+        # One key's answer is lost, one's is an error, and the third's arrives.
         for kind in (Kind.LOST, Kind.FAILED):
             aws.embedded.faults.lay(Fault("CreateAccessKey", kind))
         take_turns()
-        settle_down()
+        run_until_settled()
         for number in range(2):
             pull_user = PullUser.objects.get()
-            tasks.enqueue(Due({pull_user.pk}, set(Repository.objects.values_list("pk", flat=True))))
+            tasks.enqueue(PullUser, {pull_user.pk})
+            tasks.enqueue(Repository, set(Repository.objects.values_list("pk", flat=True)))
             address = reverse("customer:reveal", args=[pull_user.pk])
             if number == 0:
                 confirm(alice, address)
@@ -71,15 +72,15 @@ def test_each_secret_is_seen_once_and_nowhere_else(
             answers += pages(
                 alice, "/", f"/access/{entitlement.pk}/", f"/customers/{cast.birch.pk}/"
             )
-            answers += pages(otto, "/ops/", "/ops/audit/", "/ops/findings/", "/ops/audit.csv")
+            answers += pages(otto, "/ops/", "/ops/audit/", "/ops/drift/", "/ops/audit.csv")
             shown += [answer.getvalue().decode() for answer in answers]
             if number == 0:
-                reissue(pull_user, by=By(cast.otto), reason="Leaked", overlap=timedelta(0))
-                settle_down()
-        withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
-        settle_down()
-        sending.send_due()
-        kept = said.text() + broker_messages()
+                reissue(pull_user, by=Actor(cast.otto), reason="Leaked", overlap=timedelta(0))
+                run_until_settled()
+        withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+        run_until_settled()
+        delivery.send_due()
+        kept = captured.text() + broker_messages()
     aws.embedded.watch = lambda moment, call: None
     assert len(canaries) == 4
     seen = [canary for page in shown for canary in canaries if canary in page]

@@ -1,43 +1,22 @@
-"""Whatever single call of AWS goes wrong, and however: the end is as if it had not."""
+"""Whichever call of AWS fails, and however it fails: the end is as if it had not."""
 
 from datetime import timedelta
 
 import pytest
 
-from provisioning import policies
-from provisioning.demo.cast import Cast
+from provisioning.demo.seed import Cast
 from provisioning.embedded_aws.faults import Fault, Kind
-from provisioning.flows import By
-from provisioning.flows.decide import withdraw
-from provisioning.flows.reissue import reissue
-from provisioning.flows.reveal import reveal
+from provisioning.flows import Actor
+from provisioning.flows.credentials import reissue, reveal
+from provisioning.flows.entitlements import withdraw
 from provisioning.models import AccessKey, Grant, PullUser
+from tests.agreement import assert_provisioned
 from tests.aws import Aws
-from tests.provisioning.test_reconcile import approved
-from tests.turns import take_turns
+from tests.entitlements import approved
+from tests.faults.operations import PROVISIONING, REMOVAL
+from tests.worker import take_turns
 
-PROVISIONING = [
-    "AssumeRole",
-    "GetUser",
-    "GetPolicy",
-    "CreatePolicy",
-    "CreateUser",
-    "AttachUserPolicy",
-    "CreateAccessKey",
-    "DescribeRepositories",
-    "DescribeImages",
-    "GetRepositoryPolicy",
-    "SetRepositoryPolicy",
-]
-REMOVAL = [
-    "DeleteRepositoryPolicy",
-    "ListAccessKeys",
-    "DeleteAccessKey",
-    "ListAttachedUserPolicies",
-    "DetachUserPolicy",
-    "DeleteUser",
-]
-# More than botocore's own tries, so that the turn itself fails.
+# More often than botocore itself retries, so that the turn fails.
 OFTEN = 4
 
 
@@ -48,13 +27,13 @@ def fault(operation: str, how: str) -> Fault:
         case "throttled":
             refusal = {"status": 400, "code": "ThrottlingException", "message": "Rate exceeded"}
             return Fault(operation, Kind.REFUSED, times=OFTEN, **refusal)  # type: ignore[arg-type]
-        case "failed after it was done":
+        case "failed after it took effect":
             return Fault(operation, Kind.FAILED, times=1)
         case _:
             return Fault(operation, Kind.LOST, times=1)
 
 
-HOW = ["refused", "throttled", "failed after it was done", "answer lost"]
+HOW = ["refused", "throttled", "failed after it took effect", "answer lost"]
 
 
 def take_turns_until_quiet() -> None:
@@ -63,8 +42,8 @@ def take_turns_until_quiet() -> None:
 
 
 @pytest.fixture(autouse=True)
-def _without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """botocore waits between its tries; what it waits for is not what is tested."""
+def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore waits between its retries."""
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
 
 
@@ -85,7 +64,7 @@ def test_access_is_gone_in_the_end(aws: Aws, cast: Cast, operation: str, how: st
     entitlement = approved(cast)
     take_turns()
     aws.embedded.faults.lay(fault(operation, how))
-    withdraw(entitlement, by=By(cast.sandra), reason="Contract ended")
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
     take_turns()
     take_turns_until_quiet()
     assert aws.embedded.faults.are_used_up
@@ -101,24 +80,11 @@ def test_access_is_gone_in_the_end(aws: Aws, cast: Cast, operation: str, how: st
 def test_key_is_reissued_in_the_end(aws: Aws, cast: Cast, operation: str, how: str) -> None:
     approved(cast)
     take_turns()
-    old = reveal(PullUser.objects.get(), by=By(cast.alice))
+    old = reveal(PullUser.objects.get(), by=Actor(cast.alice))
     aws.embedded.faults.lay(fault(operation, how))
-    reissue(PullUser.objects.get(), by=By(cast.otto), reason="Leaked", overlap=timedelta(0))
+    reissue(PullUser.objects.get(), by=Actor(cast.otto), reason="Leaked", overlap=timedelta(0))
     take_turns()
     take_turns_until_quiet()
     assert aws.embedded.faults.are_used_up
     assert old.access_key_id not in aws.keys("birch-bank")
     assert_provisioned(aws, cast)
-
-
-def assert_provisioned(aws: Aws, cast: Cast) -> None:
-    """One user, one key that is known and whose secret can be revealed, and the grants."""
-    pull_user = PullUser.objects.get()
-    assert (pull_user.status, pull_user.attention, pull_user.failures) == ("ready", "", 0)
-    assert aws.users() == ["birch-bank"]
-    for repository in ("acme/server", "acme/agent"):
-        assert policies.principals(aws.repository_policy(repository)) == {pull_user.arn}
-    credentials = reveal(pull_user, by=By(cast.alice))
-    assert aws.keys("birch-bank") == {credentials.access_key_id: "Active"}
-    machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
-    machine.pull("acme/server", "1.1")

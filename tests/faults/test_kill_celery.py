@@ -1,5 +1,5 @@
-"""Celery's own worker is killed with SIGKILL at a call of AWS; the one that is started in its
-place, and the sweep, bring the customer to the right end."""
+"""Celery's own worker is killed with SIGKILL at a call of AWS; the worker started in its place,
+and the sweep, complete the work."""
 
 import os
 import signal
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Aws
-from tests.faults.conftest import copy_database
-from tests.faults.test_kill import Assassin, assert_right_end
-from tests.faults.worker import celery_worker, zygote
+from tests.faults.database import copy_database
+from tests.faults.killer import Killer, assert_final_state
+from tests.faults.zygote_driver import celery_worker, zygote
 
 CALLS = range(1, 22) if os.environ.get("DEEP") == "1" else (3, 9, 16)
 WITHIN = 60  # seconds
@@ -19,24 +19,28 @@ WITHIN = 60  # seconds
 
 @pytest.mark.parametrize("at", CALLS)
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_customer_is_provisioned_by_the_worker_after(
+def test_next_worker_provisions_the_customer(
     aws: Aws, seeded: Path, tmp_path: Path, at: int, moment: str
 ) -> None:
     state = tmp_path / "state"
     copy_database(seeded, state)
-    with zygote(state) as it:
-        assassin = Assassin(at, moment)
-        aws.embedded.watch = assassin.watch
+    with zygote(state) as portal:
+        killer = Killer(at, moment)
+        aws.embedded.watch = killer.watch
         with celery_worker(state) as victim:
-            assassin.meet(victim.pid)
-            it.run("approve")
-            assert victim.wait(timeout=WITHIN) == -signal.SIGKILL, assassin.calls
+            killer.target(victim.pid)
+            portal.run("approve")
+            assert victim.wait(timeout=WITHIN) == -signal.SIGKILL, killer.calls
         aws.embedded.watch = lambda moment, call: None
         with celery_worker(state):
             deadline = time.monotonic() + WITHIN
-            while it.run("state")["grants"] != ["ready"] * 2 or not it.run("state")["sealed"]:
-                assert time.monotonic() < deadline, it.run("state")
-                it.run("sweep")
+            while not is_provisioned(reached := portal.run("state")):
+                assert time.monotonic() < deadline, reached
+                portal.run("sweep")
                 time.sleep(2)
-        it.run("recover")
-        assert_right_end(it, aws, "provision", [])
+        portal.run("recover")
+        assert_final_state(portal, aws, "provision", [])
+
+
+def is_provisioned(state: dict[str, object]) -> bool:
+    return state["grants"] == ["ready"] * 2 and bool(state["unrevealed"])

@@ -1,5 +1,5 @@
-"""Eight processes approve, withdraw, reissue and take turns at the same customers and the same
-repository at once; when it is quiet, AWS is exactly as the database says."""
+"""Eight processes approve, withdraw, reissue and take turns for the same customers and the same
+repository at once; when they have finished, AWS is exactly as the database says."""
 
 import os
 from collections.abc import Iterator
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import policies
+from provisioning.documents import policies
 from tests.aws import Aws
-from tests.faults.test_table import FOREIGN, document
-from tests.faults.worker import Zygote, zygote
+from tests.faults.zygote_driver import Zygote, zygote
+from tests.repository_policies import FOREIGN, document
 from tests.services import postgresql
 
 ROUNDS = 60 if os.environ.get("DEEP") == "1" else 8
@@ -19,31 +19,33 @@ PROCESSES = 8
 
 
 @contextmanager
-def portal(database: str, state: Path) -> Iterator[Zygote]:
+def running_portal(database: str, state: Path) -> Iterator[Zygote]:
     if database == "SQLite":
-        with zygote(state) as it:
-            yield it
+        with zygote(state) as portal:
+            yield portal
     else:
-        with postgresql() as address, zygote(state, DATABASE_URL=address) as it:
-            yield it
+        with postgresql() as address, zygote(state, DATABASE_URL=address) as portal:
+            yield portal
 
 
 @pytest.mark.parametrize("database", ["SQLite", "PostgreSQL"])
 @pytest.mark.timeout(900 if ROUNDS > 10 else 175)
-def test_of_eight_at_once_nobody_is_forgotten(aws: Aws, tmp_path: Path, database: str) -> None:
+def test_aws_and_the_database_agree_after_eight_processes_at_once(
+    aws: Aws, tmp_path: Path, database: str
+) -> None:
     aws.set_repository_policy("acme/server", document(FOREIGN))
-    with portal(database, tmp_path / "state") as it:
-        it.run("seed", aws.url)
-        assert it.run("race", PROCESSES, ROUNDS) == [0] * PROCESSES
-        it.run("recover")
-        it.run("recover")
-        assert it.run("agree") == []
-        wanted = it.run("wanted")
-        state = it.run("state")
+    with running_portal(database, tmp_path / "state") as portal:
+        portal.run("seed", aws.url)
+        assert portal.run("race", PROCESSES, ROUNDS) == [0] * PROCESSES
+        portal.run("recover")
+        portal.run("recover")
+        assert portal.run("unsettled") == []
+        desired = portal.run("desired")
+        state = portal.run("state")
     for repository in ("acme/server", "acme/agent"):
         shown = aws.repository_policy(repository)
-        assert sorted(policies.principals(shown)) == wanted[repository]
+        assert sorted(policies.principals(shown)) == desired[repository]
     assert policies.statements(aws.repository_policy("acme/server"))[0] == FOREIGN
-    names = {arn.rpartition("/")[2] for arn in wanted["acme/server"]}
+    names = {arn.rpartition("/")[2] for arn in desired["acme/server"]}
     assert set(aws.users()) == names
     assert {key for name in names for key in aws.keys(name)} == set(state["keys"])

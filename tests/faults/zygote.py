@@ -1,8 +1,8 @@
-"""A process with the portal loaded, which forks a worker for each command: real processes
-with a database of their own, that can be killed, and that start in no time.
+"""A process that has loaded the portal and forks a worker for each command: real processes,
+which start at once, have a database of their own and can be killed.
 
-Commands come as lines of JSON, ``[verb, *arguments]``; for each, the worker's pid is told at
-once, then how it ended: its exit status and its result.
+Commands are lines of JSON, ``[verb, *arguments]``. The answers to each are two lines: the
+worker's pid, at once; then its exit status and its result.
 """
 
 import json
@@ -21,8 +21,8 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
-    let_go()
-    tell("ready")
+    close_connections()
+    answer("ready")
     for line in sys.stdin:
         verb, *arguments = json.loads(line)
         reading, writing = os.pipe()
@@ -31,15 +31,15 @@ def main() -> None:
             os.close(reading)
             work(verb, arguments, writing)
         os.close(writing)
-        tell(pid)
+        answer(pid)
         with os.fdopen(reading) as pipe:
             result = pipe.read()
         _, status = os.waitpid(pid, 0)
-        tell([status, json.loads(result) if result else None])
+        answer([status, json.loads(result) if result else None])
 
 
-def let_go() -> None:
-    """A forked process must share no connection with its parent."""
+def close_connections() -> None:
+    """A forked process must not share a connection with its parent."""
     from django.db import connection
 
     connection.close()
@@ -47,8 +47,8 @@ def let_go() -> None:
         connection.close_pool()  # type: ignore[attr-defined]
 
 
-def tell(what: Any) -> None:
-    print(json.dumps(what), flush=True)  # noqa: T201 - it is how the test hears
+def answer(content: Any) -> None:
+    print(json.dumps(content), flush=True)  # noqa: T201 - the test reads it
 
 
 def work(verb: str, arguments: list[Any], writing: int) -> None:
@@ -67,77 +67,85 @@ def work(verb: str, arguments: list[Any], writing: int) -> None:
 
 
 def seed(endpoint_url: str) -> None:
-    from provisioning.demo.cast import seed
+    from provisioning.demo.seed import seed
 
     seed(endpoint_url=endpoint_url)
 
 
 def approve() -> None:
     from accounts.models import Customer, User
-    from provisioning.flows import By
-    from provisioning.flows.decide import approve
-    from provisioning.flows.request import request
+    from provisioning.flows import Actor
+    from provisioning.flows.entitlements import approve, request
     from provisioning.models import Product
 
     alice, sandra = (User.objects.get(name__startswith=name) for name in ("Alice", "Sandra"))
     customer = Customer.objects.get(slug="birch-bank")
-    approve(request(customer, Product.objects.get(slug="server"), by=By(alice)), by=By(sandra))
+    approve(
+        request(customer, Product.objects.get(slug="server"), by=Actor(alice)), by=Actor(sandra)
+    )
 
 
 def withdraw() -> None:
     from accounts.models import User
-    from provisioning.flows import By
-    from provisioning.flows.decide import withdraw
+    from provisioning.flows import Actor
+    from provisioning.flows.entitlements import withdraw
     from provisioning.models import Entitlement
 
     sandra = User.objects.get(name__startswith="Sandra")
-    withdraw(Entitlement.objects.get(), by=By(sandra), reason="Contract ended")
+    withdraw(Entitlement.objects.get(), by=Actor(sandra), reason="Contract ended")
 
 
 def reissue() -> None:
     from accounts.models import User
-    from provisioning.flows import By
-    from provisioning.flows.reissue import reissue
+    from provisioning.flows import Actor
+    from provisioning.flows.credentials import reissue
     from provisioning.models import PullUser
 
-    reissue(PullUser.objects.get(), by=By(User.objects.get(name__startswith="Otto")), reason="Any")
+    reissue(
+        PullUser.objects.get(), by=Actor(User.objects.get(name__startswith="Otto")), reason="Any"
+    )
 
 
 def reveal() -> list[str]:
     from accounts.models import User
-    from provisioning.flows import By
-    from provisioning.flows.reveal import reveal
+    from provisioning.flows import Actor
+    from provisioning.flows.credentials import reveal
     from provisioning.models import PullUser
 
     alice = User.objects.get(name__startswith="Alice")
-    shown = reveal(PullUser.objects.get(), by=By(alice))
+    shown = reveal(PullUser.objects.get(), by=Actor(alice))
     return [shown.access_key_id, shown.secret_access_key]
 
 
 def turns() -> None:
-    from tests.turns import take_turns
+    from tests.worker import take_turns
 
     take_turns()
 
 
 def recover() -> None:
-    """Two minutes pass: the leases of the dead run out, and everything is tried again."""
-    from provisioning.models import PullUser, Registry, Repository
-    from tests.turns import long_ago, settle_down
-
-    for model in (PullUser, Repository, Registry):
-        model._default_manager.update(lease_until=None)
-    long_ago()
-    settle_down()
-
-
-def sweep() -> None:
-    """As ``recover``, but it is left to Celery's worker to take the turns."""
+    """As if minutes passed: the leases of dead workers run out, and everything is retried."""
     from django.utils import timezone
 
     from provisioning import tasks
     from provisioning.models import PullUser, Registry, Repository
-    from tests.turns import long_ago
+    from tests.worker import long_ago, run_until_settled
+
+    for model in (PullUser, Repository, Registry):
+        model._default_manager.update(lease_until=None)
+    # The messages that the dead workers had received are lost.
+    tasks.release_lost((timezone.now() + tasks.TO_CLAIM).isoformat())
+    long_ago()
+    run_until_settled()
+
+
+def sweep() -> None:
+    """As ``recover``, but Celery's worker takes the turns."""
+    from django.utils import timezone
+
+    from provisioning import tasks
+    from provisioning.models import PullUser, Registry, Repository
+    from tests.worker import long_ago
 
     for model in (PullUser, Repository, Registry):
         late = model._default_manager.filter(due_at__isnull=False)
@@ -151,26 +159,52 @@ def state() -> dict[str, Any]:
 
     return {
         "keys": list(AccessKey.objects.living().values_list("access_key_id", flat=True)),
-        "sealed": AccessKey.objects.current().filter(secret__sealed__isnull=False).count(),
+        "unrevealed": AccessKey.objects.current().filter(secret__ciphertext__isnull=False).count(),
         "grants": sorted(Grant.objects.values_list("status", flat=True)),
         "users": list(PullUser.objects.values_list("status", flat=True)),
-        "troubled": PullUser.objects.exclude(failures=0, attention="").count()
+        "failing": PullUser.objects.exclude(failures=0, attention="").count()
         + Repository.objects.exclude(failures=0, attention="").count(),
     }
+
+
+# --- Many at once ------------------------------------------------------------------
+
+
+def approve_many(number: int) -> None:
+    """Acme Server, for this many customers."""
+    from accounts.models import Customer, User
+    from provisioning.flows import Actor
+    from provisioning.flows.entitlements import approve, prepare
+    from provisioning.models import Entitlement, Product
+
+    sandra = Actor(User.objects.get(name__startswith="Sandra"))
+    product = Product.objects.get(slug="server")
+    for count in range(number):
+        customer = Customer.objects.create(name=f"Customer {count}", slug=f"customer-{count}")
+        entitlement = Entitlement(customer=customer, product=product)
+        prepare(entitlement, by=sandra)
+        approve(entitlement, by=sandra)
+
+
+def count_ready() -> int:
+    from provisioning.models import Entitlement
+
+    return Entitlement.objects.filter(ready_at__isnull=False).count()
 
 
 # --- Eight at once -----------------------------------------------------------------
 
 
 def race(processes: int, rounds: int) -> list[int]:
-    """Deeds and turns of the same rows by so many processes. Returns their exit statuses."""
-    let_go()
+    """Run actions and turns on the same rows in this many processes. Returns their exit
+    statuses."""
+    close_connections()
     pids = []
     for number in range(processes):
         pid = os.fork()
         if pid == 0:
             try:
-                _do_anything(random.Random(number), rounds)  # noqa: S311 - repeatable
+                _act_at_random(random.Random(number), rounds)  # noqa: S311 - repeatable
             except BaseException:  # noqa: BLE001 - the forked worker must end here
                 import traceback
 
@@ -181,18 +215,17 @@ def race(processes: int, rounds: int) -> list[int]:
     return [os.waitpid(pid, 0)[1] for pid in pids]
 
 
-def _do_anything(chance: random.Random, rounds: int) -> None:
+def _act_at_random(chance: random.Random, rounds: int) -> None:
     from accounts.models import Customer, User
-    from provisioning import reconcile
-    from provisioning.flows import By, Refused
-    from provisioning.flows.decide import approve, withdraw
-    from provisioning.flows.reissue import reissue
-    from provisioning.flows.request import request
+    from provisioning import reconciler
+    from provisioning.flows import Actor, Refused
+    from provisioning.flows.credentials import reissue
+    from provisioning.flows.entitlements import approve, request, withdraw
     from provisioning.models import Entitlement, Product, PullUser, Repository
-    from tests.turns import due
+    from tests.worker import due
 
     by = {
-        name: By(User.objects.get(name__startswith=name))
+        name: Actor(User.objects.get(name__startswith=name))
         for name in ("Alice", "Charlie", "Sandra", "Otto")
     }
     for _ in range(rounds):
@@ -213,26 +246,28 @@ def _do_anything(chance: random.Random, rounds: int) -> None:
                         reissue(user, by=by["Otto"], reason="Any")
                 case 4 | 5:
                     for pk in due(Repository):
-                        reconcile.repository_turn(pk)
+                        reconciler.repository_turn(pk)
                 case _:
                     for pk in due(PullUser):
-                        reconcile.pull_user_turn(pk)
+                        reconciler.pull_user_turn(pk)
         except Refused:
             pass
 
 
-def agree() -> list[str]:
+def unsettled() -> list[str]:
+    """The rows for which AWS does not have what is desired."""
     from provisioning.models import Grant, PullUser
 
     return [str(row) for row in (*PullUser.objects.unsettled(), *Grant.objects.unsettled())]
 
 
-def wanted() -> dict[str, list[str]]:
+def desired() -> dict[str, list[str]]:
+    """Repository → the ARNs that its policy should name."""
     from provisioning.models import Grant, Repository
 
     return {
         row.name: sorted(
-            Grant.objects.filter(repository=row, wanted="present").values_list(
+            Grant.objects.filter(repository=row, desired="present").values_list(
                 "pull_user__arn", flat=True
             )
         )

@@ -1,4 +1,4 @@
-"""The embedded form's folder of messages shows none but whole ones."""
+"""The embedded broker's folder only ever shows complete messages."""
 
 import resource
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from kombu.simple import SimpleQueue
 
 from portal.celery import app
 
-# So large that writing one takes a while, in which the reader looks.
+# So large that the reader looks while one is being written.
 LARGE = {"words": "x" * 5_000_000}
 MANY = 20
 
@@ -23,14 +23,14 @@ def opened(folder: Path) -> Iterator[SimpleQueue]:
     options = {"data_folder_in": folder, "data_folder_out": folder, "control_folder": folder}
     with app.connection_for_write("filesystem://", transport_options=options) as connection:
         assert isinstance(connection, Connection)
-        # kombu remembers the queues of a process by name, whatever their folder.
+        # kombu remembers a process's queues by name, whatever their folder.
         with connection.SimpleQueue(folder.name) as queue:
             yield queue
 
 
 @contextmanager
 def full_disk() -> Iterator[None]:
-    """Files take a few bytes more, as on a disk that is nearly full."""
+    """Files can grow by only a few bytes, as on a disk that is nearly full."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
     try:
@@ -39,9 +39,9 @@ def full_disk() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_messages_written_beside_the_reader_arrive_whole(tmp_path: Path) -> None:
+def test_messages_written_while_they_are_read_arrive_complete(tmp_path: Path) -> None:
     with opened(tmp_path) as reader:
-        # Another process, as the site is one beside the worker.
+        # In another process, like the site beside the worker.
         writing = get_context("spawn").Process(target=write_many, args=[tmp_path])
         writing.start()
         try:
@@ -58,13 +58,13 @@ def write_many(folder: Path) -> None:
 
 
 def next_number(queue: SimpleQueue) -> int:
-    """Looks without a pause; kombu itself would look once a second."""
+    """Poll without a pause; kombu itself would look once a second."""
     while True:
         with suppress(queue.Empty):
             return int(queue.get(block=False).payload["n"])
 
 
-def test_full_disk_leaves_no_half_message(tmp_path: Path) -> None:
+def test_full_disk_leaves_no_partial_message(tmp_path: Path) -> None:
     with opened(tmp_path) as queue:
         with full_disk(), pytest.raises(ChannelError, match="File too large"):
             queue.put(LARGE)

@@ -1,4 +1,4 @@
-"""Unsafe settings stop the start, each with its own sentence."""
+"""Unsafe settings stop the start, each with its own message."""
 
 import base64
 import os
@@ -20,14 +20,14 @@ SAFE = {
 }
 
 
-def found(settings: Settings, **changes: object) -> set[str | None]:
+def errors(settings: Settings, **changes: object) -> set[str | None]:
     for name, value in (SAFE | changes).items():
         setattr(settings, name, value)
     return {message.id for message in run_checks() if str(message.id).startswith("portal.")}
 
 
-def test_safe_production_passes(settings: Settings) -> None:
-    assert found(settings) == set()
+def test_safe_production_settings_pass(settings: Settings) -> None:
+    assert errors(settings) == set()
 
 
 @pytest.mark.parametrize(
@@ -49,12 +49,14 @@ def test_safe_production_passes(settings: Settings) -> None:
 def test_unsafe_setting_is_refused(
     settings: Settings, change: dict[str, object], error: str
 ) -> None:
-    assert found(settings, **change) == {error}
+    assert errors(settings, **change) == {error}
 
 
-def test_aws_of_the_demo_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoint_of_the_demos_aws_is_refused(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
-    assert found(settings) == {"portal.E008"}
+    assert errors(settings) == {"portal.E008"}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_aws_of_the_demo_is_refused(settings: Settings, monkeypatch: pytest.Monk
         ({"EMBEDDED": "true", "SWEEP_SECONDS": "0"}, "SWEEP_SECONDS must be at least 1"),
     ],
 )
-def test_wrong_setting_is_said_in_one_sentence_without_a_traceback(
+def test_wrong_setting_gives_a_message_without_a_traceback(
     environment: dict[str, str], words: str
 ) -> None:
     ended = subprocess.run(

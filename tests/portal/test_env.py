@@ -1,3 +1,5 @@
+"""Reading settings from the environment."""
+
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,14 @@ def test_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         env.text("SECRET_KEY")
 
 
-def test_value_is_read_from_the_file_that_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_value_is_read_from_the_named_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("from the file\n")
     monkeypatch.setenv("A_SECRET_FILE", str(file))
     assert env.text("A_SECRET") == "from the file"
 
 
-def test_two_sources_of_one_setting_are_refused(
+def test_two_sources_for_one_setting_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("A_SECRET", "one")
@@ -30,7 +30,7 @@ def test_two_sources_of_one_setting_are_refused(
         env.text("A_SECRET")
 
 
-def test_unreadable_file_is_named_and_its_setting_too(
+def test_error_names_the_setting_and_its_unreadable_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("A_SECRET_FILE", str(tmp_path / "nowhere"))
@@ -39,7 +39,9 @@ def test_unreadable_file_is_named_and_its_setting_too(
 
 
 @pytest.mark.parametrize("value", ["perhaps", "2"])
-def test_boolean_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+def test_value_that_is_not_a_boolean_is_refused(
+    monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
     monkeypatch.setenv("A_SWITCH", value)
     with pytest.raises(ImproperlyConfigured, match="true or false"):
         env.boolean("A_SWITCH", default=True)
@@ -51,7 +53,7 @@ def test_boolean_is_read(monkeypatch: pytest.MonkeyPatch, value: str, *, read: b
     assert env.boolean("A_SWITCH", default=not read) is read
 
 
-def test_number_below_its_minimum_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_number_that_is_too_small_or_not_whole_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_NUMBER", "0")
     with pytest.raises(ImproperlyConfigured, match="at least 1"):
         env.integer("A_NUMBER", 5, minimum=1)

@@ -1,8 +1,11 @@
+"""Log lines hold the message and the exception, with secrets masked."""
+
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
-from portal.logging import JsonFormatter, PlainFormatter
+from portal.logging import json_formatter, plain_formatter
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
@@ -16,20 +19,21 @@ def logged(formatter: logging.Formatter) -> str:
 
 
 def test_secret_in_message_or_exception_is_masked() -> None:
-    for formatter in (PlainFormatter(), JsonFormatter()):
+    for formatter in (plain_formatter(), json_formatter()):
         assert SECRET not in logged(formatter)
         assert "got [masked]" in logged(formatter)
 
 
-def test_json_line_says_when_where_and_what() -> None:
-    line = json.loads(logged(JsonFormatter()))
-    assert line["level"] == "ERROR"
+def test_json_line_has_level_logger_time_and_exception() -> None:
+    line = json.loads(logged(json_formatter()))
+    assert line["level"] == "error"
     assert line["logger"] == "x"
+    assert datetime.fromisoformat(line["at"]).tzinfo == UTC
     assert "ValueError" in line["exception"]
 
 
-def test_secret_after_an_equals_sign_or_on_a_line_of_its_own_is_masked() -> None:
+def test_secret_after_an_equals_sign_or_alone_on_a_line_is_masked() -> None:
     for words in (f"AWS_SECRET_ACCESS_KEY={SECRET}", f"the answer:\n{SECRET}"):
         record = logging.LogRecord("x", logging.ERROR, "f", 1, words, (), None)
-        for formatter in (PlainFormatter(), JsonFormatter()):
+        for formatter in (plain_formatter(), json_formatter()):
             assert SECRET not in formatter.format(record)

@@ -1,4 +1,4 @@
-"""What stands around every answer: the content security policy and its companions."""
+"""Security headers on every response, and the refusal of malformed requests."""
 
 import re
 
@@ -7,9 +7,9 @@ from bs4 import BeautifulSoup
 from csp.constants import NONE, SELF
 from django.test import Client
 
-from provisioning.demo.cast import Cast
-from tests.portal.doors import furnish, knock, routes
-from tests.portal.pages.reading import as_user
+from provisioning.demo.seed import Cast
+from tests.portal.pages.pages import as_user
+from tests.portal.site import build_site, routes, visit
 
 
 def policy(header: str) -> dict[str, set[str]]:
@@ -18,14 +18,12 @@ def policy(header: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("role", ["nobody", "owner", "root"])
-def test_every_page_is_under_the_strict_policy_and_holds_nothing_inline(
-    cast: Cast, role: str
-) -> None:
-    house = furnish(cast)
-    client = house.sign_in(role)
+def test_every_page_has_the_strict_policy_and_nothing_inline(cast: Cast, role: str) -> None:
+    site = build_site(cast)
+    client = site.sign_in(role)
     pages = 0
     for route in routes():
-        answer = knock(client, "GET", house.address(route))
+        answer = visit(client, "GET", site.address(route))
         directives = policy(answer["Content-Security-Policy"])
         assert directives["default-src"] == directives["base-uri"] == {NONE}, route
         assert directives["script-src"] == directives["style-src"] == {SELF}, route
@@ -43,7 +41,7 @@ def test_every_page_is_under_the_strict_policy_and_holds_nothing_inline(
 
 
 def inline(content: bytes) -> list[str]:
-    """What of the page the policy would stop."""
+    """The parts of the page that the policy would block."""
     found = []
     for element in BeautifulSoup(content, "html.parser").select("*"):
         is_script = element.name == "script" and element.get("type") != "application/json"
@@ -61,7 +59,7 @@ def inline(content: bytes) -> list[str]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("address", ["/nothing/", "/account/login/?next=x", "/static/nothing.css"])
-def test_pages_of_errors_are_under_it_too(address: str) -> None:
+def test_error_pages_have_the_policy_too(address: str) -> None:
     answer = Client().get(address)
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert answer["Permissions-Policy"]

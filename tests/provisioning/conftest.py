@@ -1,23 +1,23 @@
-"""What waits for sales, and Sandra's browser."""
+"""Requests that wait for sales, and Sandra's browser."""
 
 import pytest
 from django.test import Client
 
-from provisioning.demo.cast import Cast
-from provisioning.flows import By
-from provisioning.flows.request import request
+from provisioning.demo.seed import Cast
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import request
 from provisioning.models import Entitlement
-from tests.portal.pages.reading import as_user
+from tests.portal.pages.pages import as_user
 
 
 @pytest.fixture
-def birchs(cast: Cast) -> Entitlement:
-    return request(cast.birch, cast.server, by=By(cast.alice), reference="PO-7")
+def birch_request(cast: Cast) -> Entitlement:
+    return request(cast.birch, cast.server, by=Actor(cast.alice), reference="PO-7")
 
 
 @pytest.fixture
-def cedars(cast: Cast) -> Entitlement:
-    return request(cast.cedar, cast.server, by=By(cast.charlie))
+def cedar_request(cast: Cast) -> Entitlement:
+    return request(cast.cedar, cast.server, by=Actor(cast.charlie))
 
 
 @pytest.fixture

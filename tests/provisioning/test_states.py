@@ -6,17 +6,17 @@ import pytest
 from django.db.models import TextChoices
 from django.utils import timezone
 
-from provisioning.demo.cast import Cast
-from provisioning.flows import By
-from provisioning.flows.request import request
+from provisioning.demo.seed import Cast
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import request
 from provisioning.models import Entitlement, PullUser
 from provisioning.states import (
     MOVES,
+    Desired,
     EntitlementState,
     IllegalMove,
     KeyStatus,
     Status,
-    Wanted,
     move,
 )
 
@@ -31,7 +31,7 @@ LEGAL = {
         ("suspended", "expired"),
         ("suspended", "withdrawn"),
     ],
-    Wanted: [
+    Desired: [
         ("present", "absent"),
         ("present", "suspended"),
         ("suspended", "absent"),
@@ -71,7 +71,7 @@ def pull_user(cast: Cast) -> PullUser:
     return PullUser.objects.create(customer=cast.birch, account_id="123456789012", name="birch")
 
 
-def test_table_holds_these_moves_and_no_others() -> None:
+def test_table_has_these_moves_and_no_others() -> None:
     assert [
         (kind.__name__, str(here), str(to))
         for kind, moves in MOVES.items()
@@ -81,40 +81,38 @@ def test_table_holds_these_moves_and_no_others() -> None:
 
 
 @pytest.mark.parametrize(("here", "to"), ILLEGAL)
-def test_illegal_move_is_refused_before_the_database_hears_of_it(
-    here: TextChoices, to: TextChoices
-) -> None:
+def test_illegal_move_is_refused_without_a_query(here: TextChoices, to: TextChoices) -> None:
     with pytest.raises(IllegalMove, match=f"is {here} and cannot become {to}"):
         move(PullUser(status=here), to, field="status")
 
 
 def test_legal_move_is_written_with_its_changes(pull_user: PullUser) -> None:
     now = timezone.now()
-    move(pull_user, Wanted.ABSENT, field="wanted", due_at=now)
-    assert (pull_user.wanted, pull_user.due_at) == ("absent", now)
+    move(pull_user, Desired.ABSENT, field="desired", due_at=now)
+    assert (pull_user.desired, pull_user.due_at) == ("absent", now)
     pull_user.refresh_from_db()
-    assert (pull_user.wanted, pull_user.due_at) == ("absent", now)
+    assert (pull_user.desired, pull_user.due_at) == ("absent", now)
 
 
-def test_of_two_who_read_the_same_row_one_moves_it(cast: Cast) -> None:
-    request(cast.birch, cast.server, by=By(cast.alice))
+def test_only_one_of_two_who_read_the_same_row_moves_it(cast: Cast) -> None:
+    request(cast.birch, cast.server, by=Actor(cast.alice))
     first, second = Entitlement.objects.get(), Entitlement.objects.get()
     decided = {"decided_by": cast.sandra, "decided_at": timezone.now()}
     move(first, EntitlementState.REJECTED, field="state", **decided)
-    with pytest.raises(IllegalMove, match="no longer requested: somebody else was quicker"):
+    with pytest.raises(IllegalMove, match="no longer requested: another change came first"):
         move(second, EntitlementState.APPROVED, field="state", starts_at=timezone.now(), **decided)
     assert second.state == "requested"
     first.refresh_from_db()
     assert (first.state, first.starts_at) == ("rejected", None)
 
 
-def test_move_to_where_the_row_is_does_nothing(pull_user: PullUser) -> None:
-    PullUser.objects.update(wanted=Wanted.ABSENT)
-    move(pull_user, Wanted.PRESENT, field="wanted")
-    assert PullUser.objects.get().wanted == "absent"
+def test_move_to_the_current_state_does_nothing(pull_user: PullUser) -> None:
+    PullUser.objects.update(desired=Desired.ABSENT)
+    move(pull_user, Desired.PRESENT, field="desired")
+    assert PullUser.objects.get().desired == "absent"
 
 
 def test_changes_without_a_move_are_refused(pull_user: PullUser) -> None:
     with pytest.raises(IllegalMove, match="is present and cannot become present"):
-        move(pull_user, Wanted.PRESENT, field="wanted", due_at=timezone.now())
+        move(pull_user, Desired.PRESENT, field="desired", due_at=timezone.now())
     assert PullUser.objects.get().due_at is None

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.requires import require
-from tests.stories.test_purchase import Purchase, buy, world
+from tests.stories.world import Purchase, buy, world
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bought() -> Iterator[Purchase]:
     """Alice's Acme Server, in a world with Docker and containerd."""
     require("dockerd", "docker", "containerd", "ctr", "podman", "the programs of make clients")

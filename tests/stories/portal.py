@@ -1,32 +1,40 @@
-"""The portal in a sandbox, on AWS's real names, and its people at their pages."""
+"""The portal in a sandbox, with AWS under its real names, and people at their pages."""
 
-import shlex
+import atexit
+import os
+import shutil
+import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from bs4 import BeautifulSoup
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from provisioning.demo.browser import Visitor
 from provisioning.embedded_aws import PORTAL_ACCESS_KEY_ID, PORTAL_SECRET_ACCESS_KEY
-from tests.stories.sandbox import MANAGE, Sandbox
+from tests.stories.sandbox import MANAGE, ROOT, Sandbox
 
 SITE = "http://127.0.0.1:8000"
 WAIT = 60  # seconds for the worker
+# Acme Server has a Helm chart as well.
 SEED = """
-from provisioning.demo import cast
+from django.core.management import call_command
+from provisioning.demo import seed
 from provisioning.models import Repository
-made = cast.seed()
-made.server.repositories.add(Repository.objects.create(registry=made.registry, name=cast.CHART))
+call_command("migrate", verbosity=0)
+cast = seed.seed()
+cast.server.repositories.add(Repository.objects.create(registry=cast.registry, name=seed.CHART))
 """
 
 
 @dataclass(frozen=True)
 class Block:
-    """Something that the page gives to copy; ``file`` is where it belongs, if not in a shell."""
+    """A block to copy from the page; ``file`` is where it belongs, if not in a shell."""
 
     text: str
     file: str
@@ -38,20 +46,31 @@ class Revealed:
     secret_access_key: str
 
 
+@cache
+def seeded() -> Path:
+    """A folder with a database with the cast, made once for all sandboxes of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="seeded-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    subprocess.run(
+        [*MANAGE, "shell", "--no-imports", "-c", SEED],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "EMBEDDED": "true", "STATE_DIR": str(folder)},
+        check=True,
+    )
+    return folder
+
+
 def start_portal(box: Sandbox) -> None:
-    """Site and worker, on a database with the cast; Acme Server has a Helm chart as well."""
+    """Site and worker, on a database with the cast."""
+    state = shutil.copytree(seeded(), box.folder / "portal")
     environment = {
         "EMBEDDED": "true",
-        "STATE_DIR": str(box.folder / "portal"),
+        "STATE_DIR": str(state),
         "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": PORTAL_SECRET_ACCESS_KEY,
-        "REPOSITORY_PACE_SECONDS": "0",
+        "REPOSITORY_WRITE_INTERVAL_SECONDS": "0",
         "SWEEP_SECONDS": "1",
     }
-    for command in ("migrate", f"shell -c {shlex.quote(SEED)}"):
-        line = " ".join([f"{name}={value}" for name, value in environment.items()] + MANAGE)
-        made = box.run(f"cd - && {line} {command}")
-        assert made.code == 0, made.words
     celery = [sys.executable, "-m", "celery", "-A", "portal", "worker", "--beat"]
     box.start("worker", [*celery, "--concurrency", "1"], environment)
     gunicorn = [sys.executable, "-m", "gunicorn", "portal.wsgi", "--bind", "127.0.0.1:8000"]
@@ -61,7 +80,7 @@ def start_portal(box: Sandbox) -> None:
 
 @dataclass
 class Person:
-    """A person of the cast at her browser, within the sandbox's network."""
+    """A person of the cast at a browser, on the sandbox's network."""
 
     box: Sandbox
     name: str
@@ -70,7 +89,7 @@ class Person:
     def __post_init__(self) -> None:
         self.visitor = Visitor(SITE)
         with self.box.network():
-            self.visitor.sign_in(self.email, cast.PASSWORD)
+            self.visitor.sign_in(self.email, seed.PASSWORD)
 
     # --- A customer ----------------------------------------------------------------
 
@@ -93,15 +112,15 @@ class Person:
             self.visitor.get(page)
             address = self.visitor.link(r"/credentials/\d+/reveal/\?from=\d+")
             self.visitor.get(address)
-            self.visitor.post(self.visitor.address, password=cast.PASSWORD)
+            self.visitor.post(self.visitor.address, password=seed.PASSWORD)
             self.visitor.post(address)
             return Revealed(
                 self.visitor.value("access-key-id"), self.visitor.value("secret-access-key")
             )
 
     def instructions(self, page: str, repository: str) -> dict[str, list[Block]]:
-        """What the page gives to copy for a repository: under "" what is done once on each
-        machine, then the blocks of each tool by its tab's title."""
+        """The blocks to copy for a repository, by the title of the tool's tab; under "" those that
+        set up a machine, once."""
         with self.box.network():
             soup = BeautifulSoup(self.visitor.get(page), "html.parser")
             # With a single repository the page is about that one already.

@@ -4,11 +4,11 @@ import json
 import os
 from datetime import UTC, datetime
 
-from provisioning.instructions import Place, for_tools
+from provisioning.instructions import PullTarget, for_tools
 from provisioning.instructions.proofs import FILE
 from tests.stories.sandbox import Sandbox
 
-ANYWHERE = Place("profile", "eu-central-1", "host/repository", "tag")
+ANYWHERE = PullTarget("profile", "eu-central-1", "host/repository", "tag")
 SLUGS = {instruction.title: instruction.slug for instruction in for_tools(ANYWHERE)}
 NUMBER = "grep -oE '[0-9]+([.][0-9]+)+' | head -n 1"
 # Name → how it tells its version.

@@ -31,35 +31,35 @@ def play(state_dir: Path, *arguments: str, **environment: str) -> subprocess.Com
     )
 
 
-def test_whole_story_holds_on_the_embedded_database_and_broker(tmp_path: Path) -> None:
+def test_story_succeeds_on_the_embedded_database_and_broker(tmp_path: Path) -> None:
     played = play(tmp_path, "--once")
-    assert "All of it held" in played.stdout, played.stdout + played.stderr
+    assert "Every step succeeded" in played.stdout, played.stdout + played.stderr
     assert played.returncode == 0
     assert (tmp_path / "portal.sqlite3").exists()
 
 
-def test_whole_story_holds_on_postgresql_and_redis(tmp_path: Path) -> None:
+def test_story_succeeds_on_postgresql_and_redis(tmp_path: Path) -> None:
     with postgresql() as database_url, redis() as broker_url:
         played = play(tmp_path, "--once", DATABASE_URL=database_url, BROKER_URL=broker_url)
-    assert "All of it held" in played.stdout, played.stdout + played.stderr
+    assert "Every step succeeded" in played.stdout, played.stdout + played.stderr
     assert played.returncode == 0
     assert not (tmp_path / "portal.sqlite3").exists()
 
 
-def test_story_that_does_not_hold_ends_with_an_error(tmp_path: Path) -> None:
+def test_story_that_fails_ends_with_an_error(tmp_path: Path) -> None:
     # A broker that takes messages from nobody: nothing is provisioned, and the wait ends.
     played = play(tmp_path, "--once", "--wait", "2", BROKER_URL="memory://")
     assert "FAILED: Expectation: waited 2 s" in played.stdout
     assert played.returncode == 1
 
 
-def test_busy_port_is_said_without_a_traceback(tmp_path: Path) -> None:
+def test_busy_port_is_reported_without_a_traceback(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         played = play(tmp_path, "--port", str(taken.getsockname()[1]))
     assert played.returncode == 1
-    assert "is taken by another program" in played.stderr
+    assert "is used by another program" in played.stderr
     assert "Traceback" not in played.stderr
 
 

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from tests.requires import CLIENTS
 from tests.stories.machine import CustomerMachine
 from tests.stories.portal import Block
 from tests.stories.proof import WITHOUT_ITS_SERVICE, record
 from tests.stories.sandbox import Result
-from tests.stories.test_purchase import Purchase, assert_refused
+from tests.stories.world import Purchase, assert_refused
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
-HOST = f"{cast.ACCOUNT_ID}.dkr.ecr.{cast.REGION}.amazonaws.com"
+HOST = f"{seed.ACCOUNT_ID}.dkr.ecr.{seed.REGION}.amazonaws.com"
 SERVER = f"{HOST}/acme/server:1.1"
 WITHOUT_A_CLUSTER = (
     "The files checked against Kubernetes' schemas, and everything run that needs no cluster,"
@@ -71,7 +71,7 @@ def run_in_pipeline(bought: Purchase, lines: list[str], name: str) -> Result:
 
 
 def test_helm_pulls_a_chart_by_the_pages_commands(bought: Purchase) -> None:
-    charts = bought.person.instructions(bought.page, cast.CHART)
+    charts = bought.person.instructions(bought.page, seed.CHART)
     machine = CustomerMachine(bought.box, "helm", "Helm", charts, bought.revealed)
     machine.set_up()
     assert_refused(machine.pull(), "basic credential not found")
@@ -79,7 +79,7 @@ def test_helm_pulls_a_chart_by_the_pages_commands(bought: Purchase) -> None:
     assert signed_in.code == 0, signed_in.words
     pulled = machine.pull()
     assert pulled.code == 0, pulled.words
-    assert machine.run(f"tar -tf chart-{cast.CHART_VERSION}.tgz").stdout == (
+    assert machine.run(f"tar -tf chart-{seed.CHART_VERSION}.tgz").stdout == (
         "chart/\nchart/Chart.yaml\n"
     )
     record(bought.box, "Helm", "Helm", "AWS CLI")

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import psycopg
 import pytest
 
-from provisioning.demo import cast
+from provisioning.demo import seed
 from provisioning.demo.browser import Visitor
 from tests.provisioned import SECRET
 from tests.services import HOST, free_port, postgresql
@@ -24,7 +24,8 @@ from tests.services import HOST, free_port, postgresql
 ROOT = Path(__file__).resolve().parents[2]
 MANY = 50
 SCENE = (
-    "from provisioning.demo.cast import seed; from tests.provisioned import approved, provision; "
+    "from provisioning.demo.seed import seed; from tests.entitlements import approved; "
+    "from tests.provisioned import provision; "
     "people = seed(); approved(people); print(provision(people.birch).pk)"
 )
 
@@ -70,20 +71,22 @@ def test_of_fifty_who_reveal_at_once_one_gets_the_secret(tmp_path: Path) -> None
         address = f"/credentials/{manage(environment, 'shell', '-v0', '-c', SCENE)}/reveal/"
         with site(environment, tmp_path / "log") as port:
             alice = Visitor(f"http://{HOST}:{port}")
-            alice.sign_in("alice@birch.example", cast.PASSWORD)
+            alice.sign_in("alice@birch.example", seed.PASSWORD)
             alice.get(address)
-            alice.post(alice.address, password=cast.PASSWORD)
+            alice.post(alice.address, password=seed.PASSWORD)
             answers = reveal_at_once(port, address, alice)
         with psycopg.connect(database) as connection:
             lines = connection.execute(
-                "SELECT count(*) FROM accounts_auditevent WHERE deed = 'revealed'"
+                "SELECT count(*) FROM accounts_auditevent WHERE action = 'revealed'"
             ).fetchone()
-            sealed = connection.execute("SELECT sealed FROM provisioning_onetimesecret").fetchall()
+            stored = connection.execute(
+                "SELECT ciphertext FROM provisioning_onetimesecret"
+            ).fetchall()
     assert [status for status, _ in answers if status not in (200, 409)] == []
     assert [SECRET in page for _, page in answers].count(True) == 1
     assert [status for status, _ in answers].count(200) == 1
     assert lines == (1,)
-    assert sealed == [(None,)]
+    assert stored == [(None,)]
     assert SECRET not in (tmp_path / "log").read_text()
 
 

@@ -1,4 +1,4 @@
-"""``manage.py verify_audit``: is the audit log as it was written?"""
+"""``manage.py verify_audit``: whether the audit log is as it was written."""
 
 import re
 from argparse import ArgumentTypeError
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.seals import verify
+from accounts.audit.chain import verify
 
 
 def head(words: str) -> str:
@@ -16,24 +16,24 @@ def head(words: str) -> str:
 
 
 class Command(BaseCommand):
-    help = "Verify the chain of seals over the audit log, and say the first broken line."
+    help = "Verify the hash chain over the audit log, and report the first broken line."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--head",
             type=head,
             metavar="NUMBER:HASH",
-            help="a head that an earlier run told, or the worker's log; it must be in the chain",
+            help="a head from an earlier run or the worker's log that must be part of the chain",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         verdict = verify(options["head"] or "")
         if verdict.broken:
             raise CommandError(
-                f"{verdict.broken} The {verdict.sealed} lines before it are as they were "
-                "written. Compare with a backup; somebody wrote to the database itself."
+                f"{verdict.broken} The {verdict.linked} lines before it are as they were "
+                "written. Someone has changed the database directly: compare it with a backup."
             )
         self.stdout.write(
-            f"{verdict.sealed} lines are as they were written; {verdict.waiting} wait for their "
-            f"seal. Keep this head elsewhere: {verdict.head}"
+            f"{verdict.linked} lines are as they were written; {verdict.waiting} are not yet "
+            f"linked. Keep this head somewhere else: {verdict.head}"
         )

@@ -8,61 +8,61 @@ from botocore.config import Config
 from provisioning.aws import errors
 from provisioning.aws.boto.ecr import Ecr
 from provisioning.aws.boto.iam import Iam
-from provisioning.aws.boto.session import Place, client, config, session_of, session_of_key
+from provisioning.aws.boto.session import AwsEndpoint, client, config, session_of, session_of_key
 from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import Gateway
-from provisioning.aws.inspection import Inspection
+from provisioning.aws.probe import Probe
 from provisioning.models import Registry
 
 
 class BotoGateway(Iam, Ecr):
     """See ``provisioning.aws.gateway.Gateway`` for what each method promises."""
 
-    def __init__(self, session: boto3.Session, place: Place) -> None:
-        self.place = place
-        self._iam = client(session, "iam", place)
-        # botocore would repeat a CreateAccessKey whose answer was lost, and the first
-        # key would stay behind, unknown to everybody.
+    def __init__(self, session: boto3.Session, endpoint: AwsEndpoint) -> None:
+        self.endpoint = endpoint
+        self._iam = client(session, "iam", endpoint)
+        # botocore would repeat a CreateAccessKey whose answer was lost, and the first key would
+        # stay behind, unknown to everybody.
         once = config().merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
-        self._iam_once = client(session, "iam", place, once)
-        self._ecr = client(session, "ecr", place)
-        self._sts = client(session, "sts", place)
+        self._iam_once = client(session, "iam", endpoint, once)
+        self._ecr = client(session, "ecr", endpoint)
+        self._sts = client(session, "sts", endpoint)
 
 
 def connect(registry: Registry) -> Gateway:
-    """The gateway to a registry's account and region. Nothing is sent yet. Raises
-    PermanentError for a role of another account."""
-    place = Place(registry.account_id, registry.region, registry.endpoint_url)
+    """The gateway to a registry's account and region. Sends nothing yet. Raises PermanentError
+    for a role of another account."""
+    endpoint = AwsEndpoint(registry.account_id, registry.region, registry.endpoint_url)
     if registry.role_arn and f"::{registry.account_id}:" not in registry.role_arn:
         raise errors.PermanentError(
-            f"The role of registry {registry} is of another AWS account than {place.account_id}. "
-            "The portal's administrator can correct it in the admin."
+            f"The role of registry {registry} belongs to another AWS account than "
+            f"{endpoint.account_id}. The portal's administrator can correct it in the admin."
         )
-    return _gateway(place, registry.role_arn, registry.external_id)
+    return _gateway(endpoint, registry.role_arn, registry.external_id)
 
 
-# Making a client costs some 50 ms and a session an AssumeRole: one for each registry.
+# A client takes time to create, and a session an AssumeRole: one of each per registry.
 @lru_cache(maxsize=256)
-def _gateway(place: Place, role_arn: str, external_id: str) -> BotoGateway:
-    return BotoGateway(session_of(place, role_arn, external_id), place)
+def _gateway(endpoint: AwsEndpoint, role_arn: str, external_id: str) -> BotoGateway:
+    return BotoGateway(session_of(endpoint, role_arn, external_id), endpoint)
 
 
-def inspect(registry: Registry) -> Inspection:
-    """The same way to AWS as ``connect``'s, for checking it: nothing is kept of sessions
-    before. Nothing is sent yet."""
-    place = Place(registry.account_id, registry.region, registry.endpoint_url)
-    return _inspection(session_of(place, registry.role_arn, registry.external_id), place)
+def probe(registry: Registry) -> Probe:
+    """The same way to AWS as ``connect``'s, for checking it, with a new session. Sends nothing
+    yet."""
+    endpoint = AwsEndpoint(registry.account_id, registry.region, registry.endpoint_url)
+    return _probe(session_of(endpoint, registry.role_arn, registry.external_id), endpoint)
 
 
-def _inspection(session: boto3.Session, place: Place) -> Inspection:
-    def as_key(access_key_id: str, secret_access_key: str) -> Inspection:
-        return _inspection(session_of_key(access_key_id, secret_access_key), place)
+def _probe(session: boto3.Session, endpoint: AwsEndpoint) -> Probe:
+    def as_key(access_key_id: str, secret_access_key: str) -> Probe:
+        return _probe(session_of_key(access_key_id, secret_access_key), endpoint)
 
-    clients = {service: client(session, service, place) for service in ("sts", "iam", "ecr")}
+    clients = {service: client(session, service, endpoint) for service in ("sts", "iam", "ecr")}
     regions = frozenset(session.get_available_regions("ecr", "aws"))
-    return Inspection(clients, translated, as_key, regions)
+    return Probe(clients, translated, as_key, regions)
 
 
 def renew_sessions() -> None:
-    """Have every role assumed again at its next use."""
+    """Have every role assumed again at its next use, by new clients."""
     _gateway.cache_clear()

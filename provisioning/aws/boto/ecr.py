@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from provisioning import policies
 from provisioning.aws import errors
-from provisioning.aws.boto.session import Place, client, session_of_key
+from provisioning.aws.boto.session import AwsEndpoint, client, session_of_key
 from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import EcrImage
-from provisioning.policies import Document
+from provisioning.documents import policies
+from provisioning.documents.policies import Document
 
 MANIFEST_TYPES = [
     "application/vnd.oci.image.index.v1+json",
@@ -18,18 +18,18 @@ MANIFEST_TYPES = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ]
-# As many as ECR gives in one answer, and how many answers are waited for.
+# What ECR returns at most in one answer, and how many answers are read.
 PAGE_SIZE, MOST_PAGES = 1000, 20
 
 
 class Ecr:
-    place: Place
+    endpoint: AwsEndpoint
     _ecr: Any
 
     def repository_uri(self, name: str) -> str:
         with translated("DescribeRepositories"):
             found = self._ecr.describe_repositories(
-                registryId=self.place.account_id, repositoryNames=[name]
+                registryId=self.endpoint.account_id, repositoryNames=[name]
             )
         uri: str = found["repositories"][0]["repositoryUri"]
         return uri
@@ -41,8 +41,8 @@ class Ecr:
             PaginationConfig={"PageSize": PAGE_SIZE},
         )
         with translated("DescribeImages"):
-            told = [image for page in islice(pages, MOST_PAGES) for image in page["imageDetails"]]
-        return sorted(map(_image, told), key=lambda image: image.pushed_at, reverse=True)
+            found = [image for page in islice(pages, MOST_PAGES) for image in page["imageDetails"]]
+        return sorted(map(_image, found), key=lambda image: image.pushed_at, reverse=True)
 
     def platforms(self, repository_name: str, digests: Sequence[str]) -> dict[str, list[str]]:
         with translated("BatchGetImage"):
@@ -72,10 +72,10 @@ class Ecr:
         except errors.PolicyNotFound:
             pass
 
-    def try_key(
+    def verify_key(
         self, access_key_id: str, secret_access_key: str, repository_name: str, tag: str
     ) -> None:
-        ecr = client(session_of_key(access_key_id, secret_access_key), "ecr", self.place)
+        ecr = client(session_of_key(access_key_id, secret_access_key), "ecr", self.endpoint)
         try:
             with translated("GetAuthorizationToken"):
                 ecr.get_authorization_token()
@@ -93,24 +93,23 @@ class Ecr:
             ecr.close()
 
     def _of(self, repository_name: str) -> dict[str, str]:
-        # Named, so that a role of another account never writes into a namesake.
-        return {"registryId": self.place.account_id, "repositoryName": repository_name}
+        # Named, so that a role of another account never writes to a repository of the same name.
+        return {"registryId": self.endpoint.account_id, "repositoryName": repository_name}
 
 
-def _image(told: dict[str, Any]) -> EcrImage:
+def _image(detail: dict[str, Any]) -> EcrImage:
     return EcrImage(
-        told["imageDigest"],
-        tuple(told.get("imageTags", ())),
-        told["imagePushedAt"],
-        told.get("imageSizeInBytes"),
-        told.get("imageManifestMediaType", ""),
-        told.get("artifactMediaType", ""),
+        detail["imageDigest"],
+        tuple(detail.get("imageTags", ())),
+        detail["imagePushedAt"],
+        detail.get("imageSizeInBytes"),
+        detail.get("imageManifestMediaType", ""),
+        detail.get("artifactMediaType", ""),
     )
 
 
 def _platforms(image: dict[str, Any]) -> list[str]:
-    """Those that an index names; builders put attestations beside them, of platform
-    ``unknown``."""
+    """The platforms of an index. Builders add attestations, whose platform is ``unknown``."""
     listed = json.loads(image["imageManifest"]).get("manifests", [])
     platforms = [manifest.get("platform", {}) for manifest in listed]
     named = [

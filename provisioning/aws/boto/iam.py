@@ -3,20 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
-from provisioning import policies
 from provisioning.aws import errors
-from provisioning.aws.boto import leftovers
-from provisioning.aws.boto.session import Place
+from provisioning.aws.boto import user_dependencies
+from provisioning.aws.boto.session import AwsEndpoint
 from provisioning.aws.boto.translation import gone_is_done, translated
 from provisioning.aws.gateway import IamUser, KeyUse, NewAccessKey
-from provisioning.policies import Document
+from provisioning.documents import policies
+from provisioning.documents.policies import Document
 
 # "Managed policy versions: 5", IAM quotas.
 POLICY_VERSIONS = 5
 
 
 class Iam:
-    place: Place
+    endpoint: AwsEndpoint
     _iam: Any
     _iam_once: Any
     _sts: Any
@@ -88,9 +88,11 @@ class Iam:
         bounded = {"PermissionsBoundary": boundary_arn} if boundary_arn else {}
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         with translated("CreateUser"):
-            made = self._iam.create_user(UserName=name, Path=path, Tags=listed, **bounded)["User"]
-        # IAM's answer to CreateUser may come without what it was given.
-        return _user(made | {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)})
+            created = self._iam.create_user(UserName=name, Path=path, Tags=listed, **bounded)[
+                "User"
+            ]
+        # IAM's answer to CreateUser may lack tags and boundary.
+        return _user(created | {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)})
 
     def set_boundary(self, user_name: str, boundary_arn: str) -> None:
         with translated("PutUserPermissionsBoundary"):
@@ -103,8 +105,8 @@ class Iam:
             self._iam.delete_user(UserName=name)
 
     def strip_user(self, name: str) -> None:
-        with translated("the removal of what hangs on a user"):
-            leftovers.remove(self._iam, name)
+        with translated("the removal of a user's dependencies"):
+            user_dependencies.remove(self._iam, name)
 
     def attached_policies(self, user_name: str) -> set[str]:
         pages = self._iam.get_paginator("list_attached_user_policies")

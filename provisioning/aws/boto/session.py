@@ -1,4 +1,4 @@
-"""Sessions and clients: who the portal is to AWS, and at what pace it asks."""
+"""Sessions and clients: the portal's identity in AWS, and the rate of its calls."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +12,7 @@ from botocore.session import Session
 from botocore.session import get_session as get_botocore_session
 from django.conf import settings
 
-from provisioning.aws import errors, limiter
+from provisioning.aws import errors, rate_limit
 
 NO_IDENTITY = (
     "The portal has no AWS credentials of its own. The portal's operator can give it an "
@@ -22,8 +22,8 @@ THROTTLED = {"Throttling", "ThrottlingException", "TooManyRequestsException"}
 
 
 @dataclass(frozen=True)
-class Place:
-    """An account and a region; ``endpoint_url`` is empty but for the embedded AWS."""
+class AwsEndpoint:
+    """An account and a region; ``endpoint_url`` is empty except for the embedded AWS."""
 
     account_id: str
     region: str
@@ -39,23 +39,23 @@ def config() -> Config:
     )
 
 
-def session_of(place: Place, role_arn: str, external_id: str) -> boto3.Session:
-    """A session that works as the role, or as the portal itself where there is none."""
+def session_of(endpoint: AwsEndpoint, role_arn: str, external_id: str) -> boto3.Session:
+    """A session for the role, or for the portal's own identity where there is no role."""
     session = _new_session()
-    session.set_config_variable("region", place.region)
+    session.set_config_variable("region", endpoint.region)
     if role_arn:
-        _assume(session, place, role_arn, external_id)
+        _assume(session, endpoint, role_arn, external_id)
     return boto3.Session(botocore_session=session)
 
 
 def session_of_key(access_key_id: str, secret_access_key: str) -> boto3.Session:
-    """A session that works as the user of an access key."""
+    """A session for the user of an access key."""
     return boto3.Session(access_key_id, secret_access_key, botocore_session=_new_session())
 
 
 def _new_session() -> Session:
     session = get_botocore_session()
-    # Each would parse the models of the services again, which takes longer than all the rest.
+    # Each would parse the service models again, which takes longer than everything else.
     session.register_component("data_loader", _loader())
     return session
 
@@ -65,15 +65,15 @@ def _loader() -> Loader:
     return create_loader()
 
 
-def _assume(session: Session, place: Place, role_arn: str, external_id: str) -> None:
-    """Let the session work as the role, renewing it by itself. There is no way back to
-    the portal's own identity: a refused role is an error."""
+def _assume(session: Session, endpoint: AwsEndpoint, role_arn: str, external_id: str) -> None:
+    """Let the session assume the role, and renew it by itself. There is no fallback to the
+    portal's own identity: a refused role is an error."""
     own = session.get_credentials()
     if own is None:
         raise errors.Unauthorized(NO_IDENTITY)
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=lambda service, **kwargs: session.create_client(
-            service, endpoint_url=place.endpoint_url or None, config=config(), **kwargs
+            service, endpoint_url=endpoint.endpoint_url or None, config=config(), **kwargs
         ),
         source_credentials=own,
         role_arn=role_arn,
@@ -86,37 +86,42 @@ def _assume(session: Session, place: Place, role_arn: str, external_id: str) -> 
 
 
 def client(
-    session: boto3.Session, service: str, place: Place, settings_of_it: Config | None = None
+    session: boto3.Session,
+    service: str,
+    endpoint: AwsEndpoint,
+    settings_of_it: Config | None = None,
 ) -> Any:
-    """A client of the service, each of whose requests waits for its turn."""
-    made = session.client(
+    """A client of the service whose requests keep to the rate limits."""
+    created = session.client(
         service,
-        region_name=place.region,
-        endpoint_url=place.endpoint_url or None,
+        region_name=endpoint.region,
+        endpoint_url=endpoint.endpoint_url or None,
         config=settings_of_it or config(),
     )
-    made.meta.events.register(f"before-send.{service}", lambda **event: _wait(place, event))
-    made.meta.events.register(f"response-received.{service}", lambda **event: _heed(place, event))
-    return made
+    created.meta.events.register(f"before-send.{service}", lambda **event: _wait(endpoint, event))
+    created.meta.events.register(
+        f"response-received.{service}", lambda **event: _slow_down(endpoint, event)
+    )
+    return created
 
 
-def _wait(place: Place, event: dict[str, Any]) -> None:
-    for key, rate in _paces(place, event["event_name"]):
-        limiter.wait(key, rate)
+def _wait(endpoint: AwsEndpoint, event: dict[str, Any]) -> None:
+    for key, rate in _limits(endpoint, event["event_name"]):
+        rate_limit.wait(key, rate)
 
 
-def _heed(place: Place, event: dict[str, Any]) -> None:
-    """AWS asks for fewer calls: everybody holds back."""
+def _slow_down(endpoint: AwsEndpoint, event: dict[str, Any]) -> None:
+    """If AWS throttled the call, all workers hold back."""
     answer = event.get("parsed_response") or {}
     if answer.get("Error", {}).get("Code") in THROTTLED:
-        for key, _ in _paces(place, event["event_name"]):
-            limiter.hold_back(key)
+        for key, _ in _limits(endpoint, event["event_name"]):
+            rate_limit.hold_back(key)
 
 
-def _paces(place: Place, event_name: str) -> list[tuple[str, float]]:
-    """The limits that a call falls under: its service's, and its own where it has one.
-    IAM's are the whole account's, ECR's those of its region."""
+def _limits(endpoint: AwsEndpoint, event_name: str) -> list[tuple[str, float]]:
+    """The limits that apply to a call: its service's, and its own where there is one. IAM's are
+    for the whole account, ECR's for one region."""
     _, service, operation = event_name.split(".")
-    of = place.account_id if service == "iam" else f"{place.account_id}:{place.region}"
+    of = endpoint.account_id if service == "iam" else f"{endpoint.account_id}:{endpoint.region}"
     rates = settings.AWS_RATES
     return [(f"{of}:{name}", rates[name]) for name in (service, operation) if rates.get(name)]

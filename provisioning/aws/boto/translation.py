@@ -1,4 +1,4 @@
-"""AWS's errors, by name, as ours."""
+"""Translates AWS's errors into ours, by name."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,18 +12,18 @@ from provisioning.aws.boto.session import NO_IDENTITY
 
 @contextmanager
 def translated(operation: str) -> Iterator[None]:
-    """Raise our error for whatever AWS or botocore says to ``operation``."""
+    """Raise our error for whatever AWS or botocore raises for ``operation``."""
     try:
         yield
     except ClientError as error:
-        told = error.response["Error"]
+        details = error.response["Error"]
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
         raise errors.from_code(
-            error.operation_name, told.get("Code", ""), told.get("Message", ""), status
+            error.operation_name, details.get("Code", ""), details.get("Message", ""), status
         ) from None
     except NoCredentialsError:
         raise errors.Unauthorized(NO_IDENTITY) from None
-    # A parser's error holds the whole answer in its text, a secret access key with it.
+    # The text of a parser error holds the whole answer, including a secret access key.
     except (BotoCoreError, ResponseParserError) as error:
         raise errors.Unreachable(
             f"AWS could not be reached. ({operation}: {type(error).__name__})"

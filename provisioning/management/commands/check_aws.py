@@ -11,41 +11,41 @@ from django.core.management import BaseCommand, CommandError
 
 from provisioning import checkup
 from provisioning.aws import boto
-from provisioning.checkup import Finding, Outcome
+from provisioning.checkup import CheckResult, CheckStatus
 from provisioning.models import Registry
 
 
 class Command(BaseCommand):
-    help = "Ask AWS whether each registry is ready for customers; run it before the first one."
+    help = "Check in AWS whether each registry is ready; run it before the first customer."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--registry", metavar="NAME", help="Only this one.")
+        parser.add_argument("--registry", metavar="NAME", help="Check only this registry.")
         parser.add_argument(
             "--write",
             action="store_true",
-            help="Let a throw-away user make the round: created, given a key, let into the policy "
-            "of a repository that has none, and removed.",
+            help="Create a temporary user, give it a key, add it to the policy of a repository "
+            "that has none, and remove it.",
         )
         parser.add_argument(
             "--wait",
             type=int,
             default=120,
-            help="Seconds that --write gives AWS to come to know each new thing (120).",
+            help="Seconds that --write gives AWS to make each change visible (120).",
         )
-        parser.add_argument("--json", action="store_true", help="For programs to read.")
+        parser.add_argument("--json", action="store_true", help="Print JSON, for programs.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         patience = timedelta(seconds=options["wait"]) if options["write"] else None
-        found: list[tuple[Registry, Finding]] = []
+        found: list[tuple[Registry, CheckResult]] = []
         for registry in _registries(options["registry"]):
-            for finding in _check(registry, patience):
-                found.append((registry, finding))
+            for result in _check(registry, patience):
+                found.append((registry, result))
                 if not options["json"]:
-                    self.stdout.write(_line(registry, finding))
+                    self.stdout.write(_line(registry, result))
                     self.stdout.flush()
         if options["json"]:
             self.stdout.write(json.dumps([_item(*pair) for pair in found], indent=2))
-        failed = sum(finding.outcome is Outcome.FAIL for _, finding in found)
+        failed = sum(result.status is CheckStatus.FAIL for _, result in found)
         if failed:
             raise CommandError(f"{failed} of {len(found)} checks failed.")
 
@@ -73,19 +73,19 @@ def _check(registry: Registry, patience: timedelta | None) -> Any:
         login_policy_name=settings.AWS_LOGIN_POLICY_NAME,
         boundary_arn=registry.boundary_arn,
     )
-    return checkup.check(subject, partial(boto.inspect, registry), patience=patience)
+    return checkup.check(subject, partial(boto.probe, registry), patience=patience)
 
 
-def _line(registry: Registry, finding: Finding) -> str:
-    remedy = f" {finding.remedy}" if finding.remedy else ""
-    return f"{finding.outcome:4}  {registry.name}  {finding.check}: {finding.words}{remedy}"
+def _line(registry: Registry, result: CheckResult) -> str:
+    remedy = f" {result.remedy}" if result.remedy else ""
+    return f"{result.status:4}  {registry.name}  {result.check}: {result.words}{remedy}"
 
 
-def _item(registry: Registry, finding: Finding) -> dict[str, str]:
+def _item(registry: Registry, result: CheckResult) -> dict[str, str]:
     return {
         "registry": registry.name,
-        "check": finding.check,
-        "outcome": finding.outcome,
-        "words": finding.words,
-        "remedy": finding.remedy,
+        "check": result.check,
+        "status": result.status,
+        "words": result.words,
+        "remedy": result.remedy,
     }

@@ -1,4 +1,4 @@
-"""``manage.py demo``: the whole portal on this machine, to look at or to watch play."""
+"""``manage.py demo``: the whole portal on this machine, to try out, or to play its story."""
 
 import signal
 import sys
@@ -9,15 +9,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 
-from provisioning.demo import cast, stack, story
+from provisioning.demo import seed, stack, story
 
 
 class Command(BaseCommand):
-    help = "Run the whole portal on this machine, with an AWS of its own; --once plays its story."
+    help = "Run the whole portal on this machine, with its own AWS; --once plays its story."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--once", action="store_true", help="Play the story and leave.")
+        parser.add_argument("--once", action="store_true", help="Play the story and stop.")
         parser.add_argument(
             "--wait", type=float, default=60, help="Seconds that --once gives the worker (60)."
         )
@@ -40,15 +40,15 @@ class Command(BaseCommand):
             self.stdout.write("\nStopped.")
 
     def _run(self, port: int, aws_port: int, wait: float | None) -> None:
-        """Run until Ctrl-C; or, with a ``wait``, play the story once."""
+        """Run until Ctrl-C, or, with a ``wait``, play the story once."""
         state_dir = Path(settings.STATE_DIR)
         stack.require_free(port, "--port")
         stack.require_free(aws_port, "--aws-port")
-        self.stdout.write("Beginning anew: what an earlier demo left is gone.")
-        stack.begin_anew(state_dir)
+        self.stdout.write("Starting afresh: the data of earlier demos was deleted.")
+        stack.delete_earlier(state_dir)
         with stack.embedded_aws(aws_port) as aws:
             call_command("migrate", verbosity=0)
-            cast.seed(endpoint_url=aws.url)
+            seed.seed(endpoint_url=aws.url)
             with stack.running(aws, port=port, state_dir=state_dir) as running:
                 if wait is not None:
                     if not story.play(running, self._say, wait=wait):
@@ -58,7 +58,7 @@ class Command(BaseCommand):
                 signal.pause()
 
     def _say(self, words: str) -> None:
-        """At once, where the output goes into a file or a pipe as well."""
+        """Print at once, even into a file or a pipe."""
         self.stdout.write(words)
         self.stdout.flush()
 
@@ -73,7 +73,7 @@ The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.serve
   sandra@acme.example     sales: approve in {running.site}/admin/
   otto@acme.example       ops: {running.site}/ops/
 
-The password of all is: {cast.PASSWORD}
+The password of all is: {seed.PASSWORD}
 Mail and logs are in {running.state_dir}.
 """
         )

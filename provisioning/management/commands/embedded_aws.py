@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
-from provisioning.demo import cast
-from provisioning.embedded_aws import EmbeddedAws, Rules
-from provisioning.embedded_aws.rules import Broken
+from provisioning.demo import seed
+from provisioning.embedded_aws import Config, EmbeddedAws
+from provisioning.embedded_aws.config import Broken
 
 
 class Command(BaseCommand):
@@ -41,13 +41,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if bool(options["certificate"]) != bool(options["key"]):
             raise CommandError("--certificate and --key go together.")
-        rules = Rules(
+        config = Config(
             propagation_seconds=options["propagation_seconds"],
             tokens_die_with_their_key=options["tokens_die_with_their_key"],
             broken=frozenset(Broken(place) for place in options["broken"]),
         )
-        aws = EmbeddedAws(rules, has_real_names=options["real_names"])
-        cast.stock(aws)
+        aws = EmbeddedAws(config, has_real_names=options["real_names"])
+        seed.stock(aws)
         certificate = (options["certificate"], options["key"]) if options["certificate"] else None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.default_int_handler)

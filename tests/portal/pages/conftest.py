@@ -1,4 +1,4 @@
-"""Pages as their readers meet them."""
+"""Fixtures for tests of pages."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from django.core.cache import cache
 
 
 @pytest.fixture(autouse=True)
-def _no_rate_limit_from_the_test_before() -> Iterator[None]:
+def _no_rate_limits_from_earlier_tests() -> Iterator[None]:
     cache.clear()
     yield
     cache.clear()

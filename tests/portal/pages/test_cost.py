@@ -1,4 +1,4 @@
-"""What a page costs: no call of AWS, and SQL that does not grow with the rows."""
+"""Pages never call AWS, and their number of queries does not grow with the number of rows."""
 
 from datetime import timedelta
 
@@ -9,30 +9,30 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Customer, Membership, User
-from provisioning import wanted
-from provisioning.admin import decision_url
-from provisioning.demo.cast import Cast
-from provisioning.flows import By
-from provisioning.flows.decide import approve
-from provisioning.flows.request import request
+from provisioning.admin.entitlements import decision_url
+from provisioning.demo.seed import Cast
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve, request
 from provisioning.models import Entitlement, Image, OneTimeSecret, Product, PullUser, Repository
+from provisioning.reconciler import entitlement as entitlement_dates
 from tests.aws import Aws
-from tests.portal.pages.reading import as_user, confirm
-from tests.provisioned import add_key, approved, provision
+from tests.entitlements import approved
+from tests.portal.pages.pages import as_user, confirm
+from tests.provisioned import add_key, provision
 
 FEW, MANY = 2, 30
 ADMIN = "/admin/provisioning/entitlement/"
 
 
 def queries(client: Client, address: str) -> int:
-    client.get(address)  # What is looked up once for the process is known now.
+    client.get(address)  # Fills the caches of the process.
     with CaptureQueriesContext(connection) as captured:
         assert client.get(address).status_code == 200
     return len(captured)
 
 
 def products(cast: Cast, *numbers: int) -> None:
-    """Products of two repositories each, which Birch Bank has."""
+    """Birch Bank gets products with two repositories each."""
     for number in numbers:
         product = Product.objects.create(name=f"Product {number}", slug=f"product-{number}")
         for part in ("server", "agent"):
@@ -42,15 +42,15 @@ def products(cast: Cast, *numbers: int) -> None:
 
 
 def customers(cast: Cast, *numbers: int) -> None:
-    """Customers that have Acme Server; every third one's is stuck."""
+    """Customers that have Acme Server. For every third one it is stuck."""
     for number in numbers:
         customer = Customer.objects.create(name=f"Customer {number}", slug=f"customer-{number}")
         Membership.objects.create(user=cast.alice, customer=customer, role="owner")
-        entitlement = request(customer, cast.server, by=By(cast.alice))
-        approve(entitlement, by=By(cast.sandra))
+        entitlement = request(customer, cast.server, by=Actor(cast.alice))
+        approve(entitlement, by=Actor(cast.sandra))
         pull_user = provision(customer)
         if number % 3 == 0:
-            pull_user.grants.update(status="waiting")
+            pull_user.grants.update(in_repository_policy=False)
             Repository.objects.update(failures=1, last_error="AWS does not answer.")
 
 
@@ -64,13 +64,13 @@ def images(count: int) -> None:
 
 
 def keys(pull_user: PullUser, number: int) -> None:
-    """So many that retire and are in use, and a new one; all collected."""
+    """``number`` old keys that are still in use, and a new one. All are revealed."""
     now = timezone.now()
     for _ in range(number):
         pull_user.access_keys.current().update(retires_at=now + timedelta(days=5), last_used_at=now)
         add_key(pull_user)
     OneTimeSecret.objects.update(
-        sealed=None, revealed_at=now - timedelta(days=1), revealed_by=User.objects.first()
+        ciphertext=None, revealed_at=now - timedelta(days=1), revealed_by=User.objects.first()
     )
 
 
@@ -103,7 +103,7 @@ def test_home_costs_the_same_for_much_to_do(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("page", ["access", "rotate"])
-def test_page_of_keys_costs_the_same_for_many(cast: Cast, page: str) -> None:
+def test_pages_with_keys_cost_the_same_for_many_keys(cast: Cast, page: str) -> None:
     client = as_user(cast.alice)
     entitlement = approved(cast)
     pull_user = provision(cast.birch)
@@ -117,9 +117,9 @@ def test_page_of_keys_costs_the_same_for_many(cast: Cast, page: str) -> None:
     assert queries(client, address) == few <= 14
 
 
-def test_choice_of_letters_costs_the_same_for_many_letters_and_members(cast: Cast) -> None:
+def test_notifications_cost_the_same_for_many_members_and_emails(cast: Cast) -> None:
     client = as_user(cast.alice)
-    address = f"/customers/{cast.birch.pk}/letters/"
+    address = f"/customers/{cast.birch.pk}/notifications/"
     few = queries(client, address)
     for number in range(MANY):
         user = User.objects.create_user(f"m{number}@birch.example")
@@ -128,8 +128,8 @@ def test_choice_of_letters_costs_the_same_for_many_letters_and_members(cast: Cas
     assert queries(client, address) == few <= 5
 
 
-@pytest.mark.parametrize("page", ["", "trouble/"])
-def test_access_costs_the_same_for_many_repositories(cast: Cast, page: str) -> None:
+@pytest.mark.parametrize("page", ["", "diagnosis/"])
+def test_product_page_costs_the_same_for_many_repositories(cast: Cast, page: str) -> None:
     client = as_user(cast.alice)
     entitlement = approved(cast)
     provision(cast.birch)
@@ -140,7 +140,7 @@ def test_access_costs_the_same_for_many_repositories(cast: Cast, page: str) -> N
     assert queries(client, f"/access/{entitlement.pk}/{page}") == few <= 15
 
 
-def test_access_costs_the_same_for_many_images(cast: Cast) -> None:
+def test_product_page_costs_the_same_for_many_images(cast: Cast) -> None:
     client = as_user(cast.alice)
     entitlement = approved(cast)
     provision(cast.birch)
@@ -149,23 +149,23 @@ def test_access_costs_the_same_for_many_images(cast: Cast) -> None:
     few = queries(client, address)
     images(MANY)
     assert queries(client, address) == few <= 15
-    trouble = f"{address}trouble/"
+    diagnosis = f"{address}diagnosis/"
     with CaptureQueriesContext(connection) as captured:
-        client.post(trouble, {"said": "manifest unknown"})
+        client.post(diagnosis, {"error_text": "manifest unknown"})
     assert len(captured) <= 14
 
 
-def test_page_of_many_repositories_is_as_light_as_that_of_two(cast: Cast) -> None:
+def test_page_grows_by_little_for_each_repository(cast: Cast) -> None:
     client = as_user(cast.alice)
     entitlement = approved(cast)
     provision(cast.birch)
     few = len(client.get(f"/access/{entitlement.pk}/").content)
     for number in range(10):
         cast.server.repositories.create(registry=cast.registry, name=f"more/{number}")
-    wanted.settle_dates()
+    entitlement_dates.apply_due()
     provision(cast.birch)
     many = len(client.get(f"/access/{entitlement.pk}/").content)
-    # A line in the list, and those of the progress and the check; not the instructions again.
+    # A line in each of list, progress and check, but not the instructions again.
     assert many - few < 10 * 3_000
 
 
@@ -178,7 +178,7 @@ def test_dashboard_costs_the_same_for_many_customers(cast: Cast) -> None:
 
 
 @pytest.mark.parametrize("address", [ADMIN, f"{ADMIN}?q=customer&state__exact=approved"])
-def test_list_of_sales_costs_the_same_for_many_customers(cast: Cast, address: str) -> None:
+def test_sales_list_costs_the_same_for_many_customers(cast: Cast, address: str) -> None:
     client = as_user(cast.sandra)
     customers(cast, *range(FEW))
     few = queries(client, address)
@@ -194,7 +194,7 @@ def test_decision_page_costs_the_same_for_many_requests(cast: Cast) -> None:
     assert queries(client, decision_url("withdraw", pks)) == few <= 6
 
 
-def test_no_page_and_no_deed_at_a_page_asks_aws(aws: Aws, cast: Cast) -> None:
+def test_no_page_and_no_action_on_a_page_calls_aws(aws: Aws, cast: Cast) -> None:
     before = len(aws.embedded.calls)
     alice, otto, sandra = (as_user(user) for user in (cast.alice, cast.otto, cast.sandra))
     alice.post(f"/customers/{cast.birch.pk}/request/{cast.server.pk}/", {"note": "Soon?"})
@@ -207,7 +207,7 @@ def test_no_page_and_no_deed_at_a_page_asks_aws(aws: Aws, cast: Cast) -> None:
     credentials = f"/credentials/{pull_user.pk}/reveal/"
     confirm(alice, credentials)
     alice.post(credentials)
-    for address in ("/", f"/access/{entitlement.pk}/", f"/access/{entitlement.pk}/trouble/"):
+    for address in ("/", f"/access/{entitlement.pk}/", f"/access/{entitlement.pk}/diagnosis/"):
         assert alice.get(address).status_code == 200
     otto.post(f"/ops/pull-users/{pull_user.pk}/reissue/", {"reason": "Leaked", "overlap": "0"})
     otto.post(f"/ops/pull-users/{pull_user.pk}/retry/")

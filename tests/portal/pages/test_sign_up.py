@@ -1,4 +1,4 @@
-"""Coming in: by the link of an invitation, or, where the vendor lets anybody, by the door."""
+"""Signing up: with the link of an invitation, or freely where the vendor allows it."""
 
 import re
 from typing import Any
@@ -9,13 +9,14 @@ from django.core import mail
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts import organisations, sending
-from accounts.deeds import By
+from accounts.actor import Actor
+from accounts.emails import delivery
+from accounts.flows import invitations
+from accounts.flows.members import Role
 from accounts.models import Invitation, User
-from accounts.organisations import Role
-from provisioning.demo.cast import PASSWORD, Cast
-from tests.portal.pages.everywhere import database
-from tests.portal.pages.reading import as_user, words
+from provisioning.demo.seed import PASSWORD, Cast
+from tests.portal.pages.captured_state import database
+from tests.portal.pages.pages import as_user, words
 
 DANA = "dana@birch.example"
 JOIN = "/account/invitation/"
@@ -23,23 +24,23 @@ JOIN = "/account/invitation/"
 
 @pytest.fixture
 def link(cast: Cast) -> str:
-    """Of the invitation that Alice sent to Dana."""
-    organisations.invite(cast.birch, DANA, Role.ENGINEER, by=By(cast.alice))
-    sending.send_due()
+    """The link in the invitation that Alice sent to Dana."""
+    invitations.invite(cast.birch, DANA, Role.ENGINEER, by=Actor(cast.alice))
+    delivery.send_due()
     found = re.search(r"/account/invitation/[\w-]+/", str(mail.outbox[0].body))
     assert found
     return found[0]
 
 
 def sign_up(client: Client, **fields: str) -> Any:
-    given = {"name": "Dana Diaz", "email": DANA, "password1": PASSWORD, "password2": PASSWORD}
-    return client.post("/account/signup/", given | fields, follow=True)
+    defaults = {"name": "Dana Diaz", "email": DANA, "password1": PASSWORD, "password2": PASSWORD}
+    return client.post("/account/signup/", defaults | fields, follow=True)
 
 
 # --- By invitation -----------------------------------------------------------------
 
 
-def test_invited_person_makes_an_account_and_joins_without_another_mail(link: str) -> None:
+def test_invited_person_creates_an_account_and_joins_without_another_email(link: str) -> None:
     client = Client()
     shown = client.get(link, follow=True)
     assert shown.redirect_chain == [(JOIN, 302)]
@@ -54,7 +55,7 @@ def test_invited_person_makes_an_account_and_joins_without_another_mail(link: st
     assert len(mail.outbox) == 1
 
 
-def test_account_made_by_an_invitation_has_its_address_whatever_is_sent(link: str) -> None:
+def test_account_from_an_invitation_always_gets_the_invited_address(link: str) -> None:
     client = Client()
     client.get(link)
     sign_up(client, email="mallory@example.com")
@@ -62,7 +63,7 @@ def test_account_made_by_an_invitation_has_its_address_whatever_is_sent(link: st
     assert EmailAddress.objects.get(user__email=DANA, email=DANA).verified
 
 
-def test_link_is_not_used_up_by_looking_and_its_key_stays_out_of_the_session(link: str) -> None:
+def test_looking_at_a_link_does_not_use_it_up_or_store_its_token_in_the_session(link: str) -> None:
     client = Client()
     for _ in range(3):
         client.get(link)
@@ -85,36 +86,36 @@ def test_person_with_an_account_signs_in_and_joins(cast: Cast, link: str) -> Non
     assert cast.charlie.memberships.filter(customer=cast.birch).exists()
 
 
-def test_person_who_has_an_account_is_led_to_sign_in(cast: Cast, link: str) -> None:
+def test_person_who_has_an_account_is_asked_to_sign_in(cast: Cast, link: str) -> None:
     EmailAddress.objects.create(user=cast.charlie, email=DANA, verified=True)
     shown = Client().get(link, follow=True)
     assert "You have an account with this address: sign in to join." in words(shown)
 
 
 @pytest.mark.usefixtures("link")
-def test_link_that_opens_nothing_says_what_to_do() -> None:
+def test_invalid_link_says_what_to_do() -> None:
     for address in (f"{JOIN}no-such-token/", JOIN):
         shown = Client().get(address)
         assert shown.status_code == 404
         assert "ask an owner of the organisation to send it again" in words(shown)
 
 
-def test_browser_that_followed_a_link_does_not_get_in_by_it_once_it_was_taken_back(
+def test_browser_that_followed_a_link_cannot_join_once_the_invitation_is_withdrawn(
     cast: Cast, link: str
 ) -> None:
     client = Client()
     client.get(link)
-    organisations.revoke(Invitation.objects.get(), by=By(cast.alice))
+    invitations.revoke(Invitation.objects.get(), by=Actor(cast.alice))
     assert client.get(JOIN).status_code == 404
     assert "Accounts are by invitation" in words(sign_up(client))
     assert not User.objects.filter(email=DANA).exists()
 
 
-# --- By the open door --------------------------------------------------------------
+# --- Open sign-up ------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("cast")
-def test_person_who_walked_into_an_open_portal_is_told_what_comes_next(settings: Settings) -> None:
+def test_person_who_signed_up_freely_learns_what_to_do_next(settings: Settings) -> None:
     settings.SIGNUP = "open"
     client = Client()
     fields = {
@@ -124,17 +125,17 @@ def test_person_who_walked_into_an_open_portal_is_told_what_comes_next(settings:
         "password2": PASSWORD,
     }
     client.post("/account/signup/", fields)
-    (letter,) = mail.outbox
-    link = re.search(r"/account/confirm-email/\S+", str(letter.body))
+    (email,) = mail.outbox
+    link = re.search(r"/account/confirm-email/\S+", str(email.body))
     assert link
     client.post(link[0])
     client.post("/account/login/", {"login": "walter@elm.example", "password": PASSWORD})
     shown = words(client.get("/"))
-    assert "You belong to no organisation yet" in shown
+    assert "You do not belong to an organisation yet" in shown
     assert "invite walter@elm.example" in shown
 
 
-def test_open_sign_up_tells_nobody_who_has_an_account(cast: Cast, settings: Settings) -> None:
+def test_open_sign_up_does_not_reveal_who_has_an_account(cast: Cast, settings: Settings) -> None:
     settings.SIGNUP = "open"
     answers = []
     for email in (cast.alice.email, "walter@elm.example"):

@@ -1,0 +1,1 @@
+"""Emails: stored in the transaction of the action they report, sent by a worker."""

@@ -1,0 +1,1 @@
+"""What people do with an organisation's members and invitations."""

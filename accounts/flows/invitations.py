@@ -1,0 +1,159 @@
+"""Inviting people to an organisation, and joining it.
+
+Each action is one transaction with its audit line, and holds the customer's row.
+"""
+
+import secrets
+from datetime import datetime
+from hashlib import sha256
+
+from allauth.account.models import EmailAddress
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.actor import Actor, Refused
+from accounts.audit.log import Action, record
+from accounts.emails import outbox
+from accounts.models import Customer, Invitation, Membership, User, invitation_ends_at
+from accounts.permissions import INVITE_OWNERS, MAY_MANAGE_MEMBERS, require_role, require_staff
+
+Role = Membership.Role
+MANAGE = "manage members"
+
+
+@transaction.atomic
+def invite(customer: Customer, email: str, role: Role, *, by: Actor) -> Invitation:
+    """Write an invitation, and the email with its link. Raises NotAllowed for everybody but
+    owners, Refused for a person who is a member or invited already."""
+    customer.lock()
+    require_role(by.user, customer, MAY_MANAGE_MEMBERS, MANAGE)
+    return _invite(customer, email, role, by)
+
+
+@transaction.atomic
+def invite_owner(customer: Customer, email: str, *, by: Actor) -> Invitation:
+    """The vendor's administrators invite a customer's owner; a second time, with a new link.
+    Raises NotAllowed, Refused."""
+    customer.lock()
+    require_staff(by.user, INVITE_OWNERS, "invite the owner of a customer")
+    pending = customer.invitations.pending().filter(email__iexact=email, role=Role.OWNER).first()
+    if pending:
+        _send_again(pending, by)
+        return pending
+    return _invite(customer, email, Role.OWNER, by)
+
+
+def _invite(customer: Customer, email: str, role: Role, by: Actor) -> Invitation:
+    members = customer.members.filter(
+        emailaddress__email__iexact=email, emailaddress__verified=True
+    )
+    if members.exists():
+        raise Refused(f"{email} is already a member of {customer}.")
+    if customer.invitations.pending().filter(email__iexact=email).exists():
+        raise Refused(f"{email} is already invited. Send that invitation again instead.")
+    invitation = Invitation(customer=customer, email=email, role=role, invited_by=by.user)
+    _send(invitation)
+    subject = f"{email} as {Role(role).label.lower()}"
+    record(Action.INVITED, subject, by=by, customer=customer)
+    return invitation
+
+
+@transaction.atomic
+def send_again(invitation: Invitation, *, by: Actor) -> None:
+    """Send a new link, which lasts as long as a first one; the old link no longer works.
+    Raises NotAllowed, Refused."""
+    pending = _lock_pending(invitation)
+    require_role(by.user, pending.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    _send_again(pending, by)
+
+
+def _send_again(pending: Invitation, by: Actor) -> None:
+    pending.expires_at = invitation_ends_at()
+    pending.sent_at = pending.token_hash = None
+    _send(pending)
+    record(Action.REMINDED, pending.email, by=by, customer=pending.customer)
+
+
+@transaction.atomic
+def revoke(invitation: Invitation, *, by: Actor) -> None:
+    """Withdraw an invitation. Raises NotAllowed, Refused."""
+    pending = _lock_pending(invitation)
+    require_role(by.user, pending.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    pending.revoked_at = timezone.now()
+    pending.save(update_fields=["revoked_at"])
+    record(Action.REVOKED, pending.email, by=by, customer=pending.customer)
+
+
+@transaction.atomic
+def accept(invitation: Invitation, *, by: Actor) -> Membership:
+    """Join, once. Raises Refused for anyone but the invited person."""
+    pending = _lock_pending(invitation)
+    customer = pending.customer
+    if pending.has_expired:
+        raise Refused(f"This invitation has expired. Ask an owner of {customer} for a new one.")
+    if not is_for(pending, by.user):
+        raise Refused(f"This invitation is for {pending.email}. Sign in with that address.")
+    if by.user.is_staff:
+        raise Refused("The vendor's own people cannot join a customer.")
+    if customer.memberships.filter(user=by.user).exists():
+        raise Refused(f"You are already a member of {customer}.")
+    pending.accepted_at, pending.accepted_by = timezone.now(), by.user
+    pending.save(update_fields=["accepted_at", "accepted_by"])
+    membership = Membership.objects.create(user=by.user, customer=customer, role=pending.role)
+    subject = f"as {membership.get_role_display().lower()}"
+    record(Action.JOINED, subject, by=by, customer=customer)
+    return membership
+
+
+# --- Links ---------------------------------------------------------------------------
+
+
+def find_pending(pk: int) -> Invitation | None:
+    """The invitation, unless it was accepted or withdrawn."""
+    found = Invitation.objects.pending().filter(pk=pk)
+    return found.select_related("customer", "invited_by").first()
+
+
+def make_token(pk: int) -> str | None:
+    """The token for the link in the invitation's email, made as the email is sent: only its
+    hash is kept, and an earlier link no longer works. None where the invitation is no longer
+    pending."""
+    token = secrets.token_urlsafe(32)
+    found = Invitation.objects.pending().filter(pk=pk)
+    return token if found.update(token_hash=_hash(token)) else None
+
+
+def mark_sent(pk: int, at: datetime) -> None:
+    """Record that the invitation's email was sent."""
+    Invitation.objects.filter(pk=pk).update(sent_at=at)
+
+
+def find(token: str) -> Invitation | None:
+    """The invitation that the link with this token opens now."""
+    return Invitation.objects.open().filter(token_hash=_hash(token)).first()
+
+
+def is_for(invitation: Invitation, user: User) -> bool:
+    """Whether the person has verified the address of the invitation."""
+    addresses = EmailAddress.objects.filter(user=user, verified=True)
+    return addresses.filter(email__iexact=invitation.email).exists()
+
+
+def _lock_pending(invitation: Invitation) -> Invitation:
+    invitation.customer.lock()
+    pending = find_pending(invitation.pk)
+    if pending is None:
+        raise Refused(
+            "This invitation was already accepted or withdrawn. An owner of "
+            f"{invitation.customer} can send a new one."
+        )
+    return pending
+
+
+def _send(invitation: Invitation) -> None:
+    invitation.save()
+    outbox.invitation(invitation)
+
+
+def _hash(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

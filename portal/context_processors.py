@@ -1,0 +1,12 @@
+"""What every template can use."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def site(request: HttpRequest) -> dict[str, str]:
+    return {
+        "site_name": settings.SITE_NAME,
+        "vendor_name": settings.VENDOR_NAME,
+        "support_email": settings.SUPPORT_EMAIL,
+    }

@@ -1,0 +1,97 @@
+"""How full AWS is, as last seen, and where there is room for another grant. It asks the
+database only."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db.models import Count, Sum
+from django.db.models.functions import Length
+
+from provisioning.documents import limits, names
+from provisioning.models import Grant, PullUser, Registry, Repository
+from provisioning.states import Desired, Status
+
+Placement = Grant.Placement
+# Meters warn from here on.
+NEARLY_FULL = 0.8
+
+
+@dataclass(frozen=True)
+class Meter:
+    """``used`` of ``limit``, as last seen in AWS."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def is_nearly_full(self) -> bool:
+        return self.used >= self.limit * NEARLY_FULL
+
+
+def meters() -> list[Meter]:
+    """The users of each account, then the policy of each repository, fullest first."""
+    accounts = {row.account_id: row.iam_users or 0 for row in Registry.objects.all()}
+    users = [
+        Meter(f"IAM users of account {account_id}", used, limits.USERS_PER_ACCOUNT)
+        for account_id, used in sorted(accounts.items())
+    ]
+    repositories = Repository.objects.order_by("-policy_length", "name")
+    return users + [
+        Meter(f"Policy of {row.name}", row.policy_length, limits.REPOSITORY_POLICY_LIMIT)
+        for row in repositories
+    ]
+
+
+def placement_for(pull_user: PullUser, repository: Repository) -> Grant.Placement | None:
+    """Where a new grant should be written; None where there is no room for it."""
+    if repository.placement != Placement.USER_POLICY:
+        limit = (
+            limits.REPOSITORY_POLICY_LIMIT
+            if repository.placement == Placement.REPOSITORY_POLICY
+            else limits.REPOSITORY_POLICY_FILL
+        )
+        if _repository_policy_with(pull_user, repository) <= limit:
+            return Placement.REPOSITORY_POLICY
+    if repository.placement != Placement.REPOSITORY_POLICY and has_user_policy_room(
+        pull_user, repository
+    ):
+        return Placement.USER_POLICY
+    return None
+
+
+def has_user_policy_room(pull_user: PullUser, repository: Repository) -> bool:
+    """Whether the user's own policy has room for the repository and may be written, which
+    needs a permissions boundary."""
+    if not repository.registry.boundary_arn:
+        return False
+    present = pull_user.grants.filter(placement=Placement.USER_POLICY, desired=Desired.PRESENT)
+    grants = present.exclude(repository=repository).select_related("repository__registry")
+    return limits.fits_user_policy([repository.arn, *(g.repository.arn for g in grants)])
+
+
+def _repository_policy_with(pull_user: PullUser, repository: Repository) -> int:
+    """Characters of the repository's policy once every grant under way is in it."""
+    under_way = Grant.objects.filter(
+        repository=repository,
+        desired=Desired.PRESENT,
+        placement=Placement.REPOSITORY_POLICY,
+        in_repository_policy=False,
+    )
+    sums = under_way.aggregate(count=Count("pk"), length=Sum(Length("pull_user__name")))
+    arn = names.user_arn(pull_user.account_id, settings.AWS_PATH, "")
+    each = limits.principal_length(arn)
+    arriving = sums["count"] * each + (sums["length"] or 0) + each + len(pull_user.name)
+    statement = 0 if repository.policy_length else limits.STATEMENT_LENGTH
+    return int(repository.policy_length + statement + arriving)
+
+
+def has_user_room(account_id: str) -> bool:
+    """Whether the account has room for another pull user."""
+    counted = [
+        row.iam_users for row in Registry.objects.filter(account_id=account_id) if row.iam_users
+    ]
+    waiting = PullUser.objects.filter(
+        account_id=account_id, desired=Desired.PRESENT, status__in=[Status.WAITING, Status.GONE]
+    )
+    return max(counted, default=0) + waiting.count() < limits.USERS_PER_ACCOUNT

@@ -1,0 +1,1 @@
+"""The answer to "Why can't I pull?"."""

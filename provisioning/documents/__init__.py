@@ -1,0 +1,1 @@
+"""What is written into AWS, and how long it may be. Pure."""

@@ -1,0 +1,137 @@
+"""The least privilege that the portal's role needs in a registry's account. Pure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from provisioning.documents.policies import PULL_ACTIONS, VERSION, Document
+
+
+def boundary(account_id: str) -> Document:
+    """The limit for every pull user, whatever policies it is given: signing in to the account's
+    registry, and pulling."""
+    return {
+        "Version": VERSION,
+        "Statement": [
+            {"Effect": "Allow", "Action": "ecr:GetAuthorizationToken", "Resource": "*"},
+            {
+                "Effect": "Allow",
+                "Action": list(PULL_ACTIONS),
+                "Resource": f"arn:aws:ecr:*:{account_id}:repository/*",
+            },
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class Permission:
+    """One action that a policy allows on one resource; ``context`` holds the condition keys that
+    it requires."""
+
+    action: str
+    resource: str
+    context: dict[str, str]
+
+
+def permissions(document: Document) -> list[Permission]:
+    """The single permissions of a policy like ``portal_role_policy``."""
+    return [
+        Permission(
+            action, statement["Resource"], statement.get("Condition", {}).get("ArnEquals", {})
+        )
+        for statement in document["Statement"]
+        for action in statement["Action"]
+    ]
+
+
+def portal_role_policy(
+    account_id: str,
+    path: str,
+    login_policy_name: str,
+    boundary_arn: str = "",
+    role_name: str = "ecr-portal",
+) -> Document:
+    """IAM users under ``path`` only, and the policies of the account's repositories.
+
+    It names the one sign-in policy and no other: anyone who may create any policy and attach it to
+    a user with keys controls the account. With a boundary, the role can create no user outside
+    it; without one, it may not write users' own policies.
+    """
+    users = f"arn:aws:iam::{account_id}:user{path}*"
+    login_policy = f"arn:aws:iam::{account_id}:policy{path}{login_policy_name}"
+    bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary_arn}} if boundary_arn else {}
+    create = ["iam:CreateUser", *(["iam:PutUserPermissionsBoundary"] if bounded else [])]
+    statements = [
+        # IAM looks for a user that does not exist under no path, so a role limited to a path would
+        # be denied where it should learn that there is no such user.
+        _statement("ReadUsers", READ_USERS, f"arn:aws:iam::{account_id}:user/*"),
+        _statement("ReadAccount", ["iam:GetAccountSummary", "iam:ListUsers"], "*"),
+        _statement("PullUsers", MANAGE_USERS, users),
+        _statement("CreatePullUsers", create, users, bounded),
+        _statement(
+            "AttachLoginPolicyOnly",
+            ["iam:AttachUserPolicy"],
+            users,
+            {"ArnEquals": {"iam:PolicyARN": login_policy}},
+        ),
+        _statement("LoginPolicy", LOGIN_POLICY, login_policy),
+        _statement("Repositories", REPOSITORIES, f"arn:aws:ecr:*:{account_id}:repository/*"),
+    ]
+    own_role = f"arn:aws:iam::{account_id}:role/{role_name}"
+    statements.append(
+        _statement("SimulateOwnPermissions", ["iam:SimulatePrincipalPolicy"], own_role)
+    )
+    if bounded:
+        statements.append(_statement("UserPolicies", ["iam:PutUserPolicy"], users, bounded))
+    return {"Version": VERSION, "Statement": statements}
+
+
+READ_USERS = [
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetUser",
+    "iam:GetUserPolicy",
+    "iam:ListAccessKeys",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListGroupsForUser",
+    "iam:ListMFADevices",
+    "iam:ListSSHPublicKeys",
+    "iam:ListServiceSpecificCredentials",
+    "iam:ListSigningCertificates",
+    "iam:ListUserPolicies",
+]
+MANAGE_USERS = [
+    "iam:CreateAccessKey",
+    "iam:DeactivateMFADevice",
+    "iam:DeleteAccessKey",
+    "iam:DeleteLoginProfile",
+    "iam:DeleteSSHPublicKey",
+    "iam:DeleteServiceSpecificCredential",
+    "iam:DeleteSigningCertificate",
+    "iam:DeleteUser",
+    "iam:DeleteUserPolicy",
+    "iam:DetachUserPolicy",
+    "iam:TagUser",
+    "iam:UpdateAccessKey",
+]
+LOGIN_POLICY = [
+    "iam:CreatePolicy",
+    "iam:CreatePolicyVersion",
+    "iam:DeletePolicyVersion",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
+    "iam:ListPolicyVersions",
+]
+REPOSITORIES = [
+    "ecr:BatchGetImage",
+    "ecr:DeleteRepositoryPolicy",
+    "ecr:DescribeImages",
+    "ecr:DescribeRepositories",
+    "ecr:GetRepositoryPolicy",
+    "ecr:SetRepositoryPolicy",
+]
+
+
+def _statement(
+    sid: str, actions: list[str], resource: str, condition: Document | None = None
+) -> dict[str, Any]:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource}
+    return statement | ({"Condition": condition} if condition else {})

@@ -1,0 +1,68 @@
+"""An access key of a pull user."""
+
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.managers import TenantQuerySet
+from provisioning.models.pull_user import PullUser
+from provisioning.states import KeyStatus
+
+# A key that AWS has not accepted by then is offered all the same, and is drift for ops.
+TESTED_FOR = timedelta(seconds=60)
+
+
+class AccessKeyQuerySet(TenantQuerySet["AccessKey"]):
+    customer_path = "pull_user__customer"
+
+    def current(self) -> "AccessKeyQuerySet":
+        """The keys that stand for their users: those not about to retire."""
+        return self.exclude(desired=KeyStatus.DELETED).filter(retires_at__isnull=True)
+
+    def living(self) -> "AccessKeyQuerySet":
+        """The keys that AWS was last seen to have."""
+        return self.exclude(status=KeyStatus.DELETED)
+
+
+class AccessKey(models.Model):
+    """An access key of a pull user. The row is written when AWS has answered, in the same
+    transaction as its encrypted secret: a key in AWS without a row is an orphan."""
+
+    pull_user = models.ForeignKey(PullUser, models.CASCADE, related_name="access_keys")
+    access_key_id = models.CharField(max_length=128, unique=True)
+    desired = models.CharField(max_length=10, choices=KeyStatus.choices, default=KeyStatus.ACTIVE)
+    status = models.CharField(max_length=10, choices=KeyStatus.choices, default=KeyStatus.ACTIVE)
+    created_at = models.DateTimeField(default=timezone.now)
+    # When the key is deleted, because another one replaces it.
+    retires_at = models.DateTimeField(null=True)
+    # When the key reaches its maximum age, whether or not it was replaced before.
+    expires_at = models.DateTimeField(null=True)
+    # When the portal saw it sign in and read an image's manifest.
+    tested_at = models.DateTimeField(null=True)
+    # The last warning about its expiry: how many days before.
+    warned_days = models.PositiveSmallIntegerField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_for = models.CharField(max_length=80, blank=True)
+
+    objects = AccessKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["pull_user"],
+                condition=~Q(desired="Deleted") & Q(retires_at__isnull=True),
+                name="access_key_one_is_current",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.access_key_id
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether its secret may be revealed: it was seen to work, or was tested for long
+        enough."""
+        return self.tested_at is not None or timezone.now() - self.created_at > TESTED_FOR

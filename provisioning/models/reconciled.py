@@ -1,0 +1,37 @@
+"""A row that the reconciler brings into agreement with AWS."""
+
+from typing import Any
+
+from django.db import models
+
+
+class Reconciled(models.Model):
+    """A row that the reconciler brings into agreement with AWS, one turn at a time.
+
+    ``due_at`` is when the next turn is due, or NULL when there is nothing to do; the sweep
+    enqueues what is due. ``queued_at`` is when a message was sent that no worker has received
+    yet: a row has at most one. ``lease_*`` say which turn has the row
+    (``provisioning.reconciler.lease``). ``attention`` says in plain words what a person must
+    do; empty means nothing. ``last_error`` is how the last turn failed, if it did, for the
+    vendor's people.
+    """
+
+    # The name of the foreign keys that lead to a row of this kind: ``pull_user``.
+    kind: str
+    # The customer whose row it is, if it is one customer's.
+    customer: Any = None
+
+    due_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    queued_at = models.DateTimeField(null=True, editable=False)
+    lease_token = models.UUIDField(null=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    attention = models.TextField(blank=True, editable=False)
+    last_error = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def registry_in_charge(self) -> Any:
+        """The registry whose role works on this row; None where there is none left."""
+        return None

@@ -1,0 +1,94 @@
+"""What a turn at a pull user works with, and what it records."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils import timezone
+
+from provisioning import vault
+from provisioning.aws import boto, errors
+from provisioning.aws.gateway import Gateway
+from provisioning.documents import names
+from provisioning.models import Grant, PullUser, Registry
+from provisioning.models.access_key import AccessKeyQuerySet
+from provisioning.models.grant import GrantQuerySet
+from provisioning.reconciler.lease import Lease
+from provisioning.states import Desired, KeyStatus
+
+Placement = Grant.Placement
+OTHER_PLACES: dict[str, tuple[str, str]] = {
+    Placement.REPOSITORY_POLICY: ("in_repository_policy", "in_user_policy"),
+    Placement.USER_POLICY: ("in_user_policy", "in_repository_policy"),
+}
+
+
+@dataclass(frozen=True)
+class PullUserContext:
+    """One turn: the row as read under the lease, and its account, through one of its
+    registries."""
+
+    lease: Lease
+    pull_user: PullUser
+    registry: Registry
+    gateway: Gateway
+
+    @property
+    def login_policy_arn(self) -> str:
+        return login_policy_arn(self.pull_user.account_id)
+
+    def gateway_of(self, registry: Registry) -> Gateway:
+        return boto.connect(registry)
+
+    def refuse_unmanaged(self, tags: Mapping[str, str]) -> None:
+        """Raise PermanentError for a user of the right name that is not the portal's."""
+        row = self.pull_user
+        if not names.is_ours(tags, customer_slug=row.customer.slug, label=row.label):
+            raise errors.PermanentError(
+                f"AWS account {row.account_id} has a user named {row.name} that the portal did "
+                "not create for this customer. The account's administrator can rename or delete "
+                "it; the portal does not touch it."
+            )
+
+
+def login_policy_arn(account_id: str) -> str:
+    return f"arn:aws:iam::{account_id}:policy{settings.AWS_PATH}{settings.AWS_LOGIN_POLICY_NAME}"
+
+
+def grants_in_user_policy(pull_user: PullUser) -> list[Grant]:
+    """The grants that the user's own policy should hold: those placed there, and those on their
+    way to the repository's policy until they have arrived."""
+    if pull_user.desired != Desired.PRESENT:
+        return []
+    grants = pull_user.grants.filter(desired=Desired.PRESENT).select_related("repository__registry")
+    return [
+        grant
+        for grant in grants
+        if grant.placement == Placement.USER_POLICY
+        or (grant.in_user_policy and not grant.in_repository_policy)
+    ]
+
+
+def record_user_policy(context: PullUserContext, grants: list[Grant]) -> None:
+    """Record that the user's own policy holds exactly ``grants``."""
+    written = [grant.pk for grant in grants]
+    rows = context.pull_user.grants.all()
+    with context.lease.writing():
+        mark_written(rows.filter(pk__in=written), Placement.USER_POLICY)
+        mark_written(rows.exclude(pk__in=written), Placement.USER_POLICY, is_written=False)
+
+
+def mark_written(grants: GrantQuerySet, place: str, *, is_written: bool = True) -> None:
+    """Record whether AWS was seen to have these grants in one place."""
+    here, other = OTHER_PLACES[place]
+    changing = grants.exclude(**{here: is_written})
+    # The status changes unless the other place has the grant as well.
+    changing.filter(**{other: False}).update(changed_at=timezone.now())
+    changing.update(**{here: is_written})
+
+
+def mark_keys_deleted(keys: AccessKeyQuerySet) -> int:
+    """Record that AWS no longer has these keys, and destroy their unrevealed secrets. Returns
+    how many were thought to exist."""
+    vault.destroy(*keys)
+    return keys.living().update(status=KeyStatus.DELETED, desired=KeyStatus.DELETED)

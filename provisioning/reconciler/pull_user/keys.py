@@ -1,0 +1,80 @@
+"""A pull user's keys over time: they retire, expire, wait to be revealed, and are tested before
+they are offered."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+
+from provisioning import vault
+from provisioning.aws import errors
+from provisioning.models import AccessKey, Drift, PullUser
+from provisioning.models.access_key import TESTED_FOR, AccessKeyQuerySet
+from provisioning.reconciler.drift import Difference
+from provisioning.reconciler.pull_user.context import PullUserContext
+from provisioning.states import KeyStatus, Outcome, Step
+
+log = logging.getLogger(__name__)
+
+# AWS itself reports the last use of a key hours late.
+USE_READ_EVERY = timedelta(hours=1)
+
+
+def retire_overdue(row: PullUser) -> None:
+    """Keys that have expired are retired, and so are those that nobody revealed in time. A new
+    one is created for the former, and for the latter when a person asks."""
+    now = timezone.now()
+    expired = row.access_keys.current().filter(expires_at__lte=now)
+    unclaimed = row.access_keys.current().filter(
+        secret__ciphertext__isnull=False, secret__created_at__lte=now - settings.UNCLAIMED_AFTER
+    )
+    overdue = [*expired, *unclaimed]
+    if unclaimed.exists():
+        row.unclaimed_at = now
+        row.save(update_fields=["unclaimed_at"])
+    vault.destroy(*overdue)
+    AccessKey.objects.filter(pk__in=[key.pk for key in overdue]).update(retires_at=now)
+
+
+def next_change(row: PullUser) -> datetime | None:
+    """When a key next retires, expires, or has waited too long to be revealed."""
+    times: list[datetime | None] = []
+    for key in row.access_keys.exclude(desired=KeyStatus.DELETED).select_related("secret"):
+        times.append(key.retires_at or key.expires_at)
+        if key.retires_at is None and key.secret.is_unrevealed:
+            times.append(key.secret.created_at + settings.UNCLAIMED_AFTER)
+    return min((time for time in times if time), default=None)
+
+
+def untested(row: PullUser) -> AccessKeyQuerySet:
+    return row.access_keys.current().filter(
+        tested_at__isnull=True, secret__ciphertext__isnull=False, status=KeyStatus.ACTIVE
+    )
+
+
+def unusable_keys(row: PullUser) -> list[Difference]:
+    """The key that was tested and that AWS should accept by now."""
+    failed = row.attempts.filter(step=Step.VERIFY_ACCESS_KEY, outcome=Outcome.TEMPORARY)
+    late = untested(row).filter(created_at__lt=timezone.now() - TESTED_FOR)
+    return [
+        Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id) for key in late if failed.exists()
+    ]
+
+
+def record_last_use(context: PullUserContext) -> None:
+    """Record when each key was last used, once in a while. Only pages need it: a failure here
+    fails nothing."""
+    seen = context.pull_user.observed_at
+    if seen is None or timezone.now() - seen < USE_READ_EVERY:
+        return
+    for key in context.pull_user.access_keys.living():
+        try:
+            use = context.gateway.key_use(key.access_key_id)
+        except errors.AwsError as error:
+            log.warning("The last use of %s could not be read: %s", key, error)
+            return
+        if use:
+            AccessKey.objects.filter(pk=key.pk).update(
+                last_used_at=use.at, last_used_for=f"{use.service} in {use.region}"
+            )

@@ -1,0 +1,206 @@
+"""The steps that change a pull user in AWS. Each may be taken any number of times, and each
+attempt is recorded before AWS is called."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.db.models import F
+from django.utils import timezone
+
+from provisioning import vault
+from provisioning.aws import errors
+from provisioning.aws.gateway import IamUser
+from provisioning.desired import schedule
+from provisioning.documents import names, policies
+from provisioning.models import AccessKey, Grant, PullUser, Registry
+from provisioning.reconciler.attempt import attempt
+from provisioning.reconciler.pull_user.context import (
+    PullUserContext,
+    grants_in_user_policy,
+    mark_keys_deleted,
+    mark_written,
+    record_user_policy,
+)
+from provisioning.reconciler.pull_user.plan import PlannedStep
+from provisioning.states import Desired, Status, Step
+
+Placement = Grant.Placement
+# Attempts after which IAM has had the time to show a user that it created.
+NAMESAKE_AFTER = 6
+
+
+def perform(planned: PlannedStep, context: PullUserContext) -> None:
+    """Take one planned step, on record. Raises what the gateway raises, and LeaseLost."""
+    with attempt(planned.step, context.lease):
+        STEPS[planned.step](context, planned)
+
+
+# --- The user ------------------------------------------------------------------------
+
+
+def ensure_login_policy(context: PullUserContext, planned: PlannedStep) -> None:
+    """The account's policy that lets pull users sign in to its registry."""
+    try:
+        context.gateway.create_policy(
+            settings.AWS_LOGIN_POLICY_NAME, settings.AWS_PATH, policies.login_policy()
+        )
+    except errors.AlreadyThere:
+        pass  # Another customer's turn created it first.
+
+
+def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
+    """The IAM user, ours by its tags, within its boundary, with the sign-in policy attached."""
+    row, boundary_arn = context.pull_user, context.registry.boundary_arn
+    tags = names.user_tags(row.customer.slug, row.label)
+    user = context.gateway.user(row.name)
+    if user is None:
+        try:
+            user = context.gateway.create_user(row.name, settings.AWS_PATH, tags, boundary_arn)
+            _count(row.account_id, +1)
+        except errors.AlreadyThere:
+            user = _created_before(context)
+    if boundary_arn not in ("", user.boundary_arn):
+        context.gateway.set_boundary(row.name, boundary_arn)
+    context.gateway.attach_policy(row.name, context.login_policy_arn)
+    with context.lease.writing():
+        if row.user_id != user.user_id:
+            _forget_previous_user(row)
+        row.arn, row.user_id = user.arn, user.user_id
+        row.save(update_fields=["arn", "user_id"])
+
+
+def _count(account_id: str, change: int) -> None:
+    """Keep the account's number of users up to date until it is next counted in AWS."""
+    counted = Registry.objects.filter(account_id=account_id, iam_users__gte=max(0, -change))
+    counted.update(iam_users=F("iam_users") + change)
+
+
+def _created_before(context: PullUserContext) -> IamUser:
+    """The user whose name is taken: created by an attempt whose answer was lost, or a
+    namesake."""
+    row = context.pull_user
+    user = context.gateway.user(row.name)
+    if user is not None:
+        context.refuse_unmanaged(user.tags)
+        return user
+    if row.attempts.filter(step=Step.ENSURE_PULL_USER).count() > NAMESAKE_AFTER:
+        raise errors.PermanentError(
+            f"AWS account {row.account_id} reports that a user named {row.name} exists, but shows "
+            "none: probably one whose name differs in case. The account's administrator can "
+            "rename or delete it."
+        )
+    raise errors.TemporaryError(
+        f"IAM reports that the user {row.name} exists, but does not show it yet."
+    )
+
+
+def _forget_previous_user(row: PullUser) -> None:
+    """The row had no user before, or another one of the same name. That user's keys went with
+    it, and a policy that named it does not admit this one: the next turn replaces both."""
+    mark_written(row.grants.all(), Placement.REPOSITORY_POLICY, is_written=False)
+    mark_written(row.grants.all(), Placement.USER_POLICY, is_written=False)
+    if mark_keys_deleted(row.access_keys.all()):
+        schedule.wake(pull_users={row.pk})
+
+
+def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
+    """The user and what depends on it; its keys were removed before."""
+    name = context.pull_user.name
+    for arn in context.gateway.attached_policies(name):
+        context.gateway.detach_policy(name, arn)
+    for policy in context.gateway.user_policies(name):
+        context.gateway.delete_user_policy(name, policy)
+    try:
+        context.gateway.delete_user(name)
+    except errors.DeleteConflict:
+        # Someone gave it more than the portal does: a password, a group, another key.
+        context.gateway.strip_user(name)
+        context.gateway.delete_user(name)
+    except errors.Unauthorized:
+        # An attempt whose answer was lost may have done it: IAM looks for a user that is gone
+        # under no path, where the role may delete none.
+        if context.gateway.user(name) is not None:
+            raise
+    _count(context.pull_user.account_id, -1)
+    with context.lease.writing():
+        mark_keys_deleted(context.pull_user.access_keys.all())
+        mark_written(context.pull_user.grants.all(), Placement.USER_POLICY, is_written=False)
+
+
+def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
+    """The user's own policy opens exactly the repositories of the grants placed there."""
+    row = context.pull_user
+    grants = grants_in_user_policy(row)
+    document = policies.user_policy({grant.repository.arn for grant in grants})
+    if document is None:
+        context.gateway.delete_user_policy(row.name, policies.USER_POLICY_NAME)
+    else:
+        context.gateway.put_user_policy(row.name, policies.USER_POLICY_NAME, document)
+    record_user_policy(context, grants)
+
+
+# --- Its keys ------------------------------------------------------------------------
+
+
+def ensure_access_key(context: PullUserContext, planned: PlannedStep) -> None:
+    """A new access key, its secret encrypted at once.
+
+    The one step that cannot be repeated: whatever happens between AWS's answer and the end of
+    the transaction leaves a key that the database does not know, and the next turn deletes it.
+    """
+    key = context.gateway.create_access_key(context.pull_user.name)
+    now = timezone.now()
+    expires_at = now + settings.KEY_LIFETIME if settings.KEY_LIFETIME else None
+    with context.lease.writing():
+        row = AccessKey.objects.create(
+            pull_user=context.pull_user,
+            access_key_id=key.access_key_id,
+            created_at=now,
+            expires_at=expires_at,
+        )
+        vault.store(key.secret_access_key, access_key=row)
+
+
+def set_key_status(context: PullUserContext, planned: PlannedStep) -> None:
+    """Activate or deactivate a key."""
+    context.gateway.set_key_status(context.pull_user.name, planned.access_key_id, planned.status)
+    with context.lease.writing():
+        AccessKey.objects.filter(access_key_id=planned.access_key_id).update(status=planned.status)
+
+
+def remove_access_key(context: PullUserContext, planned: PlannedStep) -> None:
+    """A key that should not exist: retired, withdrawn, or unknown to the database."""
+    context.gateway.delete_access_key(context.pull_user.name, planned.access_key_id)
+    with context.lease.writing():
+        mark_keys_deleted(AccessKey.objects.filter(access_key_id=planned.access_key_id))
+
+
+def verify_access_key(context: PullUserContext, planned: PlannedStep) -> None:
+    """Sign in to the registry with a key that nobody has revealed yet, and read the manifest of
+    an image that it should open, as the customer's machine will.
+
+    Raises KeyNotAccepted.
+    """
+    key = AccessKey.objects.get(access_key_id=planned.access_key_id)
+    grants = context.pull_user.grants.filter(desired=Desired.PRESENT, status=Status.READY)
+    grant = grants.select_related("repository__registry").order_by("pk").first()
+    secret = vault.read_unrevealed(key)
+    if grant is None or secret is None:
+        return
+    repository = grant.repository
+    gateway = context.gateway_of(repository.registry)
+    gateway.verify_key(key.access_key_id, secret, repository.name, repository.newest_tag)
+    with context.lease.writing():
+        AccessKey.objects.filter(pk=key.pk).update(tested_at=timezone.now())
+
+
+STEPS: dict[Step, Callable[[PullUserContext, PlannedStep], None]] = {
+    Step.ENSURE_LOGIN_POLICY: ensure_login_policy,
+    Step.ENSURE_PULL_USER: ensure_pull_user,
+    Step.ENSURE_USER_POLICY: ensure_user_policy,
+    Step.REMOVE_PULL_USER: remove_pull_user,
+    Step.ENSURE_ACCESS_KEY: ensure_access_key,
+    Step.SET_KEY_STATUS: set_key_status,
+    Step.REMOVE_ACCESS_KEY: remove_access_key,
+    Step.VERIFY_ACCESS_KEY: verify_access_key,
+}

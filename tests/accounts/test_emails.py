@@ -1,0 +1,323 @@
+"""Emails are written in the transaction of their action, claimed by one worker, and never lost."""
+
+import smtplib
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from django.db import OperationalError, connection
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from accounts.actor import Actor
+from accounts.emails import delivery, outbox, preferences
+from accounts.flows import invitations, members
+from accounts.flows.members import Role
+from accounts.models import AuditEvent, Email, EmailKind, Invitation, Membership
+from provisioning import tasks
+from provisioning.demo.seed import Cast, seed
+from provisioning.flows.entitlements import request
+from tests.accounts.full_disk import disk_full_for
+from tests.accounts.outbox import recipients
+from tests.entitlements import approved
+from tests.portal.pages.pages import as_user, words
+
+
+@pytest.fixture
+def email(cast: Cast) -> Email:
+    """Tells Alice that her request has arrived."""
+    request(cast.birch, cast.server, by=Actor(cast.alice))
+    return Email.objects.get()
+
+
+def make_due(email: Email, **age: float) -> None:
+    """Make the email due now, and as old as ``age`` says."""
+    Email.objects.filter(pk=email.pk).update(
+        due_at=timezone.now(), created_at=timezone.now() - timedelta(**age)
+    )
+
+
+def refuse(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(EmailBackend, "send_messages", fail)
+
+
+def membership(cast: Cast, who: str) -> Membership:
+    return Membership.objects.select_related("customer", "user").get(user=getattr(cast, who))
+
+
+# --- Writing -----------------------------------------------------------------------
+
+
+def test_failed_action_leaves_no_email(cast: Cast) -> None:
+    with pytest.raises(OperationalError), disk_full_for("provisioning_grant"):
+        approved(cast)
+    assert recipients("approved") == []
+
+
+def test_action_is_undone_when_its_email_cannot_be_written(cast: Cast) -> None:
+    with pytest.raises(OperationalError), disk_full_for("accounts_email"):
+        invitations.invite(cast.birch, "d@birch.example", Role.VIEWER, by=Actor(cast.alice))
+    assert not Invitation.objects.exists()
+
+
+def test_sweep_has_a_worker_send_the_email_once(
+    email: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.send_emails, "delay", tasks.send_emails)
+    tasks.sweep()
+    email.refresh_from_db()
+    assert (email.state, email.tries, email.due_at) == ("Sent", 1, None)
+    assert [sent.to for sent in mail.outbox] == [[email.to]]
+    tasks.sweep()
+    assert len(mail.outbox) == 1
+
+
+# --- Sending -----------------------------------------------------------------------
+
+
+def test_email_waits_while_the_mail_server_is_down(email: Email, settings: Settings) -> None:
+    with socket.socket() as nobody_listens:
+        nobody_listens.bind(("127.0.0.1", 0))
+        settings.EMAIL_HOST, settings.EMAIL_PORT = nobody_listens.getsockname()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        delivery.send_due()
+    email.refresh_from_db()
+    assert email.state == "Will be retried"
+    assert "cannot be reached" in email.last_error
+    assert email.due_at is not None
+    assert email.due_at > timezone.now() + timedelta(seconds=30)
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    delivery.send_due()
+    assert mail.outbox == []
+    make_due(email)
+    delivery.send_due()
+    email.refresh_from_db()
+    assert (email.state, email.tries, email.last_error) == ("Sent", 2, "")
+
+
+def test_only_one_email_is_tried_while_the_mail_server_is_down(
+    cast: Cast, email: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    refuse(monkeypatch, ConnectionRefusedError("no mail server"))
+    delivery.send_due()
+    assert sorted(Email.objects.values_list("tries", flat=True)) == [0, 1]
+    assert not Email.objects.due().exists()
+
+
+@pytest.mark.parametrize(
+    "error", [smtplib.SMTPRecipientsRefused({}), ValueError("an unexpected error")]
+)
+def test_refused_email_does_not_hold_up_the_next_one(
+    cast: Cast, email: Email, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    send = EmailBackend.send_messages
+
+    def refuse_alice(backend: EmailBackend, messages: list[Any]) -> Any:
+        if messages[0].to == [email.to]:
+            raise error
+        return send(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse_alice)
+    delivery.send_due()
+    assert [sent.to for sent in mail.outbox] == [[cast.charlie.email]]
+
+
+def test_text_that_the_mail_server_repeats_is_neither_stored_nor_logged(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    refuse(monkeypatch, smtplib.SMTPDataError(554, b"bad link /account/invitation/TOKEN/"))
+    invitations.invite(cast.birch, "d@birch.example", Role.VIEWER, by=Actor(cast.alice))
+    delivery.send_due()
+    kept = Email.objects.get().last_error
+    assert "SMTPDataError 554" in kept
+    assert "TOKEN" not in kept + caplog.text
+
+
+def test_retries_become_rarer_and_end_after_days(
+    email: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(monkeypatch, smtplib.SMTPRecipientsRefused({}))
+    waits = []
+    for _ in range(4):
+        make_due(email)
+        delivery.send_due()
+        email.refresh_from_db()
+        assert email.due_at is not None
+        waits.append(email.due_at - timezone.now())
+    assert waits[0] < timedelta(minutes=3) < waits[3]
+    make_due(email, days=5)
+    delivery.send_due()
+    email.refresh_from_db()
+    assert (email.state, email.due_at) == ("Not sent", None)
+
+
+def test_email_is_sent_by_another_worker_when_its_worker_dies(
+    email: Email, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as dying:
+        refuse(dying, SystemExit())
+        with pytest.raises(SystemExit):
+            delivery.send_due()
+    delivery.send_due()
+    assert mail.outbox == []
+    make_due(email)
+    delivery.send_due()
+    assert len(mail.outbox) == 1
+
+
+@pytest.mark.usefixtures("transactional_db")
+def test_only_one_of_many_concurrent_workers_sends_an_email() -> None:
+    people = seed()
+    request(people.birch, people.server, by=Actor(people.alice))
+    start, pk = Barrier(6), Email.objects.get().pk
+
+    def wait_before_writing(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('UPDATE "accounts_email"') and '"tries"' in sql:
+            start.wait(timeout=20)
+        return execute(sql, *rest)
+
+    def work(_: int) -> None:
+        try:
+            with connection.execute_wrapper(wait_before_writing):
+                delivery.send_due()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(work, range(6)))
+    assert len(mail.outbox) == 1
+    assert Email.objects.get(pk=pk).tries == 1
+
+
+# --- Recipients --------------------------------------------------------------------
+
+
+def test_only_the_kinds_that_a_member_turned_off_are_not_written(cast: Cast) -> None:
+    preferences.choose(membership(cast, "bob"), {"approved"}, time_zone="UTC", by=Actor(cast.bob))
+    approved(cast)
+    outbox.to_members(EmailKind.SUSPENDED, cast.birch, path="/")
+    assert recipients("approved") == [cast.alice.email, cast.bob.email]
+    assert recipients("suspended") == [cast.alice.email]
+
+
+def test_viewer_gets_only_emails_about_products(cast: Cast) -> None:
+    for kind in preferences.READERS:
+        outbox.to_members(kind, cast.birch, path="/")
+        to_bob = [cast.bob.email] if kind in preferences.PRODUCTS else []
+        assert recipients(kind) == [cast.alice.email, *to_bob]
+
+
+def test_security_emails_cannot_be_turned_off(cast: Cast) -> None:
+    alice = membership(cast, "alice")
+    preferences.choose(alice, set(), time_zone="UTC", by=Actor(cast.alice))
+    assert [
+        kind for kind in preferences.READERS if preferences.is_wanted_by(alice, kind)
+    ] == preferences.ALWAYS
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda cast: members.remove(membership(cast, "bob"), by=Actor(cast.alice)),
+        lambda cast: cast.bob.delete(),
+        lambda cast: type(cast.bob).objects.filter(pk=cast.bob.pk).update(is_active=False),
+        lambda cast: Membership.objects.filter(user=cast.bob).update(muted=["approved"]),
+    ],
+    ids=["removed", "deleted", "inactive", "muted"],
+)
+def test_email_is_not_sent_to_a_member_who_has_left_or_turned_it_off(
+    cast: Cast, leave: Callable[[Cast], object]
+) -> None:
+    approved(cast)
+    leave(cast)
+    delivery.send_due()
+    assert cast.bob.email not in [sent.to[0] for sent in mail.outbox]
+    dropped = Email.objects.get(to=cast.bob.email)
+    assert dropped.state == "Not sent"
+    assert dropped.last_error == "The reader has left, or has turned this kind off."
+
+
+def test_withdrawn_invitation_is_not_sent(cast: Cast) -> None:
+    invitation = invitations.invite(
+        cast.birch, "d@birch.example", Role.VIEWER, by=Actor(cast.alice)
+    )
+    assert Invitation.objects.get().token_hash is None
+    invitations.revoke(invitation, by=Actor(cast.alice))
+    delivery.send_due()
+    assert mail.outbox == []
+    assert "accepted or withdrawn" in Email.objects.get().last_error
+
+
+# --- Pages -------------------------------------------------------------------------
+
+
+def test_member_chooses_notifications_and_time_zone(cast: Cast) -> None:
+    alice, address = as_user(cast.alice), f"/customers/{cast.birch.pk}/notifications/"
+    assert "Notifications" in words(alice.get(f"/customers/{cast.birch.pk}/"))
+    fields = {"products": ["ready"], "credentials": ["rotated"], "time_zone": "Asia/Tokyo"}
+    shown = alice.post(address, fields, follow=True)
+    assert "saved" in words(shown)
+    page = shown.content.decode()
+    assert page.count(" checked") == 2
+    assert '<option value="Asia/Tokyo" selected>' in page
+    changed = AuditEvent.objects.get()
+    assert (changed.action, changed.actor) == ("notifications", cast.alice)
+    assert "UTC. → Turned off: approved, ended, key_expiring" in changed.changes
+    alice.post(address, fields)
+    assert AuditEvent.objects.count() == 1
+
+
+def test_page_says_which_emails_are_always_sent_and_to_whom(cast: Cast) -> None:
+    address = f"/customers/{cast.birch.pk}/notifications/"
+    for_alice, for_bob = (words(as_user(user).get(address)) for user in (cast.alice, cast.bob))
+    assert "Credentials were revealed" in for_alice
+    assert "cannot be turned off" in for_alice
+    assert "cannot be turned off" not in for_bob
+    assert "go to engineers and owners of Birch Bank" in for_bob
+
+
+def test_viewers_choice_keeps_choices_made_as_engineer(cast: Cast) -> None:
+    Membership.objects.filter(user=cast.bob).update(muted=["rotated"])
+    bob = membership(cast, "bob")
+    preferences.choose(bob, set(preferences.PRODUCTS), time_zone="UTC", by=Actor(cast.bob))
+    assert bob.muted == ["rotated"]
+
+
+def test_invalid_choice_changes_nothing(cast: Cast) -> None:
+    address = f"/customers/{cast.birch.pk}/notifications/"
+    fields = {"products": ["nonsense"], "time_zone": "Mars/Olympus"}
+    shown = words(as_user(cast.alice).post(address, fields))
+    assert "Mars/Olympus is not one of the available choices" in shown
+    cast.alice.refresh_from_db()
+    assert cast.alice.time_zone == "UTC"
+
+
+def test_pages_show_times_in_the_readers_time_zone(cast: Cast) -> None:
+    type(cast.alice).objects.filter(pk=cast.alice.pk).update(time_zone="Asia/Tokyo")
+    Membership.objects.update(created_at="2026-05-03T20:00:00Z")
+    address = f"/customers/{cast.birch.pk}/"
+    shown = as_user(cast.alice).get(address).content.decode()
+    assert 'title="Monday 4 May 2026, 05:00:00 JST (Asia/Tokyo)">4 May 2026<' in shown
+    assert (
+        'title="Sunday 3 May 2026, 20:00:00 UTC">'
+        in as_user(cast.bob).get(address).content.decode()
+    )
+
+
+def test_ops_see_which_emails_wait_and_why(cast: Cast, email: Email) -> None:
+    Email.objects.update(last_error="The mail server cannot be reached")
+    page = "/admin/accounts/email/"
+    shown = words(as_user(cast.otto).get(page))
+    assert "alice@birch.example Will be retried 0 The mail server cannot be reached" in shown
+    assert as_user(cast.sandra).get(page).status_code == 403

@@ -1,0 +1,53 @@
+"""The secrets of second factors are stored encrypted."""
+
+import base64
+
+import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.test import Client
+
+from accounts.models import User
+from provisioning.demo.seed import PASSWORD, Cast
+from tests.portal.pages.captured_state import database
+from tests.portal.pages.pages import as_user
+
+SECRET = "JBSWY3DPEHPK3PXP"
+
+
+def code() -> str:
+    return format_hotp_value(hotp_value(SECRET, next(yield_hotp_counters_from_time())))
+
+
+def test_secrets_of_second_factors_are_stored_encrypted(cast: Cast) -> None:
+    TOTP.activate(cast.alice, SECRET)
+    RecoveryCodes.activate(cast.alice)
+    for row in Authenticator.objects.all():
+        stored = row.data.get("secret") or row.data["seed"]
+        assert base64.b64decode(stored).startswith(b"embedded:")
+    assert SECRET not in database()
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_right_code_signs_in_and_a_wrong_one_does_not(cast: Cast, *, wrong: bool) -> None:
+    TOTP.activate(cast.alice, SECRET)
+    client = Client()
+    asked = client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    assert asked["Location"] == "/account/2fa/authenticate/"
+    client.post(asked["Location"], {"code": "000000" if wrong else code()})
+    assert ("_auth_user_id" in client.session) is not wrong
+
+
+def test_admin_shows_no_secret_of_a_second_factor(cast: Cast) -> None:
+    row = TOTP.activate(cast.alice, SECRET).instance
+    root = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    shown = root.get(f"/admin/mfa/authenticator/{row.pk}/change/").content.decode()
+    assert cast.alice.email in shown or str(cast.alice) in shown
+    assert SECRET not in shown
+    assert row.data["secret"] not in shown

@@ -1,0 +1,105 @@
+""" "Why can't I pull?": the check, the list of client errors, and pasted error texts."""
+
+import pytest
+from bs4 import BeautifulSoup
+from django.utils import timezone
+
+from provisioning.demo.seed import Cast
+from provisioning.diagnosis import client_errors
+from provisioning.models import Repository
+from tests.entitlements import approved
+from tests.portal.pages.captured_state import capture_everything, database
+from tests.portal.pages.pages import as_user, words
+from tests.provisioned import SECRET, provision
+
+EXPIRED = "denied: Your authorization token has expired. Reauthenticate and try again."
+
+
+@pytest.fixture
+def page(cast: Cast) -> str:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    return f"/access/{entitlement.pk}/diagnosis/"
+
+
+def found(content: bytes) -> list[str]:
+    """The slugs of the client errors at the top of the page."""
+    soup = BeautifulSoup(content, "html.parser")
+    return [str(heading["id"]) for heading in soup.select("#found h3")]
+
+
+def test_pasted_error_is_explained_at_the_top(cast: Cast, page: str) -> None:
+    shown = as_user(cast.alice).post(page, {"error_text": EXPIRED})
+    assert found(shown.content) == ["expired"]
+    assert "A session lasts 12 hours." in words(shown)
+
+
+def test_unknown_tag_is_answered_with_the_existing_tags(cast: Cast, page: str) -> None:
+    for name, tag in (("acme/server", "1.1"), ("acme/agent", "2.3"), ("acme/reports", "0.9")):
+        Repository.objects.get(name=name).images.create(
+            digest=f"sha256:{tag}", tags=[tag, "latest"], pushed_at=timezone.now()
+        )
+    client = as_user(cast.alice)
+    error_text = "manifest for HOST/acme/server:9 not found: manifest unknown"
+    named = words(client.post(page, {"error_text": error_text}))
+    assert "acme/server has the tags 1.1, latest, read from ECR now" in named
+    assert "acme/agent has" not in named
+    of_all = words(client.post(page, {"error_text": "manifest unknown"}))
+    assert "acme/server has the tags 1.1" in of_all
+    assert "acme/agent has the tags 2.3" in of_all
+    # Birch Bank has not bought it.
+    assert "acme/reports" not in of_all
+
+
+def test_every_client_error_is_on_the_page_once(cast: Cast, page: str) -> None:
+    client = as_user(cast.alice)
+    slugs = sorted(error.slug for error in client_errors.CLIENT_ERRORS)
+    for shown in (client.get(page), client.post(page, {"error_text": EXPIRED})):
+        soup = BeautifulSoup(shown.content, "html.parser")
+        assert sorted(str(heading["id"]) for heading in soup.select("h3")) == slugs
+
+
+def test_unknown_error_leads_to_the_check_and_to_support(cast: Cast, page: str) -> None:
+    shown = as_user(cast.alice).post(page, {"error_text": "It is broken."})
+    assert found(shown.content) == []
+    assert "We do not know this error." in words(shown)
+    assert b"mailto:" in shown.content
+
+
+def test_empty_text_is_refused(cast: Cast, page: str) -> None:
+    shown = as_user(cast.alice).post(page, {"error_text": "  "})
+    assert "This field is required." in words(shown)
+    assert b'id="found"' not in shown.content
+
+
+@pytest.mark.parametrize("ending", ["", "\0"])
+def test_pasted_text_is_neither_shown_nor_stored_nor_logged(
+    cast: Cast, page: str, caplog: pytest.LogCaptureFixture, ending: str
+) -> None:
+    client = as_user(cast.alice)
+    before = database()
+    error_text = f"AWS_SECRET_ACCESS_KEY={SECRET}\n{EXPIRED} plainly{ending}"
+    with capture_everything(caplog) as capture:
+        shown = client.post(page, {"error_text": error_text})
+    assert shown.status_code == 200
+    for pasted in (SECRET, "plainly"):
+        assert pasted not in shown.content.decode()
+        assert pasted not in capture.text()
+    assert "no-store" in shown["Cache-Control"]
+    assert database() == before
+
+
+def test_text_in_a_query_is_ignored(cast: Cast, page: str) -> None:
+    shown = as_user(cast.alice).get(page, {"error_text": EXPIRED})
+    assert found(shown.content) == []
+
+
+def test_product_page_has_the_check_and_the_form(cast: Cast, page: str) -> None:
+    shown = as_user(cast.bob).get(page.removesuffix("diagnosis/"))
+    soup = BeautifulSoup(shown.content, "html.parser")
+    card = soup.select_one("#diagnosis")
+    assert card is not None
+    assert "Repository acme/server : open to you" in " ".join(card.get_text(" ").split())
+    form = card.select_one("form")
+    assert form is not None
+    assert (form["method"], form["action"]) == ("post", page)

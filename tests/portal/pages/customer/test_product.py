@@ -1,0 +1,247 @@
+"""The product's page: progress in each state, and how to pull."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from bs4 import BeautifulSoup
+from django.utils import timezone
+
+from provisioning.demo.seed import Cast
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve, reject, request, withdraw
+from provisioning.instructions.proofs import proofs
+from provisioning.models import Entitlement, PullUser, Repository
+from tests.entitlements import approved
+from tests.portal.pages.pages import as_user, steps, words
+from tests.provisioned import end, provision
+
+HTMX = {"HX-Request": "true"}
+
+
+def page(entitlement: Entitlement) -> str:
+    return f"/access/{entitlement.pk}/"
+
+
+def planned(cast: Cast) -> Entitlement:
+    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
+    approve(entitlement, by=Actor(cast.sandra), starts_at=timezone.now() + timedelta(days=3))
+    return entitlement
+
+
+def rejected(cast: Cast) -> Entitlement:
+    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
+    reject(entitlement, by=Actor(cast.sandra), note="Please renew the contract first.")
+    return entitlement
+
+
+def stuck(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    agent = Repository.objects.filter(name="acme/agent")
+    agent.update(attention="Create it in ECR.", failures=1)
+    grants = PullUser.objects.get().grants.filter(repository__in=agent)
+    grants.update(in_repository_policy=False)
+    return entitlement
+
+
+def ready(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    return entitlement
+
+
+def ending(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    return entitlement
+
+
+def ended(cast: Cast) -> Entitlement:
+    entitlement = ending(cast)
+    end(cast.birch)
+    return entitlement
+
+
+# State → its setting, the words, the steps after "Requested", seconds until the page refreshes.
+STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]] = {
+    "Requested": (
+        lambda cast: request(cast.birch, cast.server, by=Actor(cast.alice)),
+        "Waiting for your vendor to approve the request.",
+        {"Approved": "waiting"},
+        5,
+    ),
+    "Rejected": (rejected, "Please renew the contract first.", {"Rejected": "done"}, 0),
+    "Approved for later": (
+        planned,
+        "Access starts on its start date.",
+        {"Approved": "done", "Starts": "waiting"},
+        0,
+    ),
+    "Being set up": (
+        approved,
+        "This usually takes less than a minute.",
+        {
+            "Approved": "done",
+            "Pull user created": "working",
+            "Access key created": "working",
+            "Repository acme/agent opened": "waiting",
+            "Repository acme/server opened": "waiting",
+        },
+        2,
+    ),
+    "Needs attention": (
+        stuck,
+        "Your vendor needs to look at this, and can see what is wrong.",
+        {
+            "Approved": "done",
+            "Pull user created": "done",
+            "Access key created": "done",
+            "Access key tested": "done",
+            "Repository acme/agent opened": "attention",
+            "Repository acme/server opened": "done",
+        },
+        2,
+    ),
+    "Ready": (
+        ready,
+        "Ready to pull.",
+        {
+            "Approved": "done",
+            "Pull user created": "done",
+            "Access key created": "done",
+            "Access key tested": "done",
+            "Repository acme/agent opened": "done",
+            "Repository acme/server opened": "done",
+        },
+        0,
+    ),
+    "Being removed": (
+        ending,
+        "Access is being removed.",
+        {
+            "Withdrawn": "done",
+            "Repository acme/agent closed": "working",
+            "Repository acme/server closed": "working",
+            "Pull user and access keys deleted": "working",
+        },
+        2,
+    ),
+    "Ended": (
+        ended,
+        "Access has ended.",
+        {
+            "Withdrawn": "done",
+            "Repository acme/agent closed": "done",
+            "Repository acme/server closed": "done",
+            "Pull user and access keys deleted": "done",
+        },
+        0,
+    ),
+}
+
+WITH_CREDENTIALS = {"Needs attention", "Ready"}
+
+
+@pytest.mark.parametrize("label", STATES)
+def test_product_page_shows_the_progress_of_each_state(cast: Cast, label: str) -> None:
+    prepare, text, later_steps, seconds = STATES[label]
+    entitlement = prepare(cast)
+    client = as_user(cast.alice)
+    shown = client.get(page(entitlement))
+    assert f"Progress {label}" in words(shown)
+    assert text in words(shown)
+    assert steps(shown) == {"Requested": "done"} | later_steps
+    # Credentials are shown as soon as they can be revealed.
+    assert ('id="credentials"' in shown.content.decode()) is (label in WITH_CREDENTIALS)
+    # While something will change, the page refreshes its fragment, and at the end all of it.
+    intervals = re.findall(r'hx-trigger="every (\d+)s"', shown.content.decode())
+    assert intervals == ([str(seconds)] if seconds else [])
+    fragment = client.get(page(entitlement), headers=HTMX)
+    assert fragment.headers.get("HX-Refresh") == (None if seconds else "true")
+    if seconds:
+        assert steps(fragment) == steps(shown)
+        assert b"<html" not in fragment.content
+
+
+def test_errors_of_aws_are_only_for_the_vendor(cast: Cast) -> None:
+    shown = as_user(cast.alice).get(page(stuck(cast)))
+    assert "Create it in ECR." not in shown.content.decode()
+    assert "Your vendor can see this." in words(shown)
+
+
+def test_page_says_that_a_failed_step_will_be_retried(cast: Cast) -> None:
+    entitlement = approved(cast)
+    PullUser.objects.update(failures=1, last_error="the words of AWS", due_at=timezone.now())
+    shown = as_user(cast.alice).get(page(entitlement))
+    assert "AWS has not done this yet; it will be retried." in words(shown)
+    assert "the words of AWS" not in shown.content.decode()
+
+
+def test_repository_that_another_product_still_opens_counts_as_closed(cast: Cast) -> None:
+    agent = Repository.objects.get(name="acme/agent")
+    cast.reports.repositories.set([agent])
+    entitlement = approved(cast)
+    approved(cast, cast.reports)
+    provision(cast.birch)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Only reports from now on")
+    end(cast.birch)
+    assert "Access has ended." in words(as_user(cast.alice).get(page(entitlement)))
+
+
+# --- Instructions ------------------------------------------------------------------
+
+
+def commands(cast: Cast, entitlement: Entitlement, name: str = "") -> list[str]:
+    place = page(entitlement)
+    if name:
+        place += f"repositories/{Repository.objects.get(name=name).pk}/"
+    shown = as_user(cast.alice).get(place)
+    soup = BeautifulSoup(shown.content, "html.parser")
+    return [code.get_text() for code in soup.select("figure.command code")]
+
+
+def test_instructions_contain_the_customers_values(cast: Cast) -> None:
+    cast.registry.endpoint_url = ""
+    cast.registry.save()
+    entitlement = ready(cast)
+    found = commands(cast, entitlement, "acme/server")
+    host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    where = "--profile acme-software --region eu-central-1"
+    sign_in = f"aws ecr get-login-password {where} | docker login --username AWS "
+    assert "aws configure --profile acme-software" in found
+    assert f"{sign_in}--password-stdin {host}" in found
+    assert f"$(aws ecr get-login --no-include-email {where})" in found
+    assert f"docker pull {host}/acme/server:1.1" in found
+    assert f"docker pull {host}/acme/agent:1.1" in commands(cast, entitlement, "acme/agent")
+    assert not any("--endpoint-url" in command for command in found)
+
+
+def test_each_tool_says_when_it_was_last_run_or_why_not(cast: Cast) -> None:
+    shown = words(as_user(cast.alice).get(page(ready(cast))))
+    proof = proofs()["docker-aws-cli-2"]
+    assert f"Run as it stands on {proof.on:%-d %B %Y} with {proof.tools}." in shown
+    assert "Not run by our tests. It needs Windows; our tests run on Linux." in shown
+
+
+def test_commands_name_the_endpoint_of_a_registry_that_has_one(cast: Cast) -> None:
+    cast.registry.endpoint_url = "http://127.0.0.1:5000"
+    cast.registry.save()
+    found = commands(cast, ready(cast))
+    get_logins = [command for command in found if "aws ecr get-login" in command]
+    assert get_logins
+    assert all("--endpoint-url http://127.0.0.1:5000" in command for command in get_logins)
+
+
+@pytest.mark.parametrize("prepare", [approved, planned, rejected, ending, ended])
+def test_page_has_no_instructions_unless_access_is_open(
+    cast: Cast, prepare: Callable[[Cast], Entitlement]
+) -> None:
+    assert commands(cast, prepare(cast)) == []
+
+
+def test_open_repositories_can_be_pulled_while_the_rest_is_stuck(cast: Cast) -> None:
+    found = commands(cast, stuck(cast))
+    assert any("docker pull" in command and "acme/server" in command for command in found)
+    assert not any("acme/agent" in command for command in found)

@@ -1,0 +1,160 @@
+"""The diagnosis of a customer's access, from the database alone."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from provisioning import queries
+from provisioning.demo.seed import Cast
+from provisioning.diagnosis.checks import Diagnosis, diagnose
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve, request, withdraw
+from provisioning.models import Entitlement, Repository
+from provisioning.vault import reveal_once
+from tests.entitlements import approved
+from tests.provisioned import add_key, end, provision
+
+
+def check(entitlement: Entitlement) -> dict[str, Diagnosis]:
+    loaded = queries.entitlements().get(pk=entitlement.pk)
+    return {diagnosis.about: diagnosis for diagnosis in diagnose(loaded)}
+
+
+def test_everything_is_done_when_a_revealed_key_can_pull_an_open_repository(cast: Cast) -> None:
+    entitlement = approved(cast)
+    pull_user = provision(cast.birch)
+    reveal_once(pull_user.access_keys.get(), by=cast.alice)
+    checked = check(entitlement)
+    assert {diagnosis.state for diagnosis in checked.values()} == {"done"}
+    assert [diagnosis.remedy for diagnosis in checked.values() if diagnosis.remedy] == []
+    assert list(checked) == [
+        "Your right to pull",
+        "Pull user birch-bank",
+        "Access key AKIAEXAMPLE1K1",
+        "Repository acme/agent",
+        "Repository acme/server",
+        "Image of acme/agent",
+        "Image of acme/server",
+        "Registry 123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+    ]
+    image = checked["Image of acme/server"]
+    assert image.words == "the newest tag is 1.1, read from ECR"
+    assert image.at == Repository.objects.get(name="acme/server").images_read_at
+
+
+def test_request_waits_for_sales(cast: Cast) -> None:
+    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
+    right = check(entitlement)["Your right to pull"]
+    assert (right.state, right.words) == ("waiting", "requested")
+    assert "Your vendor's sales team approves it" in right.remedy
+
+
+def test_access_that_starts_later_or_has_ended_shows_when(cast: Cast) -> None:
+    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
+    start = timezone.now() + timedelta(days=3)
+    approve(entitlement, by=Actor(cast.sandra), starts_at=start)
+    right = check(entitlement)["Your right to pull"]
+    assert (right.state, right.words, right.at) == ("waiting", "starts", start)
+
+    now = timezone.now()
+    dates = {"starts_at": now - timedelta(days=2), "ends_at": now - timedelta(days=1)}
+    Entitlement.objects.update(**dates)
+    right = check(entitlement)["Your right to pull"]
+    assert (right.state, right.words, right.at) == ("attention", "ended", dates["ends_at"])
+    assert "can request the product again" in right.remedy
+
+    Entitlement.objects.update(ends_at=now + timedelta(days=1))
+    right = check(entitlement)["Your right to pull"]
+    assert (right.state, right.words) == ("done", "approved, until")
+
+
+def test_withdrawn_access_is_not_open_and_its_key_is_not_valid(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    end(cast.birch)
+    checked = check(entitlement)
+    assert checked["Your right to pull"].words == "withdrawn"
+    assert checked["Pull user birch-bank"].words == "deleted"
+    assert checked["Access key AKIAEXAMPLE1K1"].words == "no longer valid"
+    assert checked["Repository acme/server"].words == "not opened by this product"
+    assert "done" not in {diagnosis.state for diagnosis in checked.values()}
+
+
+def test_unrevealed_key_needs_attention(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    key = check(entitlement)["Access key AKIAEXAMPLE1K1"]
+    assert (key.state, key.words) == ("attention", "active, but nobody has revealed its secret yet")
+    assert key.remedy.startswith("An owner or an engineer can reveal it")
+
+
+def test_older_key_shows_when_it_retires_and_which_key_replaces_it(cast: Cast) -> None:
+    entitlement = approved(cast)
+    pull_user = provision(cast.birch)
+    retires_at = timezone.now() + timedelta(days=7)
+    pull_user.access_keys.update(retires_at=retires_at)
+    add_key(pull_user)
+    old = check(entitlement)["Access key AKIAEXAMPLE1K1"]
+    assert (old.state, old.words, old.at) == ("waiting", "retires", retires_at)
+    assert old.remedy == "Machines that still use it need AKIAEXAMPLE1K2."
+
+    pull_user.access_keys.filter(retires_at=retires_at).update(desired="Deleted", status="Deleted")
+    old = check(entitlement)["Access key AKIAEXAMPLE1K1"]
+    assert (old.state, old.words) == ("attention", "no longer valid")
+
+
+@pytest.mark.parametrize(
+    ("desired", "who"), [("Inactive", "An owner or an engineer"), ("Active", "Your vendor")]
+)
+def test_inactive_key_can_be_activated_by_those_who_decide_about_it_or_replaced(
+    cast: Cast, desired: str, who: str
+) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch).access_keys.update(status="Inactive", desired=desired)
+    key = check(entitlement)["Access key AKIAEXAMPLE1K1"]
+    assert (key.state, key.words) == ("attention", "not active in AWS")
+    assert key.remedy == (f"{who} can activate it. An owner or an engineer can create a new key.")
+
+
+def test_stuck_repository_shows_that_the_vendor_can_see_it(cast: Cast) -> None:
+    entitlement = approved(cast)
+    pull_user = provision(cast.birch)
+    agent = Repository.objects.filter(name="acme/agent")
+    agent.update(attention="Create it in ECR.")
+    pull_user.grants.filter(repository__in=agent).update(in_repository_policy=False)
+    checked = check(entitlement)
+    assert checked["Repository acme/agent"].state == "attention"
+    assert "Your vendor can see what is needed." in checked["Repository acme/agent"].remedy
+    assert "Create it in ECR." not in str(checked)
+    assert checked["Repository acme/server"].state == "done"
+    assert "Image of acme/agent" not in checked
+
+
+def test_empty_repository_waits_for_the_vendor_to_push(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    Repository.objects.update(newest_tag="")
+    image = check(entitlement)["Image of acme/server"]
+    assert (image.state, image.words) == ("attention", "there was none when ECR was last read")
+    assert "Once your vendor pushes one" in image.remedy
+
+
+def test_image_that_was_not_read_yet_can_be_pulled_by_its_tag(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    Repository.objects.update(newest_tag="", images_read_at=None)
+    image = check(entitlement)["Image of acme/server"]
+    assert (image.state, image.words) == ("working", "not read from ECR yet")
+    assert "If you know the tag" in image.remedy
+
+
+def test_setup_in_progress_needs_nothing_from_the_customer(cast: Cast) -> None:
+    checked = check(approved(cast))
+    assert checked["Pull user birch-bank"].words == "not in AWS yet"
+    assert checked["Access key"].words == "being created"
+    assert checked["Repository acme/server"].words == "not open yet"
+    for about in ("Pull user birch-bank", "Access key", "Repository acme/server"):
+        assert checked[about].state == "working"
+        assert checked[about].remedy.startswith("Nothing to do")

@@ -1,0 +1,103 @@
+"""The state of a key in words, and whether an old one is still needed."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from provisioning import queries
+from provisioning.demo.seed import Cast
+from provisioning.models import AccessKey, Entitlement, PullUser
+from provisioning.queries import KeyState
+from tests.entitlements import approved
+from tests.provisioned import add_key, change, collect, days, provision
+
+
+@pytest.fixture
+def key(cast: Cast) -> AccessKey:
+    approved(cast)
+    key = provision(cast.birch).access_keys.get()
+    collect(cast, key, days(-7))
+    change(key, created_at=days(-7))
+    return key
+
+
+def shown(cast: Cast) -> list[KeyState]:
+    entitlement = queries.entitlements(Entitlement.objects.filter(customer=cast.birch)).get()
+    (pull_user,) = queries.pull_users(entitlement)
+    return queries.key_states(pull_user)
+
+
+@pytest.mark.parametrize(
+    ("changes", "label"),
+    [
+        ({}, "Active"),
+        ({"expires_at": 20.1}, "Expires in 20 days"),
+        ({"expires_at": 40}, "Active"),
+        ({"desired": "Inactive"}, "Being deactivated"),
+        ({"desired": "Inactive", "status": "Inactive"}, "Deactivated"),
+        ({"status": "Inactive"}, "Being activated"),
+        ({"retires_at": 5.1}, "Retires in 5 days"),
+        ({"retires_at": 1.1}, "Retires in 1\N{NO-BREAK SPACE}day"),
+        ({"retires_at": -0.1}, "Being deleted"),
+        ({"retires_at": -0.1, "desired": "Deleted"}, "Being deleted"),
+        ({"retires_at": 5, "desired": "Inactive", "status": "Inactive"}, "Deactivated"),
+    ],
+)
+def test_state_of_a_key_has_a_label(
+    cast: Cast, key: AccessKey, changes: dict[str, float | str], label: str
+) -> None:
+    moments = {name: days(at) for name, at in changes.items() if not isinstance(at, str)}
+    change(key, **changes | moments)
+    assert [row.label for row in shown(cast)] == [label]
+
+
+def test_new_key_is_tested_and_then_waits_to_be_revealed(cast: Cast) -> None:
+    approved(cast)
+    provision(cast.birch)
+    assert [row.label for row in shown(cast)] == ["Waiting to be revealed"]
+    AccessKey.objects.update(tested_at=None)
+    assert [row.label for row in shown(cast)] == ["Being tested"]
+
+
+def test_keys_that_aws_no_longer_has_are_not_listed(cast: Cast, key: AccessKey) -> None:
+    change(key, retires_at=days(-1), desired="Deleted", status="Deleted")
+    new = add_key(PullUser.objects.get())
+    assert [row.key for row in shown(cast)] == [new]
+
+
+def test_newest_key_comes_first(cast: Cast, key: AccessKey) -> None:
+    change(key, retires_at=days(5))
+    new = add_key(PullUser.objects.get())
+    assert [row.key for row in shown(cast)] == [new, key]
+
+
+def proof(cast: Cast) -> str:
+    return shown(cast)[-1].proof
+
+
+def test_old_key_is_needed_until_the_new_one_is_revealed(cast: Cast, key: AccessKey) -> None:
+    change(key, retires_at=days(5))
+    assert "need it until the new key is revealed" in proof(cast)
+    add_key(PullUser.objects.get())
+    assert "need it until the new key is revealed" in proof(cast)
+
+
+@pytest.mark.parametrize(
+    ("used", "observed", "words"),
+    [
+        (-0.5, 0, "Find that machine"),
+        (-0.5, -0.9, "Find that machine"),
+        (-3, 0, "you can deactivate it now"),
+        (None, 0, "you can deactivate it now"),
+        (-3, -0.9, "Look again tomorrow"),
+        (-3, None, "Look again tomorrow"),
+    ],
+)
+def test_old_key_counts_as_unused_only_if_aws_reported_late_enough(
+    cast: Cast, key: AccessKey, used: float | None, observed: float | None, words: str
+) -> None:
+    change(key, retires_at=days(5), last_used_at=None if used is None else days(used))
+    collect(cast, add_key(PullUser.objects.get()), timezone.now() - timedelta(days=1))
+    PullUser.objects.update(observed_at=None if observed is None else days(observed))
+    assert words in proof(cast)

@@ -1,15 +1,24 @@
-"""The worker's part, played in the test's own process: the portal's own sweep sends the messages,
-and their tasks run here one after the other."""
+"""The worker, in the test's own process: the portal's own sweep sends the messages, and their tasks
+run here one after the other."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 
 from provisioning import tasks
-from provisioning.models import AccessKey, PullUser, Reconciled, Registry, Repository, StepAttempt
+from provisioning.models import (
+    AccessKey,
+    Drift,
+    PullUser,
+    Reconciled,
+    Registry,
+    Repository,
+    StepAttempt,
+)
 from tests import messages
 
 MOST = 200
+ROWS: tuple[type[Reconciled], ...] = (PullUser, Repository, Registry)
 TURNS = {"pull_user_turn", "repository_turn", "registry_turn"}
 # Tests that are about emails send them themselves.
 TASKS = TURNS | {"read_images"}
@@ -19,7 +28,7 @@ def take_turns(*, even_if_not_due: bool = False) -> None:
     """Take every turn that is due, until none is; ``even_if_not_due`` brings forward those that
     wait for their next try."""
     if even_if_not_due:
-        for model in (PullUser, Repository, Registry):
+        for model in ROWS:
             model._default_manager.filter(due_at__isnull=False).update(due_at=timezone.now())
     for _ in range(MOST):
         tasks.sweep()
@@ -40,9 +49,15 @@ def run_messages() -> bool:
 
 
 def run_until_settled() -> None:
-    """As if time passed: drift is seen a second time, and what failed is retried."""
+    """As if time passed: drift is seen a second time, and what failed is retried, until a round
+    of turns finds nothing to do."""
     for _ in range(4):
+        before = StepAttempt.objects.count()
         take_turns(even_if_not_due=True)
+        is_failing = any(model._default_manager.filter(failures__gt=0).exists() for model in ROWS)
+        is_quiet = StepAttempt.objects.count() == before and not Drift.objects.open().exists()
+        if is_quiet and not is_failing:
+            return
 
 
 def long_ago() -> None:

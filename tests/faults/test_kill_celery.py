@@ -37,7 +37,7 @@ def test_next_worker_provisions_the_customer(
             while not is_provisioned(reached := portal.run("state")):
                 assert time.monotonic() < deadline, reached
                 portal.run("sweep")
-                time.sleep(2)
+                time.sleep(0.5)
         portal.run("recover")
         assert_final_state(portal, aws, "provision", [])
 

@@ -22,6 +22,8 @@ def play(state_dir: Path, *arguments: str, **environment: str) -> subprocess.Com
             "PATH": os.environ["PATH"],
             "EMBEDDED": "true",
             "STATE_DIR": str(state_dir),
+            "SWEEP_SECONDS": "1",
+            "REPOSITORY_WRITE_INTERVAL_SECONDS": "1",
             **environment,
         },
         capture_output=True,

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from provisioning.demo.seed import Cast
-from provisioning.documents import policies
+from provisioning.documents import names, policies
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
-from provisioning.models import AccessKey, Grant, PullUser, Repository
+from provisioning.models import AccessKey, Grant, PullUser, Registry, Repository
 from provisioning.states import Desired, KeyStatus, Status
-from tests.aws import ACCOUNT_ID, Aws
+from tests.aws import ACCOUNT_ID, LOGIN_POLICY, Aws
 
 
 def assert_provisioned(aws: Aws, cast: Cast) -> None:
@@ -28,10 +30,10 @@ def assert_provisioned(aws: Aws, cast: Cast) -> None:
 
 def disagreements(aws: Aws) -> list[str]:
     """Where AWS and the database differ, in words; empty when they agree."""
-    return [*_of_users(), *_of_repositories(aws), *_of_rows()]
+    return [*_of_users(aws), *_of_repositories(aws), *_of_rows()]
 
 
-def _of_users() -> list[str]:
+def _of_users(aws: Aws) -> list[str]:
     in_aws = identities.iam(ACCOUNT_ID).users
     desired = PullUser.objects.exclude(desired=Desired.ABSENT).exclude(status=Status.GONE)
     found = []
@@ -39,15 +41,18 @@ def _of_users() -> list[str]:
         found.append(f"AWS has the users {sorted(in_aws)}, not {[row.name for row in desired]}")
     for row in desired:
         if row.name in in_aws:
-            found += _of_user(row, in_aws[row.name])
+            found += _of_user(aws, row, in_aws[row.name])
     return found
 
 
-def _of_user(row: PullUser, user: Any) -> list[str]:
+def _of_user(aws: Aws, row: PullUser, user: Any) -> list[str]:
     """``user`` as moto has it."""
     found = []
-    if (user.id, user.arn) != (row.user_id, row.arn):
-        found.append(f"{row} is another user in AWS")
+    shown, expected_user = _shown(aws, row), _expected(row)
+    if shown != expected_user:
+        found.append(f"{row} is {shown} in AWS, not {expected_user}")
+    if LOGIN_POLICY not in user.managed_policies:
+        found.append(f"{row} may not sign in")
     in_aws = {key.access_key_id: key.status for key in user.access_keys}
     living = row.access_keys.exclude(desired=KeyStatus.DELETED)
     expected = {
@@ -64,6 +69,29 @@ def _of_user(row: PullUser, user: Any) -> list[str]:
     if row.desired == Desired.PRESENT and opened != {g.repository.arn for g in placed}:
         found.append(f"{row}'s own policy opens {opened}")
     return found
+
+
+def _shown(aws: Aws, row: PullUser) -> dict[str, Any]:
+    """Everything that GetUser shows, except the time of its creation."""
+    user: dict[str, Any] = aws.iam.get_user(UserName=row.name)["User"]
+    del user["CreateDate"]
+    return user | {"Tags": {tag["Key"]: tag["Value"] for tag in user["Tags"]}}
+
+
+def _expected(row: PullUser) -> dict[str, Any]:
+    registry = Registry.objects.filter(account_id=row.account_id).first()
+    assert registry is not None
+    boundary = {
+        "PermissionsBoundaryType": "Policy",
+        "PermissionsBoundaryArn": registry.boundary_arn,
+    }
+    return {
+        "Path": settings.AWS_PATH,
+        "UserName": row.name,
+        "UserId": row.user_id,
+        "Arn": row.arn,
+        "Tags": names.user_tags(row.customer.slug, row.label),
+    } | ({"PermissionsBoundary": boundary} if registry.boundary_arn else {})
 
 
 def _of_repositories(aws: Aws) -> list[str]:

@@ -1,5 +1,5 @@
-"""How a person works a page: with a mouse, or with the keyboard alone. Things are named by what
-they are called on the page; so the same road can be walked by both."""
+"""How a person uses a page: with a mouse, or with the keyboard alone. Elements are found by their
+names on the page, so both can follow the same path."""
 
 import re
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from typing import Any, Literal
 from playwright.sync_api import Locator, Page, expect
 
 Role = Literal["button", "link", "radio"]
-# More stops than any page has: who has passed so many goes round in circles, or is trapped.
+# More stops than any page has: after so many the focus goes round in circles, or is trapped.
 STOPS = 300
-# What is wrong with where the focus is, or nothing: it must be in the window, and drawn, on the
-# element itself or, where that lies unseen below its label, on the label.
+# What is wrong with the focus, or nothing: it must be in the window and visible, on the element
+# itself or, where that is hidden below its label, on the label.
 WHERE = """() => {
   const focused = document.activeElement;
   const name = focused.outerHTML.slice(0, 120);
@@ -23,12 +23,12 @@ WHERE = """() => {
     const isWide = box.width > 1 && box.right > 0 && box.left < innerWidth;
     return outline && isHigh && isWide;
   };
-  return [focused, ...(focused.labels ?? [])].some(isDrawn) ? "" : `focus is not seen: ${name}`;
+  return [focused, ...(focused.labels ?? [])].some(isDrawn) ? "" : `focus is not visible: ${name}`;
 }"""
 
 
 def named(words: str) -> re.Pattern[str]:
-    """The name that begins with the words: what follows tells more of the same."""
+    """A name that begins with these words; more may follow."""
     # Playwright writes the pattern between slashes, and does not escape those within it.
     pattern = re.escape(words).replace("/", r"\/")
     return re.compile(rf"^{pattern}\b", re.IGNORECASE)
@@ -36,7 +36,7 @@ def named(words: str) -> re.Pattern[str]:
 
 @dataclass
 class Mouse:
-    """Points and clicks; types into what it has clicked."""
+    """Points, clicks and types."""
 
     page: Page
 
@@ -54,13 +54,13 @@ class Mouse:
         self.find("link", name, within).click()
 
     def choose(self, name: str, within: Locator | None = None) -> None:
-        # The radio buttons of tabs lie unseen below their labels.
+        # The radio buttons of tabs are hidden below their labels.
         desired = self.find("radio", name, within).get_attribute("id")
         self.page.locator(f"label[for='{desired}']").click()
 
 
 class Keyboard(Mouse):
-    """Has nothing but keys, and looks at each stop whether it sees where it is."""
+    """Uses keys only, and checks at each stop that the focus is visible."""
 
     def fill(self, label: str, text: str) -> None:
         self.reach(self.page.get_by_label(named(label)).first)
@@ -75,7 +75,7 @@ class Keyboard(Mouse):
         self.page.keyboard.press("Enter")
 
     def choose(self, name: str, within: Locator | None = None) -> None:
-        """Tab leads to the group's radio button that is chosen, arrows from there."""
+        """Tab leads to the group's chosen radio button, arrow keys lead on from there."""
         desired = self.find("radio", name, within)
         group = desired.evaluate("radio => radio.name")
         self.reach(self.page.locator(f"input[name='{group}']:checked"))
@@ -95,7 +95,7 @@ class Keyboard(Mouse):
         raise AssertionError(f"Tab does not lead to {desired}")
 
     def step(self, key: str = "Tab") -> None:
-        """To the next stop."""
+        """Go to the next stop."""
         self.page.keyboard.press(key)
         self.see()
 

@@ -1,5 +1,5 @@
-"""Looking at the page that a browser shows: with axe, with a ruler, and, where asked, with a
-camera. On a phone and on a desk, light and dark."""
+"""Looking at the page that a browser shows: axe checks it, its width is measured, and a picture is
+taken where asked for. On a phone and a desktop, light and dark."""
 
 import os
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from playwright.sync_api import Page, ViewportSize
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 800}
-# WCAG 2.2, levels A and AA, with what it took over from 2.0 and 2.1.
+# WCAG 2.2, levels A and AA, including the rules of 2.0 and 2.1.
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# From light to dark nothing changes but colours.
+# Between light and dark only colours change.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
 SCROLLS_SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
 # Faults of Django's admin that only its own scripts could mend: rule → what the element's HTML
@@ -27,7 +27,7 @@ KNOWN = {
     "aria-input-field-name": 'class="select2-selection',
 }
 RUN = "options => axe.run(options).then((found) => found.violations)"
-# A colour on its way from light to dark is neither.
+# Ends transitions: a colour on its way from light to dark is neither.
 END_TRANSITIONS = """() => document.getAnimations()
   .filter((one) => one instanceof CSSTransition).forEach((one) => one.finish())"""
 # The folder that `make pictures` fills; else nothing is written.
@@ -35,7 +35,7 @@ PICTURES = os.environ.get("PICTURES", "")
 
 
 def look(page: Page, name: str) -> list[str]:
-    """What is wrong with the page, in words; empty if all is well. ``name`` is the picture's."""
+    """What is wrong with the page; empty if nothing is. ``name`` is that of the picture."""
     # As the browser's developer tools would: the page's content security policy, which holds
     # all the same, knows of no script but the site's own files.
     page.evaluate(Axe().axe_script)
@@ -61,8 +61,8 @@ def _dress(page: Page, scheme: str) -> None:
 
 
 def _faults(page: Page, config: list[str]) -> Iterator[str]:
-    """What axe finds. Without its preload, which lays copies of the style sheets into the page;
-    the policy forbids that, and none of these rules reads them."""
+    """What axe finds. Without its preload, which copies style sheets into the page: the policy
+    forbids that, and none of these rules needs them."""
     options = {"runOnly": config, "resultTypes": ["violations"], "preload": False}
     for violation in page.evaluate(RUN, options):
         rule = violation["id"]

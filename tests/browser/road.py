@@ -1,4 +1,4 @@
-"""Pieces of a customer's road, walked by whichever hand."""
+"""Parts of a customer's path, with the mouse or the keyboard."""
 
 from playwright.sync_api import Locator, expect
 
@@ -23,7 +23,7 @@ def request_product(hand: Mouse, product: str) -> None:
 
 
 def reveal(hand: Mouse, *, has_confirmed: bool = False) -> None:
-    """From the product's page to the secret; who she is, is asked unless she told just now."""
+    """From the product's page to the secret, confirming the identity unless that was just done."""
     hand.follow("Reveal the credentials")
     if not has_confirmed:
         confirm(hand)
@@ -38,8 +38,8 @@ def confirm(hand: Mouse) -> None:
 
 
 def tool(hand: Mouse, repository: str, title: str) -> Locator:
-    """From the page of a product with several repositories, which tells about one at a time, to
-    the part that tells how to pull the repository with a tool, shown."""
+    """On the page of a product with several repositories: choose the repository, and show how to
+    pull it with a tool."""
     hand.follow(repository, hand.page.locator("#repositories"))
     heading = hand.page.get_by_role("heading", name=f"Pull {repository}", exact=True)
     part = hand.page.locator("section", has=heading)

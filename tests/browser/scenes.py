@@ -1,5 +1,5 @@
-"""Pages that no address alone leads to, or that look otherwise on the way: each scene walks
-there, and yields the route of each page that is to be looked at, or a word for it."""
+"""Pages that no address alone opens, or that look different on the way: each scene goes there, and
+yields the route, or a name, of each page to look at."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ NEW = "dana.van-den-bergh+registry@birch.example"
 
 
 def link_in_mail() -> str:
-    """The path of the first link in the last letter."""
+    """The path of the first link in the last email."""
     found = re.search(r"https?://[^/\s]+(/\S+)", str(mail.outbox[-1].body))
     assert found
     return found[1]
 
 
-def invite_somebody_new(site: Site) -> None:
-    """Her letter is the last: the worker has sent it, after those that waited before."""
+def invite_new_person(site: Site) -> None:
+    """The invitation is the last email that was sent."""
     invite(site.cast.birch, NEW, Membership.Role.ENGINEER, by=Actor(site.cast.alice))
     send_due()
     assert mail.outbox[-1].to == [NEW]
@@ -73,7 +73,7 @@ def forgotten_password(page: Page, site: Site) -> Iterator[str]:
 
 
 def invitation(page: Page, site: Site) -> Iterator[str]:
-    invite_somebody_new(site)
+    invite_new_person(site)
     page.goto("/account/invitation/gone/")
     yield "account/invitation/<str:token>/"
     page.goto(link_in_mail())
@@ -87,7 +87,7 @@ def invitation(page: Page, site: Site) -> Iterator[str]:
 
 
 def another_site(page: Page, site: Site) -> Iterator[str]:
-    invite_somebody_new(site)
+    invite_new_person(site)
     page.goto(link_in_mail())
     page.goto("/account/login/")
     page.get_by_role("link", name="Birch ID").click()
@@ -213,14 +213,14 @@ def credentials(page: Page, site: Site) -> Iterator[str]:
     yield "access with a key that retires"
 
 
-def trouble(page: Page, site: Site) -> Iterator[str]:
-    page.goto(f"/access/{site.entitlement.pk}/trouble/")
+def diagnosis(page: Page, site: Site) -> Iterator[str]:
+    page.goto(f"/access/{site.entitlement.pk}/diagnosis/")
     page.get_by_label("What does your client print?").fill("no basic auth credentials")
     press(page, "Explain this error")
-    yield "trouble with a cause"
+    yield "diagnosis with a known cause"
     page.get_by_label("What does your client print?").fill("the moon is full")
     press(page, "Explain this error")
-    yield "trouble of no known cause"
+    yield "diagnosis without a known cause"
 
 
 def viewer(page: Page, site: Site) -> Iterator[str]:
@@ -238,7 +238,7 @@ def no_organisation(page: Page, site: Site) -> Iterator[str]:
 # --- The vendor's people -----------------------------------------------------------
 
 
-def trouble_for_ops(page: Page, site: Site) -> Iterator[str]:
+def problems_for_ops(page: Page, site: Site) -> Iterator[str]:
     PullUser.objects.update(attention="AccessDenied: the role may not do iam:CreateUser.")
     site.cast.registry.repositories.update(attention="The policy is full.", failures=3)
     site.cast.registry.paused_at = timezone.now()
@@ -247,7 +247,7 @@ def trouble_for_ops(page: Page, site: Site) -> Iterator[str]:
     site.cast.registry.save()
     page.goto("/ops/")
     expect(page.get_by_text("Registry paused")).to_be_visible()
-    yield "dashboard with trouble"
+    yield "dashboard with problems"
 
 
 def every_decision(page: Page, site: Site) -> Iterator[str]:
@@ -312,10 +312,10 @@ SCENES: dict[Scene, str] = {
     states_of_access: "owner",
     rejection: "owner",
     credentials: "owner",
-    trouble: "owner",
+    diagnosis: "owner",
     viewer: "viewer",
     no_organisation: "stranger",
-    trouble_for_ops: "ops",
+    problems_for_ops: "ops",
     every_decision: "sales",
     errors: "owner",
     too_many_tries: "nobody",

@@ -1,5 +1,5 @@
-"""The site's addresses, and with them a page that shows every fragment, and pages that
-fail: for the tests of the clothes alone."""
+"""The site's addresses, a page that shows every element, and pages that fail: for the tests of
+the site's appearance."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,9 +46,11 @@ def _examples() -> dict[str, Any]:
         "steps": [
             ProgressStep("Requested", "done", at=moment),
             ProgressStep("Approved", "done", "Welcome aboard.", moment),
-            ProgressStep("Pull user made", "working"),
-            ProgressStep("Repository acme/api opened", "attention", "Told.", moment, "Not found."),
-            ProgressStep("Access key made", "waiting"),
+            ProgressStep("Pull user created", "working"),
+            ProgressStep(
+                "Repository acme/api opened", "attention", "Reported.", moment, "Not found."
+            ),
+            ProgressStep("Access key created", "waiting"),
         ],
         "tools": for_tools(place),
         "pairs": [("Region", "eu-central-1"), ("Repository", uri), ("Ends", "")],

@@ -1,4 +1,4 @@
-"""The page of a product in a browser: its tabs within tabs, and what a client said."""
+"""The page of a product in a browser: its tabs, and the explanation of errors."""
 
 import pytest
 from django.utils import timezone
@@ -15,7 +15,7 @@ DIGEST = f"sha256:{'5e' * 32}"
 
 @pytest.fixture
 def address(page: Page, request: pytest.FixtureRequest) -> str:
-    """Of Acme Server, ready; Alice is signed in."""
+    """The address of Acme Server, which is ready; Alice is signed in."""
     # Tests with a live server empty every table, and the migrations' groups go with them.
     cast: Cast = request.getfixturevalue("cast")
     entitlement = approved(cast)
@@ -29,7 +29,7 @@ def address(page: Page, request: pytest.FixtureRequest) -> str:
 
 
 def test_pages_about_pulling_are_legible_on_any_screen(page: Page, address: str) -> None:
-    for path in (address, f"{address}trouble/"):
+    for path in (address, f"{address}diagnosis/"):
         check_legible(page, path)
 
 

@@ -1,4 +1,4 @@
-"""What every page wears: seen, measured and used in a browser."""
+"""The appearance of pages, measured and used in a browser."""
 
 import pytest
 from allauth.account.models import EmailAddress

@@ -1,5 +1,5 @@
-"""Every page of the site can be read and used: axe finds nothing against WCAG 2.2 AA, and
-nothing is wider than the window."""
+"""Every page can be read and used by everyone: axe finds no violation of WCAG 2.2 AA, and nothing
+is wider than the window."""
 
 import re
 from pathlib import Path
@@ -25,8 +25,8 @@ def site(page: Page, transactional_db: None) -> Site:
     return build_site(seed())
 
 
-def come_as(page: Page, site: Site, role: str) -> None:
-    """The browser is now the role's, who has just confirmed who she is."""
+def sign_in_as(page: Page, site: Site, role: str) -> None:
+    """The browser is now signed in with the role, after a recent sign-in."""
     client = site.sign_in(role)
     page.context.clear_cookies()
     session = client.cookies.get(settings.SESSION_COOKIE_NAME)
@@ -38,11 +38,11 @@ def come_as(page: Page, site: Site, role: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_page_can_be_read_and_used_by_anybody(page: Page, site: Site, part: str) -> None:
+def test_page_can_be_read_and_used_by_everyone(page: Page, site: Site, part: str) -> None:
     page.goto("/account/login/")
     wrong: list[str] = []
     for role in ("nobody", "owner", "root"):
-        come_as(page, site, role)
+        sign_in_as(page, site, role)
         client = site.sign_in(role)
         for route, looker in opening().items():
             if looker != role or part_of(route) != part:
@@ -69,10 +69,10 @@ def test_every_address_is_looked_at_or_known_to_be_no_page() -> None:
 @pytest.mark.urls("tests.browser.style_sheet")  # It has addresses that fail.
 @pytest.mark.usefixtures("authenticator", "person")
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
-def test_page_on_the_way_can_be_read_and_used_by_anybody(
+def test_page_on_the_way_can_be_read_and_used_by_everyone(
     page: Page, site: Site, scene: Scene
 ) -> None:
     page.goto("/account/login/")
-    come_as(page, site, SCENES[scene])
+    sign_in_as(page, site, SCENES[scene])
     wrong = [f"{name}: {fault}" for name in scene(page, site) for fault in look(page, name)]
     assert not wrong, "\n".join(wrong)

@@ -1,5 +1,5 @@
 """A customer's whole journey through the running site, with its worker and an AWS by AWS's own
-names: from the letter that invites her to a pull by real clients, and to new keys."""
+names: from the email that invites her to a pull by real clients, and to new keys."""
 
 import re
 import shlex
@@ -26,7 +26,7 @@ WORKER = 60_000  # milliseconds
 
 @dataclass
 class Machine:
-    """A machine of Dana's with keys of its own; it runs what she copied from the page."""
+    """A machine of Dana's with its own keys; it runs what she copied from the page."""
 
     box: Sandbox
     name: str
@@ -52,14 +52,14 @@ class Machine:
         return self.box.run(command, stdin=stdin, aws="v2", home=self.name)
 
 
-def test_invited_engineer_comes_from_her_letter_to_a_pull_and_later_to_new_keys(
+def test_invited_engineer_gets_from_the_email_to_a_pull_and_later_to_new_keys(
     tmp_path: Path,
 ) -> None:
-    # ECR knows new users late, as AWS's does: so there is time to see the steps move.
+    # ECR knows new users late, as in AWS, so there is time to see the steps change.
     with world("--propagation-seconds", "8") as box, chromium(box, tmp_path) as browser:
         alice, dana, sandra = (Mouse(profile(browser).new_page()) for _ in range(3))
         invite(alice, DANA)
-        sign_up(dana, letter(box))
+        sign_up(dana, invitation_link(box))
         request_product(dana, "Acme Server")
         product = dana.page.url
         approve(sandra, "Acme Server")
@@ -104,9 +104,8 @@ def invite(hand: Mouse, email: str) -> None:
     expect(hand.page.get_by_text(f"{email} is invited.")).to_be_visible()
 
 
-def letter(box: Sandbox) -> str:
-    """The link in the one letter that was sent: the worker does that, some time after the
-    invitation."""
+def invitation_link(box: Sandbox) -> str:
+    """The link in the one email that the worker has sent."""
     mail = box.folder / "portal" / "mail"
     is_sent = shlex.join(["grep", "-rqP", INVITATION, str(mail)])
     box.wait_for(is_sent, box.folder / "worker.log", seconds=WORKER / 1000)
@@ -141,8 +140,8 @@ def approve(hand: Mouse, product: str) -> None:
 
 
 def see_steps_move(page: Page) -> None:
-    """The page that has been open all the time changes by itself, and is loaded anew only when
-    everything is ready: what else it shows has changed by then as well."""
+    """The open page updates itself, and is reloaded only when everything is ready, because the
+    rest of the page has changed by then as well."""
     page.evaluate("document.title = 'as it was loaded'")
     progress = page.locator("#progress")
     expect(progress).to_contain_text("Being set up", timeout=WORKER)
@@ -152,7 +151,7 @@ def see_steps_move(page: Page) -> None:
 
 
 def copy_keys(hand: Mouse, *, has_confirmed: bool = False) -> Revealed:
-    """The keys as the clipboard has them, from the one page that shows the secret."""
+    """The keys from the clipboard, copied on the one page that shows the secret."""
     reveal(hand, has_confirmed=has_confirmed)
     keys = Revealed(copied(hand, "the access key id"), copied(hand, "Secret access key"))
     hand.follow("I have stored it")
@@ -162,7 +161,7 @@ def copy_keys(hand: Mouse, *, has_confirmed: bool = False) -> Revealed:
 
 
 def copy_commands(hand: Mouse, product: str) -> tuple[str, str, str]:
-    """What the page gives for the AWS CLI and Skopeo: setting up, signing in, pulling."""
+    """The page's commands for the AWS CLI and Skopeo: set up, sign in, pull."""
     hand.page.goto(product)
     part = tool(hand, "acme/server", "Skopeo")
     configure = copied(hand, "Store the credentials in a profile")
@@ -180,7 +179,7 @@ def rotate(hand: Mouse, product: str, overlap: str, giving_up: str = "") -> None
         hand.page.get_by_label(giving_up).check()
     hand.press("Create the new key")
     hand.page.goto(product)
-    # It is tried first, and only then offered.
+    # It is tested before it is offered.
     expect(hand.page.get_by_role("link", name="Reveal the credentials")).to_be_visible(
         timeout=WORKER
     )

@@ -1,5 +1,5 @@
-"""The main road of a customer, from signing in to a command in the clipboard: without script,
-and with the keyboard alone."""
+"""A customer's main path, from signing in to a command in the clipboard: without JavaScript, and
+with the keyboard alone."""
 
 import re
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def plain(browser: Browser, cast: Cast, live_server: LiveServer) -> Iterator[Pag
 
 
 def provisioned(cast: Cast) -> Entitlement:
-    """What Alice asked for is approved, and the worker has done its part."""
+    """What Alice requested is approved, and the worker has provisioned it."""
     entitlement = Entitlement.objects.get(customer=cast.birch)
     approve(entitlement, by=Actor(cast.sandra))
     provision(cast.birch)

@@ -1,4 +1,4 @@
-"""Coming in, by every way there is, in a browser."""
+"""Every way to sign in, in a browser."""
 
 import re
 import time

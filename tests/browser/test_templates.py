@@ -1,4 +1,4 @@
-"""What holds for the text of every template, mails apart."""
+"""Rules for the text of every template, except emails."""
 
 import re
 from pathlib import Path

@@ -65,6 +65,23 @@ def test_templates_have_neither_inline_script_nor_style(inline: str) -> None:
     assert found == {}
 
 
+def test_every_element_is_used() -> None:
+    pages = "\n".join(file.read_text() for file in TEMPLATES)
+    elements = [named(file).removeprefix("templates/") for file in files("templates/elements/*")]
+    assert [name for name in elements if f'"{name}"' not in pages] == []
+
+
+def test_every_class_of_the_style_sheet_is_used() -> None:
+    style = re.sub(
+        r"/\*.*?\*/", "", (ROOT / "portal/static/portal/site.css").read_text(), flags=re.DOTALL
+    )
+    classes = set(re.findall(r"\.([a-z][\w-]+)(?=[^{}]*\{)", style))
+    code = [*TEMPLATES, *SOURCE, *files("portal/static/portal/*.js")]
+    words = set(re.findall(r"[\w-]+", "\n".join(file.read_text() for file in code)))
+    # Django writes the first; icons are named by their state.
+    assert {name for name in classes - words if not name.startswith("icon-")} <= {"errorlist"}
+
+
 def test_requirements_name_no_index_and_hash_everything() -> None:
     for file in files("requirements/*.txt"):
         text = file.read_text()

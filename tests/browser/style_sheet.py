@@ -53,8 +53,6 @@ def _examples() -> dict[str, Any]:
             ProgressStep("Access key created", "waiting"),
         ],
         "tools": for_tools(place),
-        "pairs": [("Region", "eu-central-1"), ("Repository", uri), ("Ends", "")],
-        "columns": ["Product", "State", "Ends"],
         "page": Paginator(range(60), 20).page(2),
         "form": ExampleForm(),
         "failed_form": ExampleForm({"reference": "x" * 30}, prefix="failed"),
@@ -62,13 +60,6 @@ def _examples() -> dict[str, Any]:
             "{% for block in tab.blocks %}{% include 'elements/command.html' with"
             " text=block.text caption=block.caption file=block.file only %}{% endfor %}"
         ),
-        "row": _fragment(
-            "<tr><th scope='row'><a href='#main'>{{ row }} product</a></th>"
-            "<td data-label='State'>{% include 'elements/status.html' with state=row only %}</td>"
-            "<td data-label='Ends'>"
-            "{% include 'elements/time.html' with at=at as_date=1 only %}</td></tr>"
-        ),
-        "card_body": _fragment("<p>What is inside.</p>"),
     }
 
 

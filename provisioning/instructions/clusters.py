@@ -1,4 +1,4 @@
-"""Kubernetes: a pull secret made by hand, and one that renews itself."""
+"""Kubernetes: a pull secret created by hand, and one that renews itself."""
 
 from textwrap import dedent
 
@@ -16,7 +16,7 @@ def _by_hand(target: PullTarget) -> Instruction:
     return Instruction(
         "kubernetes",
         "Kubernetes",
-        "A pull secret lives as long as its token, 12 hours: good for a trial. The next tab "
+        "A pull secret is valid as long as its token, 12 hours: good for a trial. The next tab "
         "renews it.",
         (_pull_secret(target, target.profile_options), _pod(target)),
     )
@@ -31,7 +31,7 @@ def _renewed(target: PullTarget) -> Instruction:
         f"that it may touch. {NO_PROFILE}",
         (
             Block(
-                "Put in the secret access key, without quotes.",
+                "Enter the secret access key, without quotes.",
                 f"AWS_ACCESS_KEY_ID={target.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
                 file=f"{name}.env",
             ),
@@ -40,7 +40,7 @@ def _renewed(target: PullTarget) -> Instruction:
                 f"kubectl create secret generic {name}-aws --from-env-file={name}.env",
             ),
             Block(
-                "Make the pull secret that the job will fill.",
+                "Create the pull secret that the job fills.",
                 f"kubectl create secret docker-registry {name} --docker-server={target.host} "
                 "--docker-username=AWS --docker-password=renewed-soon",
             ),
@@ -57,7 +57,7 @@ def _renewed(target: PullTarget) -> Instruction:
 
 def _pull_secret(target: PullTarget, options: str) -> Block:
     return Block(
-        "Make the pull secret, or renew it.",
+        "Create the pull secret, or renew it.",
         f"kubectl create secret docker-registry {target.profile} --docker-server={target.host} "
         f'--docker-username=AWS --docker-password="$(aws ecr get-login-password {options})" '
         "--dry-run=client -o yaml | kubectl apply -f -",

@@ -1,4 +1,4 @@
-"""Tools on a machine: Docker and its kin, signed in by the profile or by the environment."""
+"""Tools on a machine: Docker and the like, signed in with the profile or from the environment."""
 
 from dataclasses import replace
 
@@ -25,8 +25,8 @@ def on_machines(target: PullTarget) -> list[Instruction]:
         Instruction(
             "docker-aws-cli-1",
             "Docker, AWS CLI 1",
-            "Only for AWS CLI 1: version 2 has no get-login. From 1.17.10 on the tab for AWS CLI 2 "
-            "is better: here the token stands in the list of processes for a moment.",
+            "Only for AWS CLI 1: version 2 has no get-login. From 1.17.10 on, use the tab for AWS "
+            "CLI 2: here the token appears in the process list for a moment.",
             (
                 Block(LASTS, f"$(aws ecr get-login --no-include-email {target.profile_options})"),
                 pull,
@@ -35,7 +35,7 @@ def on_machines(target: PullTarget) -> list[Instruction]:
         Instruction(
             "docker-credential-helper",
             "Docker, credential helper",
-            "Signs in by itself whenever it is needed: best for servers. Install "
+            "Signs in by itself when needed: best for servers. Install "
             "amazon-ecr-credential-helper first.",
             (
                 Block(
@@ -65,7 +65,7 @@ def _environment_variables(target: PullTarget, pull: Block) -> Instruction:
         (
             Block(
                 "It waits for the access key id, then for the secret access key, which it does "
-                "not show. Neither comes into the shell's history.",
+                "not show. Neither is kept in the shell's history.",
                 "read -r AWS_ACCESS_KEY_ID && read -rs AWS_SECRET_ACCESS_KEY && "
                 "export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY",
             ),
@@ -84,7 +84,7 @@ def _env_file(target: PullTarget, pull: Block) -> Instruction:
         (
             replace(stored, caption="Put in the secret access key, without quotes."),
             Block(
-                "Let nobody else read it, and take it into the shell.",
+                "Make the file private, and load it into the shell.",
                 f"chmod 600 {stored.file} && set -a && . {stored.file} && set +a",
             ),
             Block(LASTS, target.login("docker login", target.region_options)),
@@ -97,7 +97,7 @@ def _compose(target: PullTarget) -> Instruction:
     return Instruction(
         "docker-compose",
         "Docker Compose",
-        "Compose uses Docker's own sign-in, and so the credential helper as well.",
+        "Compose uses Docker's sign-in, including the credential helper.",
         (
             Block(
                 "Name the image as a service.",
@@ -160,8 +160,8 @@ def _containerd(target: PullTarget) -> list[Instruction]:
         Instruction(
             "containerd",
             "containerd",
-            "As root, on a machine without nerdctl. ctr keeps no session, and the token stands in "
-            "the list of processes while it pulls.",
+            "As root, on a machine without nerdctl. ctr keeps no session, and the token appears "
+            "in the process list while it pulls.",
             (Block("Pull.", f'ctr images pull {plain}--user "AWS:$({token})" {target.image}'),),
         ),
     ]
@@ -172,8 +172,8 @@ def _helm(target: PullTarget) -> Instruction:
     return Instruction(
         "helm",
         "Helm",
-        "For repositories that hold a chart. Name one version: with a range Helm asks for the list "
-        "of tags, which a customer may not read.",
+        "For repositories with a chart. Name one version: for a range Helm lists the tags, which "
+        "customers may not do.",
         (
             Block(LASTS, target.login(f"helm registry login{plain}", target.profile_options)),
             Block("Pull.", f"helm pull{plain} oci://{target.uri} --version {target.tag}"),

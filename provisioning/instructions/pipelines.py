@@ -1,4 +1,4 @@
-"""Pipelines: the credentials are kept by the service and come as environment variables."""
+"""Pipelines: the service keeps the credentials and passes them as environment variables."""
 
 from textwrap import dedent
 

@@ -22,8 +22,18 @@ def masked(text: str) -> str:
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """A processor that masks secrets in every text of a line."""
-    return {key: masked(value) if isinstance(value, str) else value for key, value in event.items()}
+    """A processor that masks secrets in every value of a line, however deep."""
+    return {key: _masked(value) for key, value in event.items()}
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {key: _masked(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item) for item in value]
+    return value
 
 
 def formatter(renderer: Processor) -> structlog.stdlib.ProcessorFormatter:

@@ -198,7 +198,7 @@ def product_changed(product: Product) -> None:
 
 def placement_changed(repository: Repository) -> None:
     """Move the repository's grants to where it wants them written; those already there, or for
-    which there is no room, stay. Pulling goes on meanwhile."""
+    which there is no room, stay. Pulls keep working meanwhile."""
     moving = repository.grants.filter(desired=Desired.PRESENT).select_related("pull_user")
     pull_users = set()
     for grant in moving.exclude(placement=repository.placement):

@@ -11,7 +11,7 @@ from provisioning.models import Reconciled, Registry
 
 @transaction.atomic
 def retry(row: Reconciled, *, by: Actor) -> None:
-    """Make the row due now, whatever its backoff; a paused registry goes on. Raises
+    """Make the row due now, whatever its backoff; the pause of a registry ends. Raises
     NotAllowed."""
     require_staff(by.user, OPERATE, "retry provisioning")
     type(row)._default_manager.filter(pk=row.pk).update(failures=0)

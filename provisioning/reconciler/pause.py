@@ -51,7 +51,7 @@ def end(row: Reconciled) -> None:
     if registry is None or registry.paused_by != row:
         return
     registry.end_pause()
-    log.warning("Registry %s goes on.", registry)
+    log.warning("The pause of registry %s has ended.", registry)
     soon = {"due_at__lte": timezone.now() + RECHECK}
     pull_users = PullUser.objects.filter(account_id=registry.account_id, **soon)
     repositories = registry.repositories.filter(**soon)

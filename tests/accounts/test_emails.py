@@ -23,6 +23,7 @@ from accounts.models import AuditEvent, Email, EmailKind, Invitation, Membership
 from provisioning import tasks
 from provisioning.demo.seed import Cast, seed
 from provisioning.flows.entitlements import request
+from tests import messages
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.outbox import recipients
 from tests.entitlements import approved
@@ -69,16 +70,17 @@ def test_action_is_undone_when_its_email_cannot_be_written(cast: Cast) -> None:
     assert not Invitation.objects.exists()
 
 
-def test_sweep_has_a_worker_send_the_email_once(
-    email: Email, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tasks.send_emails, "delay", tasks.send_emails)
+def test_sweep_has_a_worker_send_the_email_once(email: Email) -> None:
+    messages.clear()
     tasks.sweep()
+    assert messages.waiting("send_emails") == [("send_emails", [])]
+    tasks.send_emails()
     email.refresh_from_db()
     assert (email.state, email.tries, email.due_at) == ("Sent", 1, None)
     assert [sent.to for sent in mail.outbox] == [[email.to]]
+    messages.clear()
     tasks.sweep()
-    assert len(mail.outbox) == 1
+    assert messages.waiting("send_emails") == []
 
 
 # --- Sending -----------------------------------------------------------------------

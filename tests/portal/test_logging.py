@@ -5,6 +5,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from structlog.contextvars import bound_contextvars
+
 from portal.logging import json_formatter, plain_formatter
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -35,5 +37,12 @@ def test_json_line_has_level_logger_time_and_exception() -> None:
 def test_secret_after_an_equals_sign_or_alone_on_a_line_is_masked() -> None:
     for words in (f"AWS_SECRET_ACCESS_KEY={SECRET}", f"the answer:\n{SECRET}"):
         record = logging.LogRecord("x", logging.ERROR, "f", 1, words, (), None)
+        for formatter in (plain_formatter(), json_formatter()):
+            assert SECRET not in formatter.format(record)
+
+
+def test_secret_in_the_context_of_a_line_is_masked() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "words", (), None)
+    with bound_contextvars(arguments=[1, SECRET], nested={"key": (SECRET,)}):
         for formatter in (plain_formatter(), json_formatter()):
             assert SECRET not in formatter.format(record)

@@ -19,7 +19,7 @@ class EmailKind(models.TextChoices):
     SUSPENDED = "suspended", "Access is suspended"
     RESUMED = "resumed", "Access is resumed"
     KEY_EXPIRING = "key_expiring", "An access key expires soon: 30, 14, 7 and 1 days before"
-    ROTATED = "rotated", "A new access key was created"
+    ROTATED = "rotated", "A new access key is being created"
     REVEALED = "revealed", "Credentials were revealed"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"
 

@@ -57,8 +57,8 @@ class UnansweredTextarea(forms.Textarea):
 
 class ErrorTextForm(forms.Form):
     error_text = forms.CharField(
-        label="What does your client print?",
-        help_text="Paste the error. It is compared with the list below and not stored. Leave out "
-        "keys and tokens all the same.",
+        label="Error message",
+        help_text="Paste the error that your client shows. It is compared with known errors and not "
+        "stored. Leave out keys and tokens.",
         widget=UnansweredTextarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}),
     )

@@ -58,7 +58,7 @@ def _right(entitlement: Entitlement) -> Diagnosis:
         case EntitlementState.APPROVED if entitlement.ends_at:
             return Diagnosis(about, DONE, "approved, until", entitlement.ends_at)
         case EntitlementState.APPROVED:
-            return Diagnosis(about, DONE, "approved, without an end")
+            return Diagnosis(about, DONE, "approved, with no end date")
         case EntitlementState.SUSPENDED:
             return Diagnosis(about, ATTENTION, "suspended", remedy=RESUMED)
         case EntitlementState.REJECTED:

@@ -215,10 +215,10 @@ def credentials(page: Page, site: Site) -> Iterator[str]:
 
 def diagnosis(page: Page, site: Site) -> Iterator[str]:
     page.goto(f"/access/{site.entitlement.pk}/diagnosis/")
-    page.get_by_label("What does your client print?").fill("no basic auth credentials")
+    page.get_by_label("Error message").fill("no basic auth credentials")
     press(page, "Explain this error")
     yield "diagnosis with a known cause"
-    page.get_by_label("What does your client print?").fill("the moon is full")
+    page.get_by_label("Error message").fill("the moon is full")
     press(page, "Explain this error")
     yield "diagnosis without a known cause"
 

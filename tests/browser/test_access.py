@@ -68,8 +68,8 @@ def test_pasted_error_leads_to_its_cause_and_leaves_the_field_empty(
     page: Page, address: str
 ) -> None:
     page.goto(address)
-    page.get_by_label("What does your client print?").fill("no basic auth credentials")
+    page.get_by_label("Error message").fill("no basic auth credentials")
     page.get_by_role("button", name="Explain this error").click()
     expect(page.locator("#found h3")).to_contain_text("no basic auth credentials")
-    expect(page.get_by_label("What does your client print?")).to_have_value("")
+    expect(page.get_by_label("Error message")).to_have_value("")
     assert "basic" not in page.url

@@ -108,7 +108,7 @@ def test_keyboard_passes_every_stop_of_a_page_and_comes_out_again(page: Page, ca
         main.get_by_role("radio", name="On a machine", exact=True),
         main.get_by_role("radio", name="Docker, AWS CLI 2", exact=True),
         main.locator("figure", has_text=SIGN_IN).locator("visible=true").get_by_role("button"),
-        main.get_by_label("What does your client print?"),
+        main.get_by_label("Error message"),
         main.get_by_role("button", name="Explain this error"),
     ):
         assert desired.evaluate(PLACE) in stops

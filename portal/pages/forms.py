@@ -58,7 +58,7 @@ class UnansweredTextarea(forms.Textarea):
 class ErrorTextForm(forms.Form):
     error_text = forms.CharField(
         label="Error message",
-        help_text="Paste the error that your client shows. It is compared with known errors and not "
-        "stored. Leave out keys and tokens.",
+        help_text="Paste the error that your client shows. It is compared with known errors and "
+        "not stored. Leave out keys and tokens.",
         widget=UnansweredTextarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}),
     )

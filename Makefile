@@ -52,7 +52,7 @@ $(LOCKED): requirements/development.txt
 	@echo "Installing the locked dependencies into .venv (once, up to a minute)."
 	@$(PYTHON) -m venv .venv
 	@$(MAKE) --no-print-directory --silent $(UV) || true
-	@UV_SYSTEM_CERTS=true $(UV) pip sync --quiet --python $(BIN)/python --require-hashes $< || { \
+	@UV_SYSTEM_CERTS=true $(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes $< || { \
 		echo "uv could not install them; trying pip, which takes longer."; \
 		$(BIN)/python -m pip install --quiet --require-hashes -r $<; \
 	}

@@ -1,16 +1,40 @@
-"""How allauth lets people sign up and sign in."""
+"""How allauth lets people sign up and sign in, and what it says."""
+
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.invitation_session import invitation_of
 
+# Of allauth's links in an email, the one that its button leads to.
+LINKS = ("activate_url", "password_reset_url")
+
 
 class AccountAdapter(DefaultAccountAdapter):
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "account_inactive": "This account is deactivated.",
+        "cannot_remove_primary_email": "Make another address primary first.",
+        "duplicate_email": "Your account has this address already.",
+        "email_password_mismatch": "The email address or the password is wrong.",
+        "email_taken": "Another account has this address already.",
+        "enter_current_password": "This is not your current password.",
+        "incorrect_code": "This code is wrong or no longer valid.",
+        "incorrect_password": "The password is wrong.",
+        "invalid_or_expired_key": "This link is no longer valid.",
+        "invalid_password_reset": "This link is no longer valid.",
+        "max_email_addresses": "An account can have %d addresses at most.",
+        "rate_limited": "Too many attempts. Try again in a few minutes.",
+        "same_as_current": "This is what you have now.",
+        "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
+        "unverified_primary_email": "Verify the address before you make it primary.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Only with the link of an invitation, unless the vendor has opened sign-up to everyone."""
         return settings.SIGNUP == "open" or invitation_of(request) is not None
@@ -23,8 +47,29 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accept_invitation") if invitation_of(request) else "/"
 
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        """With what the base of our emails shows."""
+        shown = {
+            "user": None,
+            "link": next((context[name] for name in LINKS if name in context), ""),
+            "is_by_invitation": settings.SIGNUP == "invitation",
+            "site_name": settings.SITE_NAME,
+            "vendor_name": settings.VENDOR_NAME,
+            "support_email": settings.SUPPORT_EMAIL,
+        } | context
+        subject = render_to_string(f"{template_prefix}_subject.txt", shown).strip()
+        super().send_mail(template_prefix, email, shown | {"subject": subject})
+
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
+    error_messages = DefaultSocialAccountAdapter.error_messages | {
+        "connected_other": "It is connected to another account.",
+        "disconnect_last": "You could not sign in any more. Set a password first.",
+        "email_taken": "This address has an account already. Sign in to it, then connect %s there.",
+        "no_password": "You could not sign in any more. Set a password first.",
+        "no_verified_email": "Verify your email address first.",
+    }
+
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """A person who was invited under another address than the identity provider reports is
         shown the form, with the address of the invitation."""

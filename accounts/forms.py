@@ -1,32 +1,39 @@
-"""What sign-up asks for, with a password or through an identity provider."""
+"""allauth's forms, in our words."""
 
 from typing import Any
 
-from allauth.core import context
+from allauth.account import forms as account_forms
+from allauth.mfa.webauthn.forms import AddWebAuthnForm
 from django import forms
-from django.http import HttpRequest
-
-from accounts.invitation_session import invitation_of
-from accounts.models import User
 
 
-class SignupForm(forms.Form):
-    """Our part of allauth's forms. An invited person signs up with the invited address: the
-    link was sent there, which proves it."""
-
-    name = forms.CharField(
-        max_length=120,
-        label="Your name",
-        widget=forms.TextInput(attrs={"autocomplete": "name"}),
-    )
-
+class LoginForm(account_forms.LoginForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.invitation = invitation_of(context.request)
-        if self.invitation:
-            self.initial["email"] = self.invitation.email
-            self.fields["email"].disabled = True
+        self.fields["remember"].label = "Keep me signed in"
 
-    def signup(self, request: HttpRequest, user: User) -> None:
-        user.name = self.cleaned_data["name"]
-        user.save(update_fields=["name"])
+
+class ChangePasswordForm(account_forms.ChangePasswordForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["oldpassword"].label = "Current password"
+        _name_new_password(self)
+
+
+class ResetPasswordKeyForm(account_forms.ResetPasswordKeyForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _name_new_password(self)
+
+
+def _name_new_password(form: forms.Form) -> None:
+    form.fields["password1"].label = "New password"
+    form.fields["password2"].label = "New password (again)"
+
+
+class AddKeyForm(AddWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        passkey = self.fields["passwordless"]
+        passkey.label = "A passkey: sign in with this key alone"
+        passkey.help_text = "It then asks for your fingerprint, face or PIN instead of a password."

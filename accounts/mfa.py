@@ -14,6 +14,14 @@ FIELDS = ("secret", "seed")
 
 
 class MfaAdapter(DefaultMFAAdapter):
+    error_messages = DefaultMFAAdapter.error_messages | {
+        "add_email_blocked": "You have a second factor, so no address can be added here.",
+        "cannot_delete_authenticator": "This second factor cannot be removed.",
+        "cannot_generate_recovery_codes": "Set up an app or a key first.",
+        "incorrect_code": "This code is wrong or no longer valid.",
+        "unverified_email": "Verify your email address first.",
+    }
+
     def encrypt(self, text: str) -> str:
         return base64.b64encode(encryption.encrypt(text, bound_to=BOUND_TO)).decode()
 

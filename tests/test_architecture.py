@@ -46,7 +46,7 @@ def test_every_module_has_a_meaningful_name() -> None:
 @pytest.mark.parametrize(
     "inline",
     [
-        r"<script(?![^>]*\bsrc=)",
+        r"<script(?![^>]*(?:\bsrc=|type=\"application/json\"))",
         r"<style\b",
         r"<[a-z][^>]*\sstyle=",
         r"<[a-z][^>]*\son[a-z]+=",

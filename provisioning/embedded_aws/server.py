@@ -6,17 +6,15 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from moto.moto_api._internal.models import moto_api_backend
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import WSGIRequestHandler, make_server
+from moto.server import create_backend_app
 from werkzeug.wrappers import Request, Response
 
 from provisioning.embedded_aws import (
@@ -28,6 +26,7 @@ from provisioning.embedded_aws import (
     pagination,
     repository_policies,
     responses,
+    serving,
     signature,
 )
 from provisioning.embedded_aws.access import Access
@@ -38,16 +37,11 @@ from provisioning.embedded_aws.faults import Fault, Faults, Kind
 from provisioning.embedded_aws.login_tokens import LoginToken, TokenSigner
 from provisioning.embedded_aws.registry import Registry
 from provisioning.embedded_aws.repository_policies import RepositoryPolicies
+from provisioning.embedded_aws.serving import Server
 from provisioning.embedded_aws.validation import Validation
 
+SERVICES: tuple[Literal["ecr", "iam", "sts"], ...] = ("ecr", "iam", "sts")
 REGISTRY_NAME = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
-
-
-@dataclass(frozen=True)
-class Server:
-    """``url`` has no closing slash."""
-
-    url: str
 
 
 class EmbeddedAws:
@@ -59,7 +53,8 @@ class EmbeddedAws:
     def __init__(self, config: Config | None = None, *, has_real_names: bool = False) -> None:
         self.config = config or Config()
         self.has_real_names = has_real_names
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        # Found by the service's name: moto's own dispatcher lists its folders at each call.
+        self._apis: dict[str, Any] = {name: create_backend_app(name) for name in SERVICES}
         # moto's backends are plain dictionaries, and its server has many threads.
         self._lock = threading.Lock()
         self.reset()
@@ -133,25 +128,12 @@ class EmbeddedAws:
 
     # --- Serving ---------------------------------------------------------------------
 
-    @contextmanager
     def serve(
         self, host: str = "127.0.0.1", port: int = 0, certificate: tuple[Path, Path] | None = None
-    ) -> Iterator[Server]:
+    ) -> AbstractContextManager[Server]:
         """Serve in a thread. ``certificate``: its file and its key's, for TLS. Raises
         OSError for a port that is taken."""
-        ssl_context = (str(certificate[0]), str(certificate[1])) if certificate else None
-        server = make_server(
-            host, port, self, threaded=True, request_handler=_Quiet, ssl_context=ssl_context
-        )
-        server.daemon_threads = True  # type: ignore[attr-defined]
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield Server(f"{'https' if certificate else 'http'}://{host}:{server.port}")
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+        return serving.serve(self, host, port, certificate)
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -202,6 +184,9 @@ class EmbeddedAws:
                     skip_status=Broken.KEY_AT_API in self.config.broken,
                 )
                 self._validation.refuse_young(signed)
+                if signed.service not in SERVICES:
+                    words = f"The embedded AWS has no {signed.service}."
+                    raise ApiError(404, "UnknownOperationException", words)
                 call = calls.read(read, signed, caller)
                 self._access.require(call)
                 self.calls.append(call)
@@ -231,7 +216,7 @@ class EmbeddedAws:
             return Response(content, 200, {"Content-Type": "text/xml"})
         if call.operation == "GetAccountSummary":
             identities.set_users_quota(call.account_id, self.config.users_per_account)
-        response = Response.from_app(self._moto, environ)
+        response = Response.from_app(self._apis[call.service], environ)
         if response.status_code != 200:
             return response
         response.set_data(pagination.page(call, response.get_data(), self.config.page_size))
@@ -284,16 +269,3 @@ class EmbeddedAws:
         }
         content = json.dumps({"authorizationData": [data]})
         return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
-
-
-class _Quiet(WSGIRequestHandler):
-    """Keeps connections open, and logs nothing."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's name
-        pass
-
-    def send_response(self, code: int, message: str | None = None) -> None:
-        # Without this machine's date: the application sends that of AWS's clock.
-        self.send_response_only(code, message)

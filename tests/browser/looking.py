@@ -3,7 +3,9 @@ taken where asked for. On a phone and a desktop, light and dark."""
 
 import os
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
 from django.utils.text import slugify
@@ -13,8 +15,13 @@ PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1280, "height": 800}
 # WCAG 2.2, levels A and AA, including the rules of 2.0 and 2.1.
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-# Between light and dark only colours change.
+# Between light and dark only colours change, and between the sizes all but colours.
 OF_COLOURS = ["color-contrast", "link-in-text-block"]
+Rules = dict[str, Any]
+ALL: Rules = {"runOnly": STANDARD}
+LAYOUT: Rules = {"runOnly": STANDARD, "rules": {rule: {"enabled": False} for rule in OF_COLOURS}}
+COLOURS: Rules = {"runOnly": OF_COLOURS}
+VIEWS = [(PHONE, "light", LAYOUT), (DESK, "light", ALL), (DESK, "dark", COLOURS)]
 SCROLLS_SIDEWAYS = "document.documentElement.scrollWidth > innerWidth"
 # Faults of Django's admin that only its own scripts could mend: rule → what the element's HTML
 # holds. Both parts can be worked with by keyboard, and are for the vendor's people alone.
@@ -40,18 +47,25 @@ def look(page: Page, name: str) -> list[str]:
     # all the same, knows of no script but the site's own files.
     page.evaluate(Axe().axe_script)
     wrong = []
-    for size in (PHONE, DESK):
+    for size, scheme, rules in VIEWS:
         page.set_viewport_size(size)
-        for scheme, config in (("light", STANDARD), ("dark", OF_COLOURS)):
-            _dress(page, scheme)
-            view = f"{size['width']}-{scheme}"
-            if PICTURES:
-                file = f"{slugify(name.replace('/', '-')) or 'home'}-{view}.png"
-                page.screenshot(path=Path(PICTURES) / file, full_page=True)
-            wrong += [f"{view}: {fault}" for fault in _faults(page, config)]
+        _dress(page, scheme)
+        view = f"{size['width']}-{scheme}"
+        wrong += [f"{view}: {fault}" for fault in _faults(page, rules)]
         if page.evaluate(SCROLLS_SIDEWAYS):
-            wrong.append(f"{size['width']}: scrolls sideways")
+            wrong.append(f"{view}: scrolls sideways")
+    if PICTURES:
+        _take_pictures(page, name)
     return wrong
+
+
+def _take_pictures(page: Page, name: str) -> None:
+    for size, scheme in product((PHONE, DESK), ("light", "dark")):
+        page.set_viewport_size(size)
+        _dress(page, scheme)
+        view = f"{size['width']}-{scheme}"
+        file = f"{slugify(name.replace('/', '-')) or 'home'}-{view}.png"
+        page.screenshot(path=Path(PICTURES) / file, full_page=True)
 
 
 def _dress(page: Page, scheme: str) -> None:
@@ -60,10 +74,10 @@ def _dress(page: Page, scheme: str) -> None:
     page.evaluate(END_TRANSITIONS)
 
 
-def _faults(page: Page, config: list[str]) -> Iterator[str]:
+def _faults(page: Page, rules: Rules) -> Iterator[str]:
     """What axe finds. Without its preload, which copies style sheets into the page: the policy
     forbids that, and none of these rules needs them."""
-    options = {"runOnly": config, "resultTypes": ["violations"], "preload": False}
+    options = rules | {"resultTypes": ["violations"], "preload": False}
     for violation in page.evaluate(RUN, options):
         rule = violation["id"]
         for node in violation["nodes"]:

@@ -86,7 +86,7 @@ def invitation(page: Page, site: Site) -> Iterator[str]:
     yield "sign up, refused"
 
 
-def another_site(page: Page, site: Site) -> Iterator[str]:
+def single_sign_on(page: Page, site: Site) -> Iterator[str]:
     invite_new_person(site)
     page.goto(link_in_mail())
     page.goto("/account/login/")
@@ -119,12 +119,12 @@ def authenticator_app(page: Page, site: Site) -> Iterator[str]:
 
 def passkey(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/2fa/webauthn/add/")
-    page.get_by_label("Passwordless").check()
-    press(page, "Add")
-    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    page.get_by_label("A passkey").check()
+    press(page, "Add the key")
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     page.goto("/account/2fa/webauthn/")
     yield "passkeys, one"
-    page.get_by_role("link", name="Edit").click()
+    page.get_by_role("link", name="Rename").click()
     yield "account/2fa/webauthn/keys/<int:pk>/edit/"
     page.goto("/account/2fa/webauthn/")
     page.get_by_role("link", name="Remove").click()
@@ -155,7 +155,7 @@ def no_password(page: Page, site: Site) -> Iterator[str]:
 def unverified_address(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/email/")
     page.get_by_role("textbox").fill(f"a.rather.long.address.of.alice@{'department.' * 4}example")
-    press(page, "Add Email")
+    press(page, "Add the address")
     yield "email addresses, one unverified"
     page.goto(link_in_mail())
     yield "address to be confirmed"
@@ -304,7 +304,7 @@ SCENES: dict[Scene, str] = {
     wrong_password: "nobody",
     forgotten_password: "nobody",
     invitation: "nobody",
-    another_site: "nobody",
+    single_sign_on: "nobody",
     authenticator_app: "owner",
     passkey: "owner",
     no_password: "nobody",

@@ -53,16 +53,16 @@ def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
 def test_authenticator_app_is_set_up_and_then_asked_for(page: Page, cast: Cast) -> None:
     sign_in(page, cast.alice.email)
     page.goto("/account/2fa/")
-    page.get_by_role("link", name="Activate").click()
+    page.get_by_role("link", name="Set up an app").click()
     confirm(page)
-    secret = page.get_by_label("Authenticator secret").input_value()
+    secret = page.get_by_label("Secret of the app").input_value()
     page.get_by_label("Authenticator code").fill(code(secret))
-    page.get_by_role("button", name="Activate").click()
-    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    page.get_by_role("button", name="Start using the app").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     sign_out(page)
     sign_in(page, cast.alice.email)
     page.get_by_label("Code").fill(code(secret))
-    page.get_by_role("button", name="Sign In", exact=True).click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect_home(page)
 
 
@@ -72,9 +72,9 @@ def test_passkey_is_made_signs_in_and_confirms_who_it_is(
     sign_in(page, cast.alice.email)
     page.goto("/account/2fa/webauthn/add/")
     confirm(page)
-    page.get_by_label("Passwordless").check()
-    page.get_by_role("button", name="Add").click()
-    expect(page.get_by_role("heading", name="Recovery Codes")).to_be_visible()
+    page.get_by_label("A passkey").check()
+    page.get_by_role("button", name="Add the key").click()
+    expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     sign_out(page)
     # From now on the passkey is all that she has.
     cast.alice.set_unusable_password()
@@ -85,7 +85,7 @@ def test_passkey_is_made_signs_in_and_confirms_who_it_is(
     page.get_by_role("link", name="Invite a colleague").click()
     expect(page.get_by_role("heading", name="Confirm that it is you")).to_be_visible()
     page.get_by_role("link", name="security key").click()
-    page.get_by_role("button", name="Use a security key").click()
+    page.get_by_role("button", name="Use a passkey or security key").click()
     expect(page.get_by_role("heading", name="Invite a colleague")).to_be_visible()
 
 

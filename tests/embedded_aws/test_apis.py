@@ -11,6 +11,8 @@ from provisioning.embedded_aws import (
     EXTERNAL_ID,
     PORTAL_ACCESS_KEY_ID,
     PORTAL_SECRET_ACCESS_KEY,
+    ROOT_ACCESS_KEY_ID,
+    ROOT_SECRET_ACCESS_KEY,
     boundary_arn,
     role_arn,
 )
@@ -252,6 +254,15 @@ def test_user_name_that_iam_does_not_accept_is_refused(aws: Aws, name: str) -> N
         config=boto3.session.Config(parameter_validation=False),
     )
     assert refused(unvalidated.create_user, UserName=name)[1] == "ValidationError"
+
+
+def test_service_that_is_not_embedded_is_refused_with_words(aws: Aws) -> None:
+    sns = aws.client("sns", ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY)
+    assert refused(sns.list_topics) == (
+        404,
+        "UnknownOperationException",
+        "The embedded AWS has no sns.",
+    )
 
 
 def test_names_that_differ_only_in_case_conflict(aws: Aws) -> None:

@@ -14,7 +14,7 @@ from tests.agreement import assert_provisioned
 from tests.aws import Aws
 from tests.entitlements import approved
 from tests.faults.operations import PROVISIONING, REMOVAL
-from tests.worker import take_turns
+from tests.worker import run_until_settled, take_turns
 
 # More often than botocore itself retries, so that the turn fails.
 OFTEN = 4
@@ -36,11 +36,6 @@ def fault(operation: str, how: str) -> Fault:
 HOW = ["refused", "throttled", "failed after it took effect", "answer lost"]
 
 
-def take_turns_until_quiet() -> None:
-    for _ in range(6):
-        take_turns(even_if_not_due=True)
-
-
 @pytest.fixture(autouse=True)
 def _retry_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """botocore waits between its retries."""
@@ -53,7 +48,7 @@ def test_customer_is_provisioned_in_the_end(aws: Aws, cast: Cast, operation: str
     aws.embedded.faults.lay(fault(operation, how))
     approved(cast)
     take_turns()
-    take_turns_until_quiet()
+    run_until_settled()
     assert aws.embedded.faults.are_used_up
     assert_provisioned(aws, cast)
 
@@ -66,7 +61,7 @@ def test_access_is_gone_in_the_end(aws: Aws, cast: Cast, operation: str, how: st
     aws.embedded.faults.lay(fault(operation, how))
     withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
     take_turns()
-    take_turns_until_quiet()
+    run_until_settled()
     assert aws.embedded.faults.are_used_up
     assert aws.users() == []
     assert aws.repository_policy("acme/server") is None
@@ -84,7 +79,7 @@ def test_key_is_reissued_in_the_end(aws: Aws, cast: Cast, operation: str, how: s
     aws.embedded.faults.lay(fault(operation, how))
     reissue(PullUser.objects.get(), by=Actor(cast.otto), reason="Leaked", overlap=timedelta(0))
     take_turns()
-    take_turns_until_quiet()
+    run_until_settled()
     assert aws.embedded.faults.are_used_up
     assert old.access_key_id not in aws.keys("birch-bank")
     assert_provisioned(aws, cast)

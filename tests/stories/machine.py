@@ -1,4 +1,4 @@
-"""A customer's machine in the sandbox: it runs what the page gives, to the letter."""
+"""A customer's machine in the sandbox: it runs the commands of the page exactly as they are."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -7,7 +7,7 @@ from provisioning.instructions import SECRET_HERE
 from tests.stories.portal import Block, Revealed
 from tests.stories.sandbox import Result, Sandbox
 
-# Where clients other than docker pull, which prints it, tell the digest of what they pulled.
+# How clients other than docker, which prints it, show the digest of what they pulled.
 DIGEST = {
     "Podman": "podman image inspect --format '{{.Digest}}' $(podman images -q)",
     "Skopeo": "grep -o 'sha256:[0-9a-f]*' server/index.json",
@@ -16,13 +16,13 @@ DIGEST = {
     "containerd": "ctr images ls | grep -o 'sha256:[0-9a-f]*'",
 }
 WITHOUT_PROFILE = {"Environment variables", ".env file"}
-# They have no session to speak of: whoever pulls signs in.
+# They sign in by themselves at each pull.
 SIGNS_IN_BY_ITSELF = {"Docker, credential helper", "containerd"}
 
 
 @dataclass
 class CustomerMachine:
-    """One machine, whose people use one tool. ``blocks``: what the page gives, by tool."""
+    """One machine with one tool. ``blocks``: the page's commands and files, by tool."""
 
     box: Sandbox
     name: str
@@ -31,7 +31,7 @@ class CustomerMachine:
     revealed: Revealed
 
     def set_up(self) -> None:
-        """Answer what ``aws configure`` of the page asks, and lay the files."""
+        """Answer what ``aws configure`` of the page asks, and save the files."""
         if self.tool not in WITHOUT_PROFILE:
             (configure,) = self.blocks[""]
             stored = self.run(configure.text, stdin=f"{self._answers}\n\n")
@@ -48,7 +48,7 @@ class CustomerMachine:
         assert saved.code == 0, saved.words
 
     def sign_in(self) -> Result:
-        """Type the commands that stand before the pull into one shell."""
+        """Run the commands before the pull in one shell."""
         commands = [block.text for block in self.blocks[self.tool][:-1] if not block.file]
         return self.run("\n".join(commands), stdin=self._answers)
 

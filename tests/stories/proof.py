@@ -1,4 +1,4 @@
-"""What a story proves of the page's instructions; written down under PROVE=1."""
+"""Which instructions of the page a story has run; recorded under PROVE=1."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tests.stories.sandbox import Sandbox
 ANYWHERE = PullTarget("profile", "eu-central-1", "host/repository", "tag")
 SLUGS = {instruction.title: instruction.slug for instruction in for_tools(ANYWHERE)}
 NUMBER = "grep -oE '[0-9]+([.][0-9]+)+' | head -n 1"
-# Name → how it tells its version.
+# Program → the command that prints its version.
 VERSIONS = {
     "AWS CLI": "aws --version",
     "Docker": "docker --version",
@@ -28,22 +28,21 @@ WITHOUT_ITS_SERVICE = "The file checked against its schema and its commands run"
 
 
 def record(box: Sandbox, title: str, *programs: str, what: str = AS_IT_STANDS) -> None:
-    """The instruction under this title did what it says, with the programs that Sandbox
-    has."""
+    """The instruction under this title worked, with the sandbox's versions of the programs."""
     if os.environ.get("PROVE") != "1":
         return
     aws = "v1" if title.endswith("CLI 1") else "v2"
-    told = json.loads(FILE.read_text())
-    told[SLUGS[title]] = {
+    proofs = json.loads(FILE.read_text())
+    proofs[SLUGS[title]] = {
         "on": datetime.now(UTC).date().isoformat(),
         "tools": ", ".join(_version(box, program, aws) for program in programs),
         "what": what,
     }
-    FILE.write_text(json.dumps(dict(sorted(told.items())), indent=2) + "\n")
+    FILE.write_text(json.dumps(dict(sorted(proofs.items())), indent=2) + "\n")
 
 
 def _version(box: Sandbox, program: str, aws: str) -> str:
     answer = box.run(f"({VERSIONS[program]}) 2>&1 | {NUMBER}", aws=aws)
     number = answer.stdout.strip()
-    assert number, f"{program} does not tell its version"
+    assert number, f"{program} prints no version"
     return f"{program} {number}"

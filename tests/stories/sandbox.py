@@ -1,4 +1,4 @@
-"""A machine of the test's own, in which real clients run the literal commands of a page.
+"""An isolated machine in which real clients run the literal commands of a page.
 
 Namespaces of mount, network and processes, made by ``unshare``: its own /etc/hosts, store
 of certificates, port 443, HOME and daemons; no route out; nothing to restore, and nothing
@@ -38,7 +38,7 @@ mount --make-rprivate /
 for folder in /run /var/lib/docker /var/lib/containerd /var/lib/containers; do
     mkdir -p $folder && mount -t tmpfs tmpfs $folder
 done
-# docker takes a desktop's keyring where it finds the program for it; there is no desktop.
+# docker uses the keyring of a desktop if it finds the program for it; there is no desktop.
 for store in /usr/bin/docker-credential-secretservice /usr/bin/docker-credential-pass; do
     if [ -e $store ]; then mount --bind /dev/null $store; fi
 done
@@ -60,7 +60,7 @@ class Result:
 
     @property
     def words(self) -> str:
-        """All that it said."""
+        """Everything it printed."""
         return self.stdout + self.stderr
 
 
@@ -77,13 +77,13 @@ class Sandbox:
         return self.folder / "server.pem", self.folder / "server.key"
 
     def environment(self, *, aws: str = "v1", home: str = "home") -> dict[str, str]:
-        """A clean one. ``aws``: which version of the AWS CLI is called ``aws``; ``home``:
+        """A clean environment. ``aws``: which version of the AWS CLI is called ``aws``; ``home``:
         whose machine it is."""
         return {
             "PATH": f"{self.folder}/aws-{aws}:{SYSTEM_PATH}",
             "HOME": str(self.folder / home),
             "XDG_RUNTIME_DIR": str(self.folder / home / "run"),
-            # botocore and the AWS CLI bring a store of their own.
+            # botocore and the AWS CLI have a certificate store of their own.
             "AWS_CA_BUNDLE": CA_STORE,
             "REQUESTS_CA_BUNDLE": CA_STORE,
             "LANG": "C.UTF-8",
@@ -99,7 +99,7 @@ class Sandbox:
         timeout: float = 60,
     ) -> Result:
         """Run a line in bash, as a person would have typed it."""
-        self._furnish(self.folder / home)
+        self._prepare(self.folder / home)
         ended = subprocess.run(
             [*self._enter(), "bash", "-c", f"set -o pipefail; cd; {command}"],
             input=stdin,
@@ -111,8 +111,8 @@ class Sandbox:
         )
         return Result(ended.returncode, ended.stdout, ended.stderr)
 
-    def _furnish(self, home: Path) -> None:
-        """Docker finds Compose in its person's home."""
+    def _prepare(self, home: Path) -> None:
+        """Docker looks for Compose in the home folder."""
         compose = home / ".docker" / "cli-plugins" / "docker-compose"
         if not compose.is_symlink():
             (home / "run").mkdir(parents=True)

@@ -20,10 +20,10 @@ LOGIN = f"{TOKEN} | docker login --username AWS --password-stdin {HOST} && "
 
 @dataclass(frozen=True)
 class Scene:
-    """``command`` fails because of the trouble. ``key_id`` and ``secret`` are what is made of
+    """``command`` fails for the cause. ``key_id`` and ``secret`` are made of
     the right ones; ``aws`` is the version of the AWS CLI."""
 
-    trouble: str
+    cause: str
     command: str
     key_id: str = "{}"
     secret: str = "{}"
@@ -70,7 +70,7 @@ SCENES = [
 ]
 
 
-@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.trouble)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.cause)
 def test_portal_knows_the_cause_of_what_a_client_says(bought: Purchase, scene: Scene) -> None:
     revealed = bought.revealed
     key_id = shlex.quote(scene.key_id.format(revealed.access_key_id))
@@ -78,8 +78,8 @@ def test_portal_knows_the_cause_of_what_a_client_says(bought: Purchase, scene: S
     said = bought.box.run(
         f"export AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY={secret}; {scene.command}",
         aws=scene.aws,
-        home=f"trouble-{SCENES.index(scene)}",
+        home=f"scene-{SCENES.index(scene)}",
     )
     assert said.code != 0, said.words
-    found = [trouble.slug for trouble in matching(said.words)]
-    assert found[:1] == [scene.trouble], f"{found}: {said.words}"
+    found = [cause.slug for cause in matching(said.words)]
+    assert found[:1] == [scene.cause], f"{found}: {said.words}"

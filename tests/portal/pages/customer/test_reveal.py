@@ -67,7 +67,7 @@ def test_wrong_password_does_not_lead_to_the_page(cast: Cast, address: str) -> N
     asked = client.get(address)["Location"]
     refused = client.post(asked, {"password": "wrong", "next": address})
     assert refused.status_code == 200
-    assert "Incorrect password" in words(refused)
+    assert "The password is wrong" in words(refused)
     assert client.get(address).status_code == 302
 
 

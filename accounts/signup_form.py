@@ -1,0 +1,35 @@
+"""What sign-up asks for, with a password or through an identity provider.
+
+Apart from ``accounts.forms``: allauth's forms import this module, and that one imports theirs.
+"""
+
+from typing import Any
+
+from allauth.core import context
+from django import forms
+from django.http import HttpRequest
+
+from accounts.invitation_session import invitation_of
+from accounts.models import User
+
+
+class SignupForm(forms.Form):
+    """Our part of allauth's forms. An invited person signs up with the invited address: the
+    link was sent there, which proves it."""
+
+    name = forms.CharField(
+        max_length=120,
+        label="Your name",
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.invitation = invitation_of(context.request)
+        if self.invitation:
+            self.initial["email"] = self.invitation.email
+            self.fields["email"].disabled = True
+
+    def signup(self, request: HttpRequest, user: User) -> None:
+        user.name = self.cleaned_data["name"]
+        user.save(update_fields=["name"])

@@ -14,10 +14,9 @@ from werkzeug.serving import make_server
 
 from portal import oidc
 from provisioning.demo.seed import Cast, seed
+from tests import requires
 from tests.browser.provider import provider
-from tests.requires import require
 
-CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -33,16 +32,16 @@ FLAGS = [
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Chromium, in a clean environment. Not for the session: Playwright runs an event loop in
     this thread, and other modules must not run inside it."""
-    require("Chromium")
+    requires.require("Chromium")
     home = tmp_path_factory.mktemp("chromium")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Django takes the loop for async code, and would refuse database access.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, env=environment(home)
+        started = playwright.chromium.launch(
+            executable_path=requires.chromium(), args=FLAGS, env=environment(home)
         )
-        yield chromium
-        chromium.close()
+        yield started
+        started.close()
 
 
 def environment(home: Path) -> dict[str, str | float | bool]:

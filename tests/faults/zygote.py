@@ -21,6 +21,7 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", verbosity=0)
+    load_what_workers_need()
     close_connections()
     answer("ready")
     for line in sys.stdin:
@@ -36,6 +37,20 @@ def main() -> None:
             result = pipe.read()
         _, status = os.waitpid(pid, 0)
         answer([status, json.loads(result) if result else None])
+
+
+def load_what_workers_need() -> None:
+    """Modules, addresses, and botocore's descriptions of the services: loaded once, not in each
+    worker."""
+    from django.urls import reverse
+
+    import tests.worker  # noqa: F401
+    from provisioning.aws import boto
+    from provisioning.models import Registry
+
+    reverse("customer:home")
+    boto.connect(Registry(account_id="1" * 12, region="eu-central-1"))
+    boto.renew_sessions()
 
 
 def close_connections() -> None:

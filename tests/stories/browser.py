@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-from tests.browser.conftest import CHROMIUM, FLAGS, environment
-from tests.requires import require
+from tests import requires
+from tests.browser.conftest import FLAGS, environment
 from tests.stories.portal import SITE
 from tests.stories.sandbox import Sandbox
 
@@ -16,12 +16,12 @@ from tests.stories.sandbox import Sandbox
 def chromium(box: Sandbox, home: Path) -> Iterator[Browser]:
     """Playwright speaks with the browser through pipes; the browser, which its driver starts,
     is where the driver was started: on the sandbox's network."""
-    require("Chromium")
+    requires.require("Chromium")
     with box.network():
         playwright = sync_playwright().start()
     try:
         started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, env=environment(home)
+            executable_path=requires.chromium(), args=FLAGS, env=environment(home)
         )
         yield started
         started.close()

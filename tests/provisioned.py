@@ -40,7 +40,7 @@ def add_key(pull_user: PullUser, secret: str = SECRET) -> AccessKey:
     number = AccessKey.objects.count() + 1
     key = AccessKey.objects.create(
         pull_user=pull_user,
-        access_key_id=f"AKIAEXAMPLE{pull_user.pk}K{number}",
+        access_key_id=f"AKIAEXAMPLE{number}",
         tested_at=timezone.now(),
     )
     vault.store(secret, access_key=key)

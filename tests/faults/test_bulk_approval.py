@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Aws
-from tests.faults.database import copy_database
+from tests.faults.database import reset_state
 from tests.faults.zygote_driver import ROOT, Zygote, clean_environment, zygote
+
+# In one process with all that kill: each process would load and seed a portal of its own.
+pytestmark = pytest.mark.xdist_group("killed")
 
 CUSTOMERS = 200 if os.environ.get("DEEP") == "1" else 20
 WITHIN = 170  # seconds
@@ -24,7 +27,7 @@ def test_bulk_approval_costs_a_few_turns_for_each_customer(
     aws: Aws, seeded: Path, tmp_path: Path
 ) -> None:
     state = tmp_path / "state"
-    copy_database(seeded, state)
+    reset_state(seeded, state)
     log = tmp_path / "worker.log"
     command = ["-m", "celery", "-A", "portal", "worker", "--beat", "--concurrency", "2"]
     with zygote(state) as portal, log.open("wb") as output:

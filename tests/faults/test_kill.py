@@ -2,29 +2,20 @@
 carries it out; the next worker completes the work."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.aws import Aws
-from tests.faults.database import copy_database
+from tests.faults.database import reset_state
 from tests.faults.killer import Killer, assert_final_state
-from tests.faults.zygote_driver import Zygote, zygote
+from tests.faults.zygote_driver import Zygote
+
+# In one process with all that kill: each process would load and seed a portal of its own.
+pytestmark = pytest.mark.xdist_group("killed")
 
 # Each kill takes about a second: ``make test-deep`` runs all of them.
 EVERY = 1 if os.environ.get("DEEP") == "1" else 4
-
-
-@pytest.fixture(scope="module")
-def zygote_and_databases(
-    seeded: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Zygote, Path, Path]]:
-    """The zygote, its state folder, and the database to begin with."""
-    state = tmp_path_factory.mktemp("killed")
-    copy_database(seeded, state)
-    with zygote(state) as portal:
-        yield portal, state, seeded
 
 
 SCENARIOS = ["provision", "reissue", "withdraw"]
@@ -34,14 +25,14 @@ SCENARIOS = ["provision", "reissue", "withdraw"]
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.timeout(900)
 def test_worker_may_be_killed_at_any_call(
-    zygote_and_databases: tuple[Zygote, Path, Path], aws: Aws, scenario: str, moment: str
+    zygote_and_state: tuple[Zygote, Path], seeded: Path, aws: Aws, scenario: str, moment: str
 ) -> None:
-    portal, state, seeded = zygote_and_databases
+    portal, state = zygote_and_state
     at, killed = 1 if EVERY == 1 else 1 + SCENARIOS.index(scenario), []
     while True:
         killer = Killer(at, moment)
         aws.begin()
-        copy_database(seeded, state)
+        reset_state(seeded, state)
         old = begin(portal, scenario)
         aws.embedded.watch = killer.watch
         was_killed = portal.run_to_be_killed("turns", killer.target)

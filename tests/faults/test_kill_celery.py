@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.aws import Aws
-from tests.faults.database import copy_database
+from tests.faults.database import reset_state
 from tests.faults.killer import Killer, assert_final_state
-from tests.faults.zygote_driver import celery_worker, zygote
+from tests.faults.zygote_driver import Zygote, celery_worker
+
+# In one process with all that kill: each process would load and seed a portal of its own.
+pytestmark = pytest.mark.xdist_group("killed")
 
 CALLS = range(1, 22) if os.environ.get("DEEP") == "1" else (3, 9, 16)
 WITHIN = 60  # seconds
@@ -20,26 +23,25 @@ WITHIN = 60  # seconds
 @pytest.mark.parametrize("at", CALLS)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_next_worker_provisions_the_customer(
-    aws: Aws, seeded: Path, tmp_path: Path, at: int, moment: str
+    aws: Aws, seeded: Path, zygote_and_state: tuple[Zygote, Path], at: int, moment: str
 ) -> None:
-    state = tmp_path / "state"
-    copy_database(seeded, state)
-    with zygote(state) as portal:
-        killer = Killer(at, moment)
-        aws.embedded.watch = killer.watch
-        with celery_worker(state) as victim:
-            killer.target(victim.pid)
-            portal.run("approve")
-            assert victim.wait(timeout=WITHIN) == -signal.SIGKILL, killer.calls
-        aws.embedded.watch = lambda moment, call: None
-        with celery_worker(state):
-            deadline = time.monotonic() + WITHIN
-            while not is_provisioned(reached := portal.run("state")):
-                assert time.monotonic() < deadline, reached
-                portal.run("sweep")
-                time.sleep(0.5)
-        portal.run("recover")
-        assert_final_state(portal, aws, "provision", [])
+    portal, state = zygote_and_state
+    reset_state(seeded, state)
+    killer = Killer(at, moment)
+    aws.embedded.watch = killer.watch
+    with celery_worker(state) as victim:
+        killer.target(victim.pid)
+        portal.run("approve")
+        assert victim.wait(timeout=WITHIN) == -signal.SIGKILL, killer.calls
+    aws.embedded.watch = lambda moment, call: None
+    with celery_worker(state):
+        deadline = time.monotonic() + WITHIN
+        while not is_provisioned(reached := portal.run("state")):
+            assert time.monotonic() < deadline, reached
+            portal.run("sweep")
+            time.sleep(0.5)
+    portal.run("recover")
+    assert_final_state(portal, aws, "provision", [])
 
 
 def is_provisioned(state: dict[str, object]) -> bool:

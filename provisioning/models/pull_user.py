@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.functional import cached_property
 
 from accounts.managers import TenantQuerySet
 from provisioning.documents import names
@@ -26,6 +27,7 @@ class PullUser(Reconciled):
     """The IAM user that stands for a customer in one AWS account."""
 
     kind = "pull_user"
+    read_with = ("customer",)
 
     customer: Any = models.ForeignKey(
         "accounts.Customer", models.PROTECT, related_name="pull_users"
@@ -60,6 +62,7 @@ class PullUser(Reconciled):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
     def registry_in_charge(self) -> Registry | None:
         # IAM is the same in all regions: any registry of the account leads there.
         return Registry.objects.filter(account_id=self.account_id).order_by("pk").first()

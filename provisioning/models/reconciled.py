@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.utils.functional import cached_property
 
 
 class Reconciled(models.Model):
@@ -18,6 +19,8 @@ class Reconciled(models.Model):
 
     # The name of the foreign keys that lead to a row of this kind: ``pull_user``.
     kind: str
+    # What a turn reads together with the row.
+    read_with: tuple[str, ...] = ()
     # The customer whose row it is, if it is one customer's.
     customer: Any = None
 
@@ -32,6 +35,7 @@ class Reconciled(models.Model):
     class Meta:
         abstract = True
 
+    @cached_property
     def registry_in_charge(self) -> Any:
         """The registry whose role works on this row; None where there is none left."""
         return None

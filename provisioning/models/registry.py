@@ -3,6 +3,7 @@
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from provisioning.models.reconciled import Reconciled
 
@@ -86,6 +87,7 @@ class Registry(Reconciled):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
     def registry_in_charge(self) -> "Registry":
         return self
 

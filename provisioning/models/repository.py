@@ -3,6 +3,7 @@
 from django.core.validators import RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from provisioning.documents import names
 from provisioning.models.reconciled import Reconciled
@@ -18,6 +19,7 @@ class Repository(Reconciled):
     """
 
     kind = "repository"
+    read_with = ("registry",)
 
     class Placement(models.TextChoices):
         AUTOMATIC = "", "Automatic: the repository's policy while it has room"
@@ -67,6 +69,7 @@ class Repository(Reconciled):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
     def registry_in_charge(self) -> Registry:
         return self.registry
 

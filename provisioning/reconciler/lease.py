@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, DateTimeField, Manager, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from provisioning.models import Reconciled
@@ -37,8 +37,7 @@ class Lease:
         """A transaction in which the lease is held, and renewed. Raises LeaseLost."""
         now = timezone.now()
         with transaction.atomic():
-            held = self._rows().filter(pk=self.pk, lease_token=self.token, lease_until__gt=now)
-            if held.update(lease_until=now + LEASE) != 1:
+            if not self._held(now).update(lease_until=now + LEASE):
                 raise LeaseLost
             yield
 
@@ -53,12 +52,21 @@ class Lease:
         Returns whether it is due now: because it should be, or because someone changed what is
         desired during the turn, which must not be forgotten.
         """
-        with self.writing():
-            self._rows().filter(pk=self.pk).update(lease_token=None, lease_until=None, **changes)
-            self._rows().filter(pk=self.pk, due_at=self.due_at).update(due_at=next_due)
+        until = Value(next_due, output_field=DateTimeField())
+        is_released = self._held(timezone.now()).update(
+            lease_token=None,
+            lease_until=None,
+            due_at=Case(When(due_at=self.due_at, then=until), default="due_at"),
+            **changes,
+        )
+        if not is_released:
+            raise LeaseLost
         return self._rows().filter(pk=self.pk, due_at__lte=timezone.now()).exists()
 
-    def _rows(self) -> Any:
+    def _held(self, now: datetime) -> QuerySet[Reconciled]:
+        return self._rows().filter(pk=self.pk, lease_token=self.token, lease_until__gt=now)
+
+    def _rows(self) -> Manager[Reconciled]:
         return self.model._default_manager
 
 

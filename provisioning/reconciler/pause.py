@@ -24,7 +24,7 @@ WAKE_LIMIT = 200
 
 def require_running(row: Reconciled) -> None:
     """Raise Requeue while the row's registry is paused by another row."""
-    registry = row.registry_in_charge()
+    registry = row.registry_in_charge
     if registry is None or registry.paused_at is None:
         return
     if registry.paused_by is None:
@@ -36,7 +36,7 @@ def require_running(row: Reconciled) -> None:
 
 def begin(row: Reconciled, error: AwsError) -> None:
     """Pause the row's registry; of many rows that are refused at once, one does so."""
-    registry = row.registry_in_charge()
+    registry = row.registry_in_charge
     if registry is None:
         return
     running = Registry.objects.filter(pk=registry.pk, paused_at__isnull=True)
@@ -47,7 +47,7 @@ def begin(row: Reconciled, error: AwsError) -> None:
 
 def end(row: Reconciled) -> None:
     """The row's turn succeeded: if it had paused its registry, all rows go on."""
-    registry = row.registry_in_charge()
+    registry = row.registry_in_charge
     if registry is None or registry.paused_by != row:
         return
     registry.end_pause()

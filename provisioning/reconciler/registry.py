@@ -16,8 +16,7 @@ from provisioning.reconciler.result import Result, next_observation
 from provisioning.states import Desired, Status, Step
 
 
-def reconcile(lease: Lease) -> Result:
-    row = Registry.objects.get(pk=lease.pk)
+def reconcile(lease: Lease, row: Registry) -> Result:
     gateway = boto.connect(row)
     account_id = gateway.account_id()
     if account_id != row.account_id:

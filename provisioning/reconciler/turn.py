@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db import OperationalError
 from django.utils import timezone
@@ -17,19 +18,21 @@ from provisioning.reconciler.lease import Lease, LeaseLost, claim
 from provisioning.reconciler.result import ATTENTION_RETRY, Requeue, Result, backoff
 from provisioning.states import Outcome
 
+Row = TypeVar("Row", bound=Reconciled)
+
 log = logging.getLogger(__name__)
 
 # A session that AWS calls expired is renewed; after this many in a row it is no accident.
 RENEWALS = 3
 
 
-def run(model: type[Reconciled], pk: int, reconcile: Callable[[Lease], Result]) -> None:
+def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row], Result]) -> None:
     """Claim the row and reconcile it. Does nothing for a row that is not due."""
     lease = claim(model, pk)
     if lease is None:
         return
     _close_interrupted(model, pk)
-    row = model._default_manager.get(pk=pk)
+    row = model._default_manager.select_related(*model.read_with).get(pk=pk)
     try:
         with bound_contextvars(row=f"{model.kind} {pk}"):
             is_due = _take(lease, row, reconcile)
@@ -40,11 +43,11 @@ def run(model: type[Reconciled], pk: int, reconcile: Callable[[Lease], Result]) 
         schedule.wake_row(row)
 
 
-def _take(lease: Lease, row: Reconciled, reconcile: Callable[[Lease], Result]) -> bool:
+def _take(lease: Lease, row: Row, reconcile: Callable[[Lease, Row], Result]) -> bool:
     """Returns whether the row is due again now."""
     try:
         pause.require_running(row)
-        result = reconcile(lease)
+        result = reconcile(lease, row)
     except LeaseLost:
         raise
     except Requeue as requeue:

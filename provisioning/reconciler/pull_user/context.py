@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import vault
@@ -55,18 +56,24 @@ def login_policy_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{settings.AWS_PATH}{settings.AWS_LOGIN_POLICY_NAME}"
 
 
-def grants_in_user_policy(pull_user: PullUser) -> list[Grant]:
-    """The grants that the user's own policy should hold: those placed there, and those on their
-    way to the repository's policy until they have arrived."""
-    if pull_user.desired != Desired.PRESENT:
-        return []
-    grants = pull_user.grants.filter(desired=Desired.PRESENT).select_related("repository__registry")
-    return [
-        grant
-        for grant in grants
-        if grant.placement == Placement.USER_POLICY
-        or (grant.in_user_policy and not grant.in_repository_policy)
-    ]
+def grants_in_user_policy(pull_user: PullUser) -> tuple[list[Grant], list[Grant]]:
+    """The grants that the user's own policy should hold, and those that it holds, as far as is
+    recorded."""
+    grants = pull_user.grants.filter(Q(desired=Desired.PRESENT) | Q(in_user_policy=True))
+    found = list(grants.select_related("repository__registry").order_by("pk"))
+    is_open = pull_user.desired == Desired.PRESENT
+    return (
+        [grant for grant in found if is_open and _belongs_in_user_policy(grant)],
+        [grant for grant in found if grant.in_user_policy],
+    )
+
+
+def _belongs_in_user_policy(grant: Grant) -> bool:
+    """Placed there; or on its way to the repository's policy, until it has arrived."""
+    if grant.desired != Desired.PRESENT:
+        return False
+    is_leaving = grant.in_user_policy and not grant.in_repository_policy
+    return grant.placement == Placement.USER_POLICY or is_leaving
 
 
 def record_user_policy(context: PullUserContext, grants: list[Grant]) -> None:

@@ -5,6 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from provisioning import vault
@@ -21,20 +22,24 @@ log = logging.getLogger(__name__)
 USE_READ_EVERY = timedelta(hours=1)
 
 
-def retire_overdue(row: PullUser) -> None:
+def retire_overdue(context: PullUserContext) -> None:
     """Keys that have expired are retired, and so are those that nobody revealed in time. A new
     one is created for the former, and for the latter when a person asks."""
-    now = timezone.now()
-    expired = row.access_keys.current().filter(expires_at__lte=now)
-    unclaimed = row.access_keys.current().filter(
+    row, now = context.pull_user, timezone.now()
+    is_unclaimed = Q(
         secret__ciphertext__isnull=False, secret__created_at__lte=now - settings.UNCLAIMED_AFTER
     )
-    overdue = [*expired, *unclaimed]
-    if unclaimed.exists():
-        row.unclaimed_at = now
-        row.save(update_fields=["unclaimed_at"])
-    vault.destroy(*overdue)
-    AccessKey.objects.filter(pk__in=[key.pk for key in overdue]).update(retires_at=now)
+    current = row.access_keys.current()
+    if not current.filter(is_unclaimed | Q(expires_at__lte=now)).exists():
+        return
+    with context.lease.writing():
+        unclaimed = list(current.filter(is_unclaimed))
+        overdue = [*current.filter(expires_at__lte=now), *unclaimed]
+        if unclaimed:
+            row.unclaimed_at = now
+            row.save(update_fields=["unclaimed_at"])
+        vault.destroy(*overdue)
+        AccessKey.objects.filter(pk__in=[key.pk for key in overdue]).update(retires_at=now)
 
 
 def next_change(row: PullUser) -> datetime | None:

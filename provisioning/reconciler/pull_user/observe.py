@@ -53,7 +53,9 @@ def desired_user(row: PullUser) -> DesiredUser:
     is_active = row.desired == Desired.PRESENT
     now = timezone.now()
     keys = row.access_keys.exclude(desired=KeyStatus.DELETED).exclude(retires_at__lte=now)
-    needs_key = is_active and row.unclaimed_at is None and not row.access_keys.current().exists()
+    has_current = any(key.retires_at is None for key in keys)
+    needs_key = is_active and row.unclaimed_at is None and not has_current
+    should_open, _ = grants_in_user_policy(row)
     return DesiredUser(
         is_present=True,
         keys={
@@ -61,17 +63,19 @@ def desired_user(row: PullUser) -> DesiredUser:
             for key in keys
         },
         needs_key=needs_key,
-        repositories=frozenset(grant.repository.arn for grant in grants_in_user_policy(row)),
+        repositories=frozenset(grant.repository.arn for grant in should_open),
     )
 
 
-def differences(context: PullUserContext, observed: ObservedUser) -> list[Difference]:
+def differences(
+    context: PullUserContext, desired: DesiredUser, observed: ObservedUser
+) -> list[Difference]:
     """What AWS has that the portal did not do."""
     row = context.pull_user
     keys = {key.access_key_id: key for key in row.access_keys.living()}
-    written = row.grants.filter(in_user_policy=True).select_related("repository__registry")
-    recorded = frozenset(grant.repository.arn for grant in written)
-    found = compare(row, keys, recorded, desired_user(row), observed, timezone.now())
+    _, opens = grants_in_user_policy(row)
+    recorded = frozenset(grant.repository.arn for grant in opens)
+    found = compare(row, keys, recorded, desired, observed, timezone.now())
     if key_in_doubt_until(row):
         # An unknown key is then the portal's own, and is deleted without a word.
         found = [difference for difference in found if difference.kind != Kind.KEY_UNKNOWN]

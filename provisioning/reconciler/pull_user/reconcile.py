@@ -53,9 +53,8 @@ STATUS_OF = {
 }
 
 
-def reconcile(lease: Lease) -> Result:
-    row = PullUser.objects.select_related("customer").get(pk=lease.pk)
-    registry = row.registry_in_charge()
+def reconcile(lease: Lease, row: PullUser) -> Result:
+    registry = row.registry_in_charge
     if registry is None:
         raise errors.PermanentError(
             f"The portal no longer has a registry of AWS account {row.account_id}. The portal's "
@@ -70,13 +69,14 @@ def reconcile(lease: Lease) -> Result:
 
 def _provide(context: PullUserContext) -> Result:
     row = context.pull_user
-    with context.lease.writing():
-        retire_overdue(row)
+    retire_overdue(context)
     observed = observe(context)
-    found = differences(context, observed)
+    desired = desired_user(row)
+    found = differences(context, desired, observed)
     decision = observe_drift(row, found)
-    _forget_missing_keys(context, decision.repairable(found))
-    for planned in filter(decision.allows, plan.diff(desired_user(row), observed)):
+    if _forget_missing_keys(context, decision.repairable(found)):
+        desired = desired_user(row)
+    for planned in filter(decision.allows, plan.diff(desired, observed)):
         perform(planned, context)
     mark_repaired(row, decision.repairable(found))
     if decision.is_waiting:
@@ -88,21 +88,21 @@ def _provide(context: PullUserContext) -> Result:
     return Result(next_due=min(time for time in times if time))
 
 
-def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> None:
+def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> bool:
+    """Returns whether there were any."""
     missing = [each.subject for each in found if each.kind == Drift.Kind.KEY_MISSING]
     if missing:
         with context.lease.writing():
             mark_keys_deleted(context.pull_user.access_keys.filter(access_key_id__in=missing))
+    return bool(missing)
 
 
 def _record_provided(context: PullUserContext) -> None:
     """Record that AWS has what is desired of the user, and wake the repositories it needs."""
     row = context.pull_user
-    grants = grants_in_user_policy(row)
-    if {grant.pk for grant in grants} != set(
-        row.grants.filter(in_user_policy=True).values_list("pk", flat=True)
-    ):
-        record_user_policy(context, grants)
+    should_open, opens = grants_in_user_policy(row)
+    if should_open != opens:
+        record_user_policy(context, should_open)
     status = STATUS_OF[Desired(row.desired)]
     with context.lease.writing():
         changes = {"observed_at": timezone.now()}

@@ -36,10 +36,11 @@ def arns(grants: Collection[Grant]) -> list[str]:
     return [grant.pull_user.arn for grant in grants]
 
 
-def record_observed(lease: Lease, document: Document | None) -> None:
-    """Record what the leased repository's policy was seen to be."""
+def record_observed(lease: Lease, document: Document | None, **changes: str) -> None:
+    """Record what the leased repository's policy was seen to be, and ``changes`` of the row."""
     with lease.writing():
         Repository.objects.filter(pk=lease.pk).update(
+            **changes,
             policy_length=limits.policy_length(document),
             pullers=policies.pullers(document),
             observed_at=timezone.now(),

@@ -35,8 +35,7 @@ Placement = Grant.Placement
 REPAIR = PlannedStep(Step.ENSURE_REPOSITORY_STATEMENT)
 
 
-def reconcile(lease: Lease) -> Result:
-    row = Repository.objects.select_related("registry").get(pk=lease.pk)
+def reconcile(lease: Lease, row: Repository) -> Result:
     _wait_between_writes(row)
     grants = _grants_at_issue(row)
     try:
@@ -79,9 +78,7 @@ def _observe(lease: Lease, row: Repository, grants: list[Grant]) -> RepositoryCo
     gateway = boto.connect(row.registry)
     uri = gateway.repository_uri(row.name)
     observed = gateway.repository_policy(row.name)
-    with lease.writing():
-        Repository.objects.filter(pk=row.pk).update(uri=uri)
-    record_observed(lease, observed)
+    record_observed(lease, observed, uri=uri)
     here = [grant for grant in grants if _belongs_here(grant)]
     return RepositoryContext(
         lease,
@@ -140,6 +137,17 @@ def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext
 def _record(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
     """Record that of ``grants`` the policy has ``granted``, and wake the users for whom that
     changes something."""
+    if any(grant.in_repository_policy != (grant in granted) for grant in grants):
+        _record_changes(lease, grants, granted)
+    closed = [grant for grant in grants if grant.desired == Desired.ABSENT]
+    if closed:
+        record_closures({grant.pull_user.customer_id for grant in closed})
+    if granted:
+        customers = {grant.pull_user.customer_id for grant in granted}
+        record_ready(Customer.objects.filter(pk__in=customers))
+
+
+def _record_changes(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
     at_issue = Grant.objects.filter(pk__in=[grant.pk for grant in grants])
     written = at_issue.filter(
         pk__in=[grant.pk for grant in granted],
@@ -157,9 +165,6 @@ def _record(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
         # ECR no longer knows them: their own turns find out why.
         lost = {g.pull_user_id for g in grants if g.in_repository_policy and g not in granted}
         schedule.wake(pull_users=_users_to_wake(pull_users, admitted) | lost)
-    closed = [grant for grant in grants if grant.desired == Desired.ABSENT]
-    record_closures({grant.pull_user.customer_id for grant in closed})
-    record_ready(Customer.objects.filter(pull_users__grants__in=written_pks))
 
 
 def _users_to_wake(pull_users: set[int], admitted: set[int]) -> set[int]:

@@ -4,7 +4,8 @@
 # make check  format, lint, types, architecture, templates, migrations
 # make clients  the clients that the stories need and Debian lacks, into .tools/clients
 # make prove  run every instruction of the page, and record when and with what
-# make pictures  every page, on a phone and a desktop, light and dark, into var/pictures
+# make pictures  every page, on a phone and a desktop, light and dark, into var/pictures;
+#             PAGE=word: only those whose address or scene has this word
 # make lock   renew requirements/ from the ranges in pyproject.toml
 
 PYTHON ?= python3
@@ -28,8 +29,8 @@ prove: $(LOCKED) clients
 	PROVE=1 $(BIN)/pytest -n 0 tests/stories/test_purchase.py tests/stories/test_instructions.py
 
 pictures: $(LOCKED)
-	rm -rf var/pictures
-	PICTURES=var/pictures $(BIN)/pytest -n 0 tests/browser/test_every_page.py $(ARGS)
+	$(if $(PAGE),,rm -rf var/pictures)
+	PICTURES=var/pictures PAGE=$(PAGE) $(BIN)/pytest -n 0 tests/browser/test_every_page.py $(ARGS)
 
 check: $(LOCKED)
 	$(BIN)/ruff format --check .

@@ -39,10 +39,14 @@ END_TRANSITIONS = """() => document.getAnimations()
   .filter((one) => one instanceof CSSTransition).forEach((one) => one.finish())"""
 # The folder that `make pictures` fills; else nothing is written.
 PICTURES = os.environ.get("PICTURES", "")
+# Only pages whose name has this word are looked at.
+PAGE = os.environ.get("PAGE", "")
 
 
 def look(page: Page, name: str) -> list[str]:
     """What is wrong with the page; empty if nothing is. ``name`` is that of the picture."""
+    if PAGE not in _file_name(name):
+        return []
     # As the browser's developer tools would: the page's content security policy, which holds
     # all the same, knows of no script but the site's own files.
     page.evaluate(Axe().axe_script)
@@ -63,9 +67,12 @@ def _take_pictures(page: Page, name: str) -> None:
     for size, scheme in product((PHONE, DESK), ("light", "dark")):
         page.set_viewport_size(size)
         _dress(page, scheme)
-        view = f"{size['width']}-{scheme}"
-        file = f"{slugify(name.replace('/', '-')) or 'home'}-{view}.png"
+        file = f"{_file_name(name)}-{size['width']}-{scheme}.png"
         page.screenshot(path=Path(PICTURES) / file, full_page=True)
+
+
+def _file_name(name: str) -> str:
+    return slugify(name.replace("/", "-")) or "home"
 
 
 def _dress(page: Page, scheme: str) -> None:

@@ -69,11 +69,14 @@ class Site:
             "slug:decision": "approve",
             "path:content_type_id": 1,
             "path:object_id": self._row_of_the_admin(route),
-            "int:pk": self._pk(route),
             "str:provider_id": "oidc",
             "str:token": "x",
         }
-        filled = re.sub(r"<([^<>]+)>", lambda part: str(words[part[1]]), SAMPLES.get(route, route))
+
+        def fill(part: re.Match[str]) -> str:
+            return str(self._pk(route) if part[1] == "int:pk" else words[part[1]])
+
+        filled = re.sub(r"<([^<>]+)>", fill, SAMPLES.get(route, route))
         query = f"?pk={self.entitlement.pk}" if "decide" in route else ""
         return f"/{filled}{query}"
 
@@ -83,6 +86,7 @@ class Site:
             "repositories/": Repository.objects.get(name="acme/server"),
             "registries/": self.cast.registry,
             "drift/": Drift.objects.get(),
+            "findings/": Drift.objects.get(),
             "keys/": self.pull_user.access_keys.get(),
             "customers/": self.cast.birch,
             "members/": Membership.objects.get(user=self.cast.bob),
@@ -90,8 +94,9 @@ class Site:
             "credentials/": self.pull_user,
             "pull-users/": self.pull_user,
         }
-        found = (row for part, row in rows.items() if part in route)
-        return int(next(found, self.pull_user).pk)
+        found = [row for part, row in rows.items() if part in route]
+        assert found, f"tests/portal/site.py knows no row for {route}"
+        return int(found[0].pk)
 
     def _row_of_the_admin(self, route: str) -> object:
         named = re.match(r"admin/([a-z]+)/([a-z]+)/", route)

@@ -10,15 +10,7 @@ from provisioning.reconciler.pull_user.plan import (
     PlannedStep,
     diff,
 )
-from provisioning.reconciler.pull_user.steps import STEPS
 from provisioning.states import Step
-
-# Steps of the turns at repositories and registries.
-OTHER_STEPS = {
-    Step.ENSURE_REPOSITORY_STATEMENT,
-    Step.REPLACE_LOGIN_POLICY,
-    Step.REMOVE_UNKNOWN_USER,
-}
 
 keys = st.sets(st.sampled_from(["AKIA1", "AKIA2", "AKIA3"]), max_size=ACCESS_KEYS_PER_USER)
 statuses = st.sampled_from(["Active", "Inactive"])
@@ -138,7 +130,3 @@ def test_plan_reaches_what_is_desired_and_never_a_third_key(
     assert living == {key: desired.keys[key] for key in desired.keys & observed.keys.keys()}
     assert bool(created) == desired.needs_key
     assert opened == desired.repositories
-
-
-def test_every_step_of_a_pull_user_has_its_function() -> None:
-    assert set(STEPS) == set(Step) - OTHER_STEPS

@@ -106,7 +106,6 @@ def test_every_page_of_the_portal_is_covered() -> None:
 
 @pytest.fixture
 def site(cast: Cast) -> Site:
-    cache.clear()
     return build_site(cast)
 
 

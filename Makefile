@@ -31,6 +31,7 @@ prove: $(LOCKED) clients
 pictures: $(LOCKED)
 	$(if $(PAGE),,rm -rf var/pictures)
 	PICTURES=var/pictures PAGE=$(PAGE) $(BIN)/pytest -n 0 tests/browser/test_every_page.py $(ARGS)
+	@ls var/pictures/*$(PAGE)*
 
 check: $(LOCKED)
 	$(BIN)/ruff format --check .

@@ -30,7 +30,6 @@ class AccountAdapter(DefaultAccountAdapter):
         "invalid_password_reset": "This link is no longer valid.",
         "max_email_addresses": "An account can have %d addresses at most.",
         "rate_limited": "Too many attempts. Try again in a few minutes.",
-        "same_as_current": "This is what you have now.",
         "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
         "unverified_primary_email": "Verify the address before you make it primary.",
     }
@@ -63,10 +62,10 @@ class AccountAdapter(DefaultAccountAdapter):
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):
     error_messages = DefaultSocialAccountAdapter.error_messages | {
-        "connected_other": "It is connected to another account.",
-        "disconnect_last": "You could not sign in any more. Set a password first.",
+        "connected_other": "This single sign-on is connected to another account.",
+        "disconnect_last": "You would have no way left to sign in. Set a password first.",
         "email_taken": "This address has an account already. Sign in to it, then connect %s there.",
-        "no_password": "You could not sign in any more. Set a password first.",
+        "no_password": "You would have no way left to sign in. Set a password first.",
         "no_verified_email": "Verify your email address first.",
     }
 

@@ -15,7 +15,7 @@ FIELDS = ("secret", "seed")
 
 class MfaAdapter(DefaultMFAAdapter):
     error_messages = DefaultMFAAdapter.error_messages | {
-        "add_email_blocked": "You have a second factor, so no address can be added here.",
+        "add_email_blocked": "Turn off two-factor authentication before you add an address.",
         "cannot_delete_authenticator": "This second factor cannot be removed.",
         "cannot_generate_recovery_codes": "Set up an app or a key first.",
         "incorrect_code": "This code is wrong or no longer valid.",

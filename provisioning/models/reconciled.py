@@ -37,5 +37,6 @@ class Reconciled(models.Model):
 
     @cached_property
     def registry_in_charge(self) -> Any:
-        """The registry whose role works on this row; None where there is none left."""
+        """The registry whose role works on this row, as it was when first asked for; None where
+        there is none left."""
         return None

@@ -39,8 +39,8 @@ END_TRANSITIONS = """() => document.getAnimations()
   .filter((one) => one instanceof CSSTransition).forEach((one) => one.finish())"""
 # The folder that `make pictures` fills; else nothing is written.
 PICTURES = os.environ.get("PICTURES", "")
-# Only pages whose name has this word are looked at.
-PAGE = os.environ.get("PAGE", "")
+# Then only pages whose name has this word are looked at.
+PAGE = os.environ.get("PAGE", "") if PICTURES else ""
 
 
 def look(page: Page, name: str) -> list[str]:

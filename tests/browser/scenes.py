@@ -15,10 +15,10 @@ from accounts.emails.delivery import send_due
 from accounts.flows.invitations import invite
 from accounts.models import Membership, User
 from provisioning.admin.decisions import DECISIONS
-from provisioning.demo.seed import PASSWORD
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, suspend, withdraw
 from provisioning.models import AccessKey, Entitlement, PullUser
+from tests.browser.signing_in import sign_in
 from tests.portal.site import Site
 from tests.provisioned import end, provision
 
@@ -53,6 +53,13 @@ def sign_in_by_code(page: Page, site: Site) -> Iterator[str]:
     page.get_by_role("main").get_by_role("button").first.click()
     expect(page).to_have_url(re.compile("/account/login/code/confirm/"))
     yield "account/login/code/confirm/"
+
+
+def sessions(page: Page, site: Site) -> Iterator[str]:
+    sign_in(page, site.cast.bob.email)
+    page.goto("/account/sessions/")
+    expect(page.get_by_text("This one")).to_be_visible()
+    yield "sessions, one"
 
 
 def wrong_password(page: Page, site: Site) -> Iterator[str]:
@@ -109,10 +116,7 @@ def authenticator_app(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/2fa/reauthenticate/")
     yield "confirm by app"
     page.context.clear_cookies()
-    page.goto("/account/login/")
-    page.get_by_label("Email").fill(site.cast.alice.email)
-    page.get_by_label("Password").fill(PASSWORD)
-    press(page, "Sign in")
+    sign_in(page, site.cast.alice.email)
     expect(page).to_have_url(re.compile("/account/2fa/authenticate/"))
     yield "account/2fa/authenticate/"
 
@@ -301,6 +305,7 @@ def too_many_tries(page: Page, site: Site) -> Iterator[str]:
 # Each with who walks it.
 SCENES: dict[Scene, str] = {
     sign_in_by_code: "nobody",
+    sessions: "nobody",
     wrong_password: "nobody",
     forgotten_password: "nobody",
     invitation: "nobody",

@@ -24,7 +24,7 @@ def test_member_connects_single_sign_on_and_then_signs_in_with_it(
     page.goto("/account/3rdparty/")
     confirm(page)
     sign_in_at_provider(page)
-    expect(page.get_by_text("You can now sign in with it")).to_be_visible()
+    expect(page.get_by_text("Single sign-on is connected")).to_be_visible()
     sign_out(page)
     sign_in_at_provider(page)
     expect_home(page)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import Q
@@ -56,15 +57,21 @@ def login_policy_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{settings.AWS_PATH}{settings.AWS_LOGIN_POLICY_NAME}"
 
 
-def grants_in_user_policy(pull_user: PullUser) -> tuple[list[Grant], list[Grant]]:
-    """The grants that the user's own policy should hold, and those that it holds, as far as is
-    recorded."""
+class UserPolicyGrants(NamedTuple):
+    """The grants that the user's own policy should hold, and those that it was last seen to
+    hold."""
+
+    desired: list[Grant]
+    recorded: list[Grant]
+
+
+def grants_in_user_policy(pull_user: PullUser) -> UserPolicyGrants:
     grants = pull_user.grants.filter(Q(desired=Desired.PRESENT) | Q(in_user_policy=True))
     found = list(grants.select_related("repository__registry").order_by("pk"))
     is_open = pull_user.desired == Desired.PRESENT
-    return (
-        [grant for grant in found if is_open and _belongs_in_user_policy(grant)],
-        [grant for grant in found if grant.in_user_policy],
+    return UserPolicyGrants(
+        desired=[grant for grant in found if is_open and _belongs_in_user_policy(grant)],
+        recorded=[grant for grant in found if grant.in_user_policy],
     )
 
 

@@ -55,7 +55,6 @@ def desired_user(row: PullUser) -> DesiredUser:
     keys = row.access_keys.exclude(desired=KeyStatus.DELETED).exclude(retires_at__lte=now)
     has_current = any(key.retires_at is None for key in keys)
     needs_key = is_active and row.unclaimed_at is None and not has_current
-    should_open, _ = grants_in_user_policy(row)
     return DesiredUser(
         is_present=True,
         keys={
@@ -63,7 +62,9 @@ def desired_user(row: PullUser) -> DesiredUser:
             for key in keys
         },
         needs_key=needs_key,
-        repositories=frozenset(grant.repository.arn for grant in should_open),
+        repositories=frozenset(
+            grant.repository.arn for grant in grants_in_user_policy(row).desired
+        ),
     )
 
 
@@ -73,8 +74,7 @@ def differences(
     """What AWS has that the portal did not do."""
     row = context.pull_user
     keys = {key.access_key_id: key for key in row.access_keys.living()}
-    _, opens = grants_in_user_policy(row)
-    recorded = frozenset(grant.repository.arn for grant in opens)
+    recorded = frozenset(grant.repository.arn for grant in grants_in_user_policy(row).recorded)
     found = compare(row, keys, recorded, desired, observed, timezone.now())
     if key_in_doubt_until(row):
         # An unknown key is then the portal's own, and is deleted without a word.

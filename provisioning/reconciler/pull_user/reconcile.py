@@ -100,9 +100,9 @@ def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> b
 def _record_provided(context: PullUserContext) -> None:
     """Record that AWS has what is desired of the user, and wake the repositories it needs."""
     row = context.pull_user
-    should_open, opens = grants_in_user_policy(row)
-    if should_open != opens:
-        record_user_policy(context, should_open)
+    grants = grants_in_user_policy(row)
+    if grants.desired != grants.recorded:
+        record_user_policy(context, grants.desired)
     status = STATUS_OF[Desired(row.desired)]
     with context.lease.writing():
         changes = {"observed_at": timezone.now()}

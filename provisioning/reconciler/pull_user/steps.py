@@ -130,7 +130,7 @@ def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
 def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
     """The user's own policy opens exactly the repositories of the grants placed there."""
     row = context.pull_user
-    grants, _ = grants_in_user_policy(row)
+    grants = grants_in_user_policy(row).desired
     document = policies.user_policy({grant.repository.arn for grant in grants})
     if document is None:
         context.gateway.delete_user_policy(row.name, policies.USER_POLICY_NAME)

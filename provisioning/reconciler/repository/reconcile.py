@@ -42,7 +42,7 @@ def reconcile(lease: Lease, row: Repository) -> Result:
         context = _observe(lease, row, grants)
     except errors.RepositoryNotFound:
         # Its policy went with it.
-        _record(lease, grants, granted=[])
+        _record(lease, grants, granted=set())
         if any(grant.desired == Desired.PRESENT for grant in grants):
             raise
         return Result()
@@ -53,7 +53,7 @@ def reconcile(lease: Lease, row: Repository) -> Result:
     if not decision.allows(REPAIR):
         return Result(next_due=next_observation())
     context = _move_those_that_do_not_fit(context)
-    granted = ensure_repository_statement(context)
+    granted = set(ensure_repository_statement(context))
     _record(lease, grants, granted)
     mark_repaired(row, decision.repairable(found))
     return _result([grant for grant in context.pending if grant not in granted])
@@ -114,15 +114,15 @@ def _differences(context: RepositoryContext, grants: list[Grant]) -> list[Differ
 
 def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext:
     """Pending grants for which the policy has no room move to their users' own policies."""
-    fitting = that_fit(context)
+    fitting = set(that_fit(context))
     row = context.repository
-    moved = [
+    moved = {
         grant
         for grant in context.pending
         if grant not in fitting
         and row.placement == Repository.Placement.AUTOMATIC
         and capacity.has_user_policy_room(grant.pull_user, row)
-    ]
+    }
     if not moved:
         return context
     pull_users = {grant.pull_user_id for grant in moved}
@@ -134,7 +134,7 @@ def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext
     return replace(context, pending=[g for g in context.pending if g not in moved])
 
 
-def _record(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
+def _record(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
     """Record that of ``grants`` the policy has ``granted``, and wake the users for whom that
     changes something."""
     if any(grant.in_repository_policy != (grant in granted) for grant in grants):
@@ -147,7 +147,7 @@ def _record(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
         record_ready(Customer.objects.filter(pk__in=customers))
 
 
-def _record_changes(lease: Lease, grants: list[Grant], granted: list[Grant]) -> None:
+def _record_changes(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
     at_issue = Grant.objects.filter(pk__in=[grant.pk for grant in grants])
     written = at_issue.filter(
         pk__in=[grant.pk for grant in granted],

@@ -84,7 +84,7 @@ def test_grant_of_a_user_replaced_during_the_turn_is_not_recorded_as_ready(cast:
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
     PullUser.objects.update(user_id="AIDANEW")
-    repository_turn._record(lease, [grant], granted=[grant])
+    repository_turn._record(lease, [grant], granted={grant})
     grant.refresh_from_db()
     assert grant.status == "waiting"
 
@@ -125,7 +125,7 @@ def test_grant_that_the_policy_lost_waits_again(cast: Cast) -> None:
     grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
-    repository_turn._record(lease, [grant], granted=[])
+    repository_turn._record(lease, [grant], granted=set())
     grant.refresh_from_db()
     assert grant.status == "waiting"
     # The user's own turn finds out why.

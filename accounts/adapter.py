@@ -3,6 +3,9 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context
+from allauth.mfa.models import Authenticator
+from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
@@ -11,7 +14,11 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.invitation_session import invitation_of
+from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
 
+# allauth's names of the ways to confirm who one is.
+BY_PASSWORD, BY_CODE = "reauthenticate", "mfa_reauthenticate"
+BY_KEY = "mfa_reauthenticate:webauthn"
 # Of allauth's links in an email, the one that its button leads to.
 LINKS = ("activate_url", "password_reset_url")
 
@@ -42,6 +49,20 @@ class AccountAdapter(DefaultAccountAdapter):
         """A person with the link of an invitation receives email at its address."""
         invitation = invitation_of(request)
         return invitation is not None and invitation.email.lower() == email.lower()
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """A person with a second factor confirms with that, not with the password; the app is
+        offered first, where there is one."""
+        ways = super().get_reauthentication_methods(user)
+        if not user.is_authenticated or not has_second_factor(user):
+            return list(ways)
+        first = BY_CODE if is_mfa_enabled(user, types=[Authenticator.Type.TOTP]) else BY_KEY
+        others = [way for way in ways if way["id"] != BY_PASSWORD]
+        return sorted(others, key=lambda way: way["id"] != first)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """To allauth a sign-in a moment ago is not enough."""
+        return not has_recent_sign_in(context.request)
 
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accept_invitation") if invitation_of(request) else "/"

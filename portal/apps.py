@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 
 
 class PortalConfig(AppConfig):
@@ -6,3 +7,8 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from portal import checks  # noqa: F401 - registers the checks
+
+
+class PortalAdminConfig(admin.AdminConfig):
+    default = False
+    default_site = "portal.admin_site.PortalAdminSite"

@@ -56,7 +56,7 @@ INSTALLED_APPS = [
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
     "csp",
-    "django.contrib.admin",
+    "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -82,7 +82,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "portal.pages.guards.StaffSecondFactorMiddleware",
+    "portal.pages.guards.GuardMiddleware",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -230,7 +230,11 @@ ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
 }
-MFA_FORMS = {"add_webauthn": "accounts.forms.AddKeyForm"}
+MFA_FORMS = {
+    "add_webauthn": "accounts.forms.AddKeyForm",
+    "authenticate": "accounts.forms.AuthenticateForm",
+    "reauthenticate": "accounts.forms.ReauthenticateForm",
+}
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -241,6 +245,8 @@ ALLAUTH_TRUSTED_PROXY_COUNT = env.integer("TRUSTED_PROXIES", 0 if EMBEDDED else 
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if IS_HTTPS else "http"
 # For how many seconds a confirmed identity counts as a recent sign-in.
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+# The same for what staff change in the admin and on the dashboard, all day long.
+STAFF_REAUTHENTICATION_TIMEOUT = 900
 ACCOUNT_REAUTHENTICATION_REQUIRED = True
 # The same answer whether or not an address has an account.
 ACCOUNT_PREVENT_ENUMERATION = True

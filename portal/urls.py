@@ -2,12 +2,6 @@
 
 from collections.abc import Callable
 
-from allauth.account import views as account_views
-from allauth.account.decorators import secure_admin_login
-from allauth.mfa.totp import views as totp_views
-from allauth.mfa.webauthn import views as webauthn_views
-from allauth.socialaccount import views as social_views
-from allauth.socialaccount.providers.openid_connect import views as oidc_views
 from django.contrib import admin
 from django.http import HttpResponseBase
 from django.urls import include, path
@@ -23,7 +17,6 @@ from portal.pages.customer.organisation import invitation_page, invite, leave, m
 from portal.pages.customer.product import product
 from portal.pages.customer.request import request_product_page
 from portal.pages.customer.reveal import reveal
-from portal.pages.guards import recent_login_if_signed_in, recent_login_required
 from portal.pages.ops.audit import export, timeline
 from portal.pages.ops.capacity import meters
 from portal.pages.ops.dashboard import dashboard
@@ -33,7 +26,6 @@ from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_reposi
 from portal.pages.ops.who_can_pull import who_can_pull
 
 admin.autodiscover()
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 
 
 def moved_to(name: str) -> Callable[..., HttpResponseBase]:
@@ -85,14 +77,6 @@ ops_urls = [
 urlpatterns = [
     path("", include((customer_urls, "customer"))),
     path("ops/", include((ops_urls, "ops"))),
-    # A person who has nothing to confirm with could otherwise add a way to sign in from an old
-    # session.
-    path("account/password/set/", recent_login_required(account_views.password_set)),
-    path("account/email/", recent_login_required(account_views.email)),
-    path("account/2fa/totp/activate/", recent_login_required(totp_views.activate_totp)),
-    path("account/2fa/webauthn/add/", recent_login_required(webauthn_views.add_webauthn)),
-    path("account/3rdparty/", recent_login_required(social_views.connections)),
-    path("account/oidc/<str:provider_id>/login/", recent_login_if_signed_in(oidc_views.login)),
     # Beside allauth's links: the proxy keeps addresses with tokens out of its log.
     path("account/invitation/<str:token>/", invitation.follow, name="invitation_link"),
     path("account/invitation/", invitation.accept, name="accept_invitation"),

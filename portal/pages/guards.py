@@ -1,30 +1,49 @@
 """Who may pass: ops, staff with a second factor, and people who signed in recently."""
 
-import time
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
-from allauth.account.app_settings import REAUTHENTICATION_TIMEOUT
-from allauth.account.authentication import get_authentication_records
-from allauth.core.exceptions import ReauthenticationRequired
-from allauth.mfa.models import Authenticator
-from allauth.mfa.utils import is_mfa_enabled
+from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
 
 from accounts.permissions import OPERATE
+from accounts.recent_sign_in import (
+    can_confirm,
+    has_recent_sign_in,
+    has_second_factor,
+    used_second_factor,
+)
 
 View = Callable[..., HttpResponseBase]
 
+SAFE = ("GET", "HEAD", "OPTIONS")
 STAFF_ONLY = ("/admin/", "/ops/")
-# Recovery codes alone are not a second factor.
-FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+# allauth's pages on which people change how they sign in, by their names.
+WAYS_TO_SIGN_IN = {
+    "account_change_password",
+    "account_email",
+    "account_set_password",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_deactivate_totp",
+    "mfa_download_recovery_codes",
+    "mfa_edit_webauthn",
+    "mfa_generate_recovery_codes",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
+    "openid_connect_login",
+    "socialaccount_connections",
+}
+# What a member of staff sent before they confirmed who they are.
+INTERRUPTED = "interrupted"
 
 
 def ops_only(view: View) -> View:
@@ -43,7 +62,7 @@ def ops_only(view: View) -> View:
 
 
 def recent_login_required(view: View) -> View:
-    """Let only people pass who confirmed their identity within REAUTHENTICATION_TIMEOUT.
+    """Let only people pass who have a recent sign-in.
 
     allauth's own decorator lets people through who have neither password nor second factor, and
     replays the POST that it interrupted: a secret would appear on its page. Here such people
@@ -53,62 +72,81 @@ def recent_login_required(view: View) -> View:
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if has_recent_login(request):
-            return view(request, *args, **kwargs)
-        if request.method != "GET":
-            return redirect(request.get_full_path())
-        if _can_confirm(request):
-            raise ReauthenticationRequired
-        logout(request)
-        messages.info(request, "Sign in again to confirm that it is you.")
-        return redirect_to_login(request.get_full_path())
+        return _require_recent_sign_in(request) or view(request, *args, **kwargs)
 
     return guarded
 
 
-def recent_login_if_signed_in(view: View) -> View:
-    """For views that sign people in, and give those signed in another way to sign in."""
-    guarded = recent_login_required(view)
-
-    @wraps(view)
-    def either(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        chosen = guarded if request.user.is_authenticated else view
-        return chosen(request, *args, **kwargs)
-
-    return either
+def _require_recent_sign_in(request: HttpRequest) -> HttpResponse | None:
+    if has_recent_sign_in(request):
+        return None
+    if request.method != "GET":
+        return redirect(request.get_full_path())
+    return _confirm(request)
 
 
-def has_recent_login(request: HttpRequest) -> bool:
-    """Whether the person confirmed their identity within the last REAUTHENTICATION_TIMEOUT
-    seconds; or signed in, for a person who has nothing to confirm it with."""
-    records = get_authentication_records(request, request.user)
-    if _can_confirm(request):
-        records = [record for record in records if record.get("reauthenticated")]
-    return any(time.time() - record["at"] < REAUTHENTICATION_TIMEOUT for record in records)
+def _confirm(request: HttpRequest) -> HttpResponse:
+    """Lead to the page on which the person confirms who they are, and from there back here."""
+    address = request.get_full_path()
+    if not can_confirm(request.user):
+        logout(request)
+        messages.info(request, "Sign in again to confirm that it is you.")
+        return redirect_to_login(address)
+    page = get_adapter().get_reauthentication_methods(request.user)[0]["url"]
+    return redirect(f"{page}?{urlencode({'next': address})}")
 
 
-def _can_confirm(request: HttpRequest) -> bool:
-    user = request.user
-    return bool(user.is_authenticated and (user.has_usable_password() or is_mfa_enabled(user)))
-
-
-# --- Second factor -------------------------------------------------------------------
-
-
-class StaffSecondFactorMiddleware:
-    """Sends staff without a second factor from the admin and the dashboard to the page where they
-    set one up. It goes by address, so that no page is forgotten."""
+class GuardMiddleware:
+    """Guards by address, so that no view is forgotten: the pages of staff, and allauth's pages on
+    which people change how they sign in."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        is_guarded = settings.STAFF_SECOND_FACTOR and request.path_info.startswith(STAFF_ONLY)
-        user = request.user
-        works_there = is_guarded and (user.is_staff or user.has_perm(OPERATE))
-        if works_there and not is_mfa_enabled(user, types=FACTORS):
-            messages.info(
-                request, "Set up a second factor first: an authenticator app or a security key."
-            )
-            return redirect("mfa_index")
         return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        """After Django has checked the CSRF token."""
+        user, match = request.user, request.resolver_match
+        if request.path_info.startswith(STAFF_ONLY):
+            works_there = user.is_staff or user.has_perm(OPERATE)
+            return _guard_staff(request) if works_there else None
+        if user.is_authenticated and match and match.view_name in WAYS_TO_SIGN_IN:
+            return _require_recent_sign_in(request)
+        return None
+
+
+# --- Staff ---------------------------------------------------------------------------
+
+
+def _guard_staff(request: HttpRequest) -> HttpResponse | None:
+    """Staff have used their second factor in this session, and signed in recently for everything
+    that changes something."""
+    if settings.STAFF_SECOND_FACTOR and not has_second_factor(request.user):
+        text = "Set up a second factor first: an authenticator app or a security key."
+        messages.info(request, text)
+        return redirect("mfa_index")
+    if settings.STAFF_SECOND_FACTOR and not used_second_factor(request):
+        return _confirm(request)
+    if request.method in SAFE:
+        return _go_on(request)
+    if has_recent_sign_in(request, within=settings.STAFF_REAUTHENTICATION_TIMEOUT):
+        return None
+    fields = request.POST.urlencode()
+    request.session[INTERRUPTED] = {"address": request.get_full_path(), "fields": fields}
+    return _confirm(request)
+
+
+def _go_on(request: HttpRequest) -> HttpResponse | None:
+    """The form that was interrupted, to be sent again from where it was; files that it had must
+    be chosen again."""
+    interrupted = request.session.get(INTERRUPTED)
+    if not interrupted or interrupted["address"] != request.get_full_path():
+        return None
+    del request.session[INTERRUPTED]
+    fields = QueryDict(interrupted["fields"], mutable=True)
+    fields.pop("csrfmiddlewaretoken", None)
+    return render(request, "interrupted.html", {"fields": list(fields.lists())})

@@ -29,6 +29,11 @@ class Visitor:
         self.get("/account/login/")
         self.post("/account/login/", login=email, password=password)
 
+    def confirm(self, password: str) -> None:
+        """Confirm that it is still this person, as staff do before they change something."""
+        self.get("/account/reauthenticate/")
+        self.post("/account/reauthenticate/", password=password)
+
     def get(self, address: str) -> str:
         return self._read(self._session.get(self._site + address, timeout=TIMEOUT))
 

@@ -47,6 +47,7 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
         access = alice.address
     with step(say, "Sandra approves it in the admin"):
         sandra.sign_in("sandra@acme.example", seed.PASSWORD)
+        sandra.confirm(seed.PASSWORD)
         sandra.get("/admin/provisioning/entitlement/?state__exact=requested")
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/approve/.*"))

@@ -27,7 +27,7 @@ from tests import messages
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.outbox import recipients
 from tests.entitlements import approved
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import as_user, just_signed_in, words
 
 
 @pytest.fixture
@@ -282,7 +282,9 @@ def test_member_chooses_notifications_and_time_zone(cast: Cast) -> None:
 
 def test_page_says_which_emails_are_always_sent_and_to_whom(cast: Cast) -> None:
     address = f"/customers/{cast.birch.pk}/notifications/"
-    for_alice, for_bob = (words(as_user(user).get(address)) for user in (cast.alice, cast.bob))
+    for_alice, for_bob = (
+        words(just_signed_in(user).get(address)) for user in (cast.alice, cast.bob)
+    )
     assert "Credentials were revealed" in for_alice
     assert "cannot be turned off" in for_alice
     assert "cannot be turned off" not in for_bob
@@ -320,6 +322,6 @@ def test_pages_show_times_in_the_readers_time_zone(cast: Cast) -> None:
 def test_ops_see_which_emails_wait_and_why(cast: Cast, email: Email) -> None:
     Email.objects.update(last_error="The mail server cannot be reached")
     page = "/admin/accounts/email/"
-    shown = words(as_user(cast.otto).get(page))
+    shown = words(just_signed_in(cast.otto).get(page))
     assert "alice@birch.example Will be retried 0 The mail server cannot be reached" in shown
-    assert as_user(cast.sandra).get(page).status_code == 403
+    assert just_signed_in(cast.sandra).get(page).status_code == 403

@@ -1,6 +1,7 @@
 """The secrets of second factors are stored encrypted."""
 
 import base64
+import time
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -16,7 +17,7 @@ from django.test import Client
 from accounts.models import User
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user
+from tests.portal.pages.pages import just_signed_in
 
 SECRET = "JBSWY3DPEHPK3PXP"
 
@@ -46,8 +47,22 @@ def test_right_code_signs_in_and_a_wrong_one_does_not(cast: Cast, *, wrong: bool
 
 def test_admin_shows_no_secret_of_a_second_factor(cast: Cast) -> None:
     row = TOTP.activate(cast.alice, SECRET).instance
-    root = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
     shown = root.get(f"/admin/mfa/authenticator/{row.pk}/change/").content.decode()
     assert cast.alice.email in shown or str(cast.alice) in shown
     assert SECRET not in shown
     assert row.data["secret"] not in shown
+
+
+def test_code_works_once_for_as_long_as_it_is_valid(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    TOTP.activate(cast.alice, SECRET)
+    used = code()
+    start = time.time()
+    for seconds in (0, 20, 40, 60):
+        monkeypatch.setattr(time, "time", lambda now=start + seconds: now)
+        client = Client()
+        client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+        client.post("/account/2fa/authenticate/", {"code": used})
+        assert ("_auth_user_id" in client.session) is (seconds == 0)

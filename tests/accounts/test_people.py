@@ -21,7 +21,7 @@ from accounts.permissions import (
 )
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import as_user, just_signed_in, words
 
 # --- Addresses ---------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ ADD_CUSTOMER = {"name": "Dune Dairy", "slug": "dune-dairy", **NO_ROWS}
 
 
 def test_administrator_creates_a_customer_and_invites_its_owner(cast: Cast) -> None:
-    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", PASSWORD))
     fields = ADD_CUSTOMER | {"invite_owner": "dana@dune.example"}
     root.post("/admin/accounts/customer/add/", fields)
     delivery.send_due()
@@ -140,7 +140,7 @@ def test_administrator_creates_a_customer_and_invites_its_owner(cast: Cast) -> N
 
 
 def test_sales_create_customers_but_cannot_invite_owners(cast: Cast) -> None:
-    sandra = as_user(cast.sandra)
+    sandra = just_signed_in(cast.sandra)
     assert "invite_owner" not in sandra.get("/admin/accounts/customer/add/").content.decode()
     sandra.post(
         "/admin/accounts/customer/add/", ADD_CUSTOMER | {"invite_owner": "sandra@home.example"}
@@ -150,7 +150,7 @@ def test_sales_create_customers_but_cannot_invite_owners(cast: Cast) -> None:
 
 
 def test_user_created_in_the_admin_signs_in_with_a_code_sent_by_email(cast: Cast) -> None:
-    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", PASSWORD))
     fields = {"email": "olga@acme.example", "name": "Olga", "is_active": "on", "is_staff": "on"}
     root.post("/admin/accounts/user/add/", fields)
     delivery.send_due()
@@ -167,7 +167,7 @@ def test_user_created_in_the_admin_signs_in_with_a_code_sent_by_email(cast: Cast
 
 
 def test_email_address_cannot_be_changed_in_the_admin(cast: Cast) -> None:
-    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", PASSWORD))
     page = f"/admin/accounts/user/{cast.bob.pk}/change/"
     root.post(page, {"email": "mallory@example.com", "name": "Robert", "is_active": "on"})
     cast.bob.refresh_from_db()
@@ -175,7 +175,7 @@ def test_email_address_cannot_be_changed_in_the_admin(cast: Cast) -> None:
 
 
 def test_slug_cannot_be_changed_once_the_customer_exists(cast: Cast) -> None:
-    sandra = as_user(cast.sandra)
+    sandra = just_signed_in(cast.sandra)
     page = "/admin/accounts/customer/"
     assert 'name="slug"' in sandra.get(f"{page}add/").content.decode()
     change = f"{page}{cast.birch.pk}/change/"
@@ -188,12 +188,14 @@ def test_slug_cannot_be_changed_once_the_customer_exists(cast: Cast) -> None:
 @pytest.mark.parametrize("slug", ["Birch", "birch bank", "-birch", "birch_bank", "b" * 41])
 def test_invalid_slug_is_refused(cast: Cast, slug: str) -> None:
     fields = {"name": "Dune Dairy", "slug": slug, **NO_ROWS}
-    assert as_user(cast.sandra).post("/admin/accounts/customer/add/", fields).status_code == 200
+    assert (
+        just_signed_in(cast.sandra).post("/admin/accounts/customer/add/", fields).status_code == 200
+    )
     assert Customer.objects.count() == 2
 
 
 def test_lost_second_factor_is_removed_with_a_record_and_never_shown(cast: Cast) -> None:
-    root = as_user(User.objects.create_superuser("root@acme.example", PASSWORD))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", PASSWORD))
     secret = generate_totp_secret()
     factor = TOTP.activate(cast.bob, secret).instance
     page = f"/admin/mfa/authenticator/{factor.pk}/"

@@ -19,6 +19,8 @@ NO_PAGES = {
     "admin/autocomplete/",
     "admin/login/",
     "admin/logout/",
+    "admin/password_change/",
+    "admin/password_change/done/",
     "admin/r/<path:content_type_id>/<path:object_id>/",
     "customers/<int:pk>/letters/",
     "ops/findings/",

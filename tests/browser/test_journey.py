@@ -136,6 +136,8 @@ def approve(hand: Mouse, product: str) -> None:
     row.get_by_role("link", name="Birch Bank").click()
     page.get_by_role("link", name="Approve").click()
     page.get_by_role("button", name="Approve (1)").click()
+    confirm(hand)
+    hand.press("Send the form")
     expect(page.get_by_text("1 approved.")).to_be_visible()
 
 

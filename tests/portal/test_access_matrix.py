@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
+from pytest_django import Settings
 
 from provisioning.demo.seed import Cast
-from tests.portal.access_matrix import ROLES, table
+from tests.portal.access_matrix import RECENT, ROLES, table
+from tests.portal.pages.pages import as_user, just_signed_in
 from tests.portal.site import Site, build_site, routes, visit
 
 
@@ -37,7 +40,51 @@ def as_in_the_matrix(response: Any) -> str:
     place = response.headers.get("Location", "")
     if place.startswith(("/account/login/?", "/admin/login/?")):
         return "in"
-    return "proof" if place.startswith("/account/reauthenticate/") else str(response.status_code)
+    is_proof = place.startswith(("/account/reauthenticate/", "/account/2fa/reauthenticate/"))
+    return "proof" if is_proof else str(response.status_code)
+
+
+# --- Without a recent sign-in ------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["owner", "root"])
+@pytest.mark.parametrize("factor", ["old session", "weaker factor"])
+def test_old_session_and_weaker_factor_reach_nothing_that_needs_a_recent_sign_in(
+    site: Site, role: str, factor: str
+) -> None:
+    person = site.people[role]
+    assert person is not None
+    client = as_user(person)
+    if factor == "weaker factor":
+        TOTP.activate(person, generate_totp_secret())
+        client = just_signed_in(person, "password")
+    passed = []
+    for route in table():
+        address = site.address(route)
+        is_staff_page = role == "root" and route.startswith(("admin/", "ops/"))
+        if route in RECENT:
+            if as_in_the_matrix(visit(client, "GET", address)) != "proof":
+                passed.append(f"GET {route}")
+            if visit(client, "POST", address).headers.get("Location") != address:
+                passed.append(f"POST {route}")
+        elif is_staff_page and as_in_the_matrix(visit(client, "POST", address)) != "proof":
+            passed.append(f"POST {route}")
+    assert passed == []
+
+
+def test_session_older_than_the_second_factor_reaches_no_page_of_staff(
+    site: Site, settings: Settings
+) -> None:
+    settings.STAFF_SECOND_FACTOR = True
+    root = site.people["root"]
+    assert root is not None
+    client = just_signed_in(root, "password")
+    TOTP.activate(root, generate_totp_secret())
+    for route in table():
+        if route.startswith(("admin/", "ops/")):
+            for method in ("GET", "POST"):
+                answer = as_in_the_matrix(visit(client, method, site.address(route)))
+                assert answer == "proof", f"{method} {route}"
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import request
 from provisioning.models import Entitlement
-from tests.portal.pages.pages import as_user
+from tests.portal.pages.pages import just_signed_in
 
 
 @pytest.fixture
@@ -22,4 +22,4 @@ def cedar_request(cast: Cast) -> Entitlement:
 
 @pytest.fixture
 def sandra(cast: Cast) -> Client:
-    return as_user(cast.sandra)
+    return just_signed_in(cast.sandra)

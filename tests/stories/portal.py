@@ -146,6 +146,7 @@ class Person:
             self.visitor.get(f"/admin/provisioning/entitlement/?state__exact={state}&q={product}")
             self.visitor.get(self.visitor.link(r"/admin/provisioning/entitlement/\d+/change/.*"))
             form = self.visitor.link(rf"/admin/provisioning/entitlement/decide/{decision}/.*")
+            self.visitor.confirm(seed.PASSWORD)
             self.visitor.get(form)
             self.visitor.post(form, **fields)
 

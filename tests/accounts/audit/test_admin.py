@@ -15,13 +15,13 @@ from accounts.models import AuditEvent, Membership, User
 from provisioning.demo.seed import Cast
 from provisioning.models import Registry, Repository
 from tests.entitlements import approved
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import just_signed_in, words
 from tests.provisioned import provision
 
 
 @pytest.fixture
 def root(cast: Cast) -> Client:
-    return as_user(User.objects.create_superuser("root@acme.example", "x"))
+    return just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
 
 
 def line() -> AuditEvent:

@@ -36,7 +36,7 @@ from provisioning.models import AccessKey, Drift, Entitlement, Label, PullUser
 from tests.accounts.full_disk import disk_full_for
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user
+from tests.portal.pages.pages import just_signed_in
 from tests.provisioned import provision
 
 
@@ -137,7 +137,7 @@ def test_actor_and_customer_of_a_line_cannot_be_deleted(cast: Cast, line: AuditE
 
 
 def test_admin_shows_lines_and_accepts_no_change(line: AuditEvent) -> None:
-    client = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    client = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
     page = "/admin/accounts/auditevent/"
     assert "Acme Server for Birch Bank" in client.get(page).content.decode()
     before = database()
@@ -192,13 +192,13 @@ def bobs(cast: Cast) -> Membership:
 
 
 def root_with_bobs_factor(cast: Cast) -> tuple[Client, str]:
-    client = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    client = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
     factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
     return client, f"/admin/mfa/authenticator/{factor.pk}/delete/"
 
 
 def root() -> Client:
-    return as_user(User.objects.create_superuser("root@acme.example", "x"))
+    return just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
 
 
 def add_customer(cast: Cast, client: Client) -> None:

@@ -12,12 +12,12 @@ from accounts.audit.log import Action, record
 from accounts.models import AuditEvent, User
 from provisioning.demo.seed import Cast
 from tests.entitlements import approved
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import just_signed_in, words
 
 
 @pytest.fixture
 def otto(cast: Cast) -> Client:
-    return as_user(cast.otto)
+    return just_signed_in(cast.otto)
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_file_is_streamed(otto: Client) -> None:
 
 @pytest.mark.usefixtures("lines")
 def test_admin_exports_the_selected_lines_and_searches_by_customer(cast: Cast) -> None:
-    root = as_user(User.objects.create_superuser("root@acme.example", "x"))
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
     page = "/admin/accounts/auditevent/"
     selected = AuditEvent.objects.get(action="rejected")
     fields = {"action": "export", "_selected_action": [selected.pk]}
@@ -115,7 +115,7 @@ def test_admin_exports_the_selected_lines_and_searches_by_customer(cast: Cast) -
 
 @pytest.mark.usefixtures("lines")
 def test_pages_of_a_customer_and_of_an_entitlement_link_to_their_lines(cast: Cast) -> None:
-    otto, entitlement = as_user(cast.otto), cast.birch.entitlements.get()
+    otto, entitlement = just_signed_in(cast.otto), cast.birch.entitlements.get()
     for page, link in (
         (f"accounts/customer/{cast.birch.pk}", f"customer__id__exact={cast.birch.pk}"),
         (f"provisioning/entitlement/{entitlement.pk}", f"entitlement_id__exact={entitlement.pk}"),
@@ -128,5 +128,5 @@ def test_pages_of_a_customer_and_of_an_entitlement_link_to_their_lines(cast: Cas
         assert found.status_code == 200
         assert "Cedar Clinic" not in words(found)
         # People who may not read the log see no link.
-        shown = as_user(cast.sandra).get(f"/admin/{page}/change/").content.decode()
+        shown = just_signed_in(cast.sandra).get(f"/admin/{page}/change/").content.decode()
         assert "auditevent" not in shown

@@ -1,7 +1,9 @@
 """Browsers of people, and what a page shows."""
 
+import time
 from typing import Any
 
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY as RECORDS
 from bs4 import BeautifulSoup
 from django.test import Client
 
@@ -13,6 +15,17 @@ def as_user(user: User) -> Client:
     """A browser in which the person signed in some time ago."""
     client = Client()
     client.force_login(user)
+    return client
+
+
+def just_signed_in(user: User, method: str = "password", **record: Any) -> Client:
+    """A browser in which the person confirmed a moment ago, by this method, who they are."""
+    client = as_user(user)
+    session = client.session
+    confirmed = {"method": method, "at": time.time(), "reauthenticated": True}
+    session[RECORDS] = [confirmed | record]
+    session[f"{RECORDS}_user"] = str(user.pk)
+    session.save()
     return client
 
 

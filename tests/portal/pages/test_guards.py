@@ -1,6 +1,8 @@
 """An old session is not enough to add a way to sign in, or to change what matters."""
 
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY as RECORDS
@@ -12,23 +14,19 @@ from allauth.mfa.totp.internal.auth import (
     hotp_value,
 )
 from allauth.socialaccount.models import SocialAccount
+from bs4 import BeautifulSoup
 from django.core import mail
 from django.test import Client
+from django.urls import get_resolver
 from pytest_django import Settings
 
+from accounts.models import Customer
 from portal import oidc
+from portal.pages.guards import WAYS_TO_SIGN_IN
 from provisioning.demo.seed import PASSWORD, Cast
-from tests.portal.pages.pages import as_user
+from tests.portal.pages.pages import as_user, just_signed_in, words
 
 INVITE = "/customers/{}/invite/"
-WAYS_TO_SIGN_IN = [
-    "account/password/set/",
-    "account/email/",
-    "account/2fa/totp/activate/",
-    "account/2fa/webauthn/add/",
-    "account/3rdparty/",
-    "account/oidc/oidc/login/?process=connect",
-]
 
 
 @pytest.fixture
@@ -50,7 +48,17 @@ def signed_in_by_code(cast: Cast, *, seconds_ago: int = 0) -> Client:
 
 
 @pytest.mark.usefixtures("_no_password")
-@pytest.mark.parametrize("address", WAYS_TO_SIGN_IN)
+@pytest.mark.parametrize(
+    "address",
+    [
+        "account/password/set/",
+        "account/email/",
+        "account/2fa/totp/activate/",
+        "account/2fa/webauthn/add/",
+        "account/3rdparty/",
+        "account/oidc/oidc/login/?process=connect",
+    ],
+)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_person_without_password_or_second_factor_must_sign_in_again_to_add_one(
     cast: Cast, address: str, method: str, settings: Settings
@@ -101,8 +109,9 @@ def test_second_factor_is_removed_only_after_a_recent_sign_in(cast: Cast) -> Non
     TOTP.activate(cast.alice, generate_totp_secret())
     client = as_user(cast.alice)
     for address in ("totp/deactivate/", "recovery-codes/generate/"):
-        answer = client.post(f"/account/2fa/{address}")
-        assert answer["Location"].startswith("/account/reauthenticate/"), address
+        address = f"/account/2fa/{address}"
+        assert client.post(address)["Location"] == address
+        assert client.get(address)["Location"].startswith("/account/2fa/reauthenticate/")
     assert Authenticator.objects.count() == 1
 
 
@@ -114,3 +123,124 @@ def test_person_can_end_other_sessions(cast: Cast) -> None:
     here.post("/account/sessions/")
     assert here.get("/").status_code == 200
     assert elsewhere.get("/")["Location"] == "/account/login/?next=/"
+
+
+# --- The strongest factor ------------------------------------------------------------
+
+
+def test_person_with_a_second_factor_is_not_asked_for_the_password(cast: Cast) -> None:
+    TOTP.activate(cast.alice, generate_totp_secret())
+    client = just_signed_in(cast.alice, "password")
+    address = INVITE.format(cast.birch.pk)
+    asked = client.get(address)["Location"]
+    assert asked.startswith("/account/2fa/reauthenticate/")
+    assert "Or use another method" not in words(client.get(asked))
+    by_password = client.post("/account/reauthenticate/", {"password": PASSWORD, "next": address})
+    assert by_password["Location"].startswith("/account/2fa/reauthenticate/")
+    assert client.get(address)["Location"] == asked
+
+
+def test_sign_in_with_the_second_factor_counts_as_recent(cast: Cast) -> None:
+    TOTP.activate(cast.alice, generate_totp_secret())
+    client = just_signed_in(cast.alice, "mfa", type="totp", reauthenticated=False)
+    assert client.get(INVITE.format(cast.birch.pk)).status_code == 200
+    assert client.get("/account/2fa/totp/deactivate/").status_code == 200
+
+
+def test_every_page_of_allauths_needs_a_recent_sign_in_or_is_known_to_need_none() -> None:
+    names = {
+        pattern.name
+        for pattern in _patterns(get_resolver().url_patterns)
+        if pattern.lookup_str.startswith("allauth.") and pattern.name
+    }
+    assert names == WAYS_TO_SIGN_IN | NEED_NONE
+    assert not WAYS_TO_SIGN_IN & NEED_NONE
+
+
+# They sign people in or out, confirm who they are, or only show something.
+NEED_NONE = {
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_email_verification_sent",
+    "account_inactive",
+    "account_login",
+    "account_logout",
+    "account_reauthenticate",
+    "account_request_login_code",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "account_signup",
+    "mfa_authenticate",
+    "mfa_index",
+    "mfa_list_webauthn",
+    "mfa_login_webauthn",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "openid_connect_callback",
+    "socialaccount_login_cancelled",
+    "socialaccount_login_error",
+    "socialaccount_signup",
+    "usersessions_list",
+}
+
+
+def _patterns(patterns: list[Any]) -> Iterator[Any]:
+    for pattern in patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from _patterns(pattern.url_patterns)
+        else:
+            yield pattern
+
+
+# --- Staff ---------------------------------------------------------------------------
+
+
+def test_interrupted_form_of_staff_is_sent_again_from_where_it_was(cast: Cast) -> None:
+    address = "/admin/accounts/customer/add/?from=x"
+    client = as_user(cast.sandra)
+    fields: dict[str, Any] = {"name": "Dogwood <Bank>", "slug": "dogwood", "tag": ["a", "b"]}
+    for rows in ("memberships", "invitations"):
+        fields |= {f"{rows}-TOTAL_FORMS": "0", f"{rows}-INITIAL_FORMS": "0"}
+    asked = client.post(address, fields)["Location"]
+    assert not Customer.objects.filter(slug="dogwood").exists()
+    shown = client.post(asked, {"password": PASSWORD, "next": address}, follow=True)
+    hidden = BeautifulSoup(shown.content, "html.parser").select("main input[type=hidden]")
+    sent = [(field["name"], field["value"]) for field in hidden]
+    assert shown.request["PATH_INFO"] == "/admin/accounts/customer/add/"
+    assert ("name", "Dogwood <Bank>") in sent
+    assert [value for name, value in sent if name == "tag"] == ["a", "b"]
+    assert client.post(address, dict(sent)).status_code == 302
+    assert Customer.objects.filter(slug="dogwood").exists()
+    # Shown once; then the page is itself again.
+    assert "Go on where you were" not in words(client.get(address))
+
+
+def test_recent_sign_in_of_staff_counts_for_a_quarter_of_an_hour(cast: Cast) -> None:
+    client = just_signed_in(cast.otto)
+    session = client.session
+    session[RECORDS] = [record | {"at": record["at"] - 899} for record in session[RECORDS]]
+    session.save()
+    assert client.post("/ops/").status_code == 405
+    session[RECORDS] = [record | {"at": record["at"] - 1} for record in session[RECORDS]]
+    session.save()
+    assert client.post("/ops/")["Location"].startswith("/account/reauthenticate/")
+
+
+# --- Django's own doors --------------------------------------------------------------
+
+
+def test_no_address_leads_to_a_sign_in_of_djangos(cast: Cast) -> None:
+    """Its views know neither rate limits nor second factors."""
+    for pattern in _patterns(get_resolver().url_patterns):
+        assert not pattern.lookup_str.startswith("django.contrib.auth."), pattern
+    client = just_signed_in(cast.sandra)
+    for address in ("/admin/password_change/", "/admin/password_change/done/"):
+        answer = client.post(address, {"old_password": PASSWORD})
+        assert answer["Location"] == "/account/password/change/"
+    sign_in = {"username": cast.sandra.email, "password": PASSWORD}
+    answer = Client().post("/admin/login/?next=/admin/", sign_in)
+    assert answer["Location"] == "/account/login/?next=/admin/"
+    assert client.post("/admin/logout/").status_code == 302
+    assert "_auth_user_id" not in client.session

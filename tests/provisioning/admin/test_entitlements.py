@@ -15,7 +15,7 @@ from provisioning.flows.entitlements import approve
 from provisioning.models import Entitlement, OneTimeSecret, PullUser
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import as_user, just_signed_in, words
 from tests.provisioned import SECRET, provision
 from tests.provisioning.admin.sales import LIST, choose, states
 
@@ -23,7 +23,7 @@ from tests.provisioning.admin.sales import LIST, choose, states
 
 
 def test_ops_can_read_but_cannot_decide(cast: Cast, birch_request: Entitlement) -> None:
-    otto = as_user(cast.otto)
+    otto = just_signed_in(cast.otto)
     page = words(otto.get(LIST))
     assert "Birch Bank" in page
     assert "Approve…" not in page
@@ -60,7 +60,7 @@ def test_not_even_a_superuser_can_change_or_delete_an_entitlement(
     birch_request: Entitlement,
 ) -> None:
     root = User.objects.create_superuser("root@acme.example", "x")
-    client = as_user(root)
+    client = just_signed_in(root)
     page = f"{LIST}{birch_request.pk}"
     assert client.post(f"{page}/change/", {"state": "approved"}).status_code == 403
     assert client.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
@@ -120,7 +120,7 @@ def test_changed_product_makes_its_live_entitlements_due(
         "is_listed": "on",
     }
     page = f"/admin/provisioning/product/{cast.server.pk}/change/"
-    assert as_user(root).post(page, fields).status_code == 302
+    assert just_signed_in(root).post(page, fields).status_code == 302
     birch_request.refresh_from_db()
     cedar_request.refresh_from_db()
     assert birch_request.due_at is not None
@@ -139,7 +139,7 @@ def test_no_admin_page_shows_or_offers_a_secret(cast: Cast) -> None:
     ciphertext = OneTimeSecret.objects.get().ciphertext
     assert ciphertext is not None
     for user in (root, cast.sandra, cast.otto):
-        for page in admin_pages(as_user(user)):
+        for page in admin_pages(just_signed_in(user)):
             assert SECRET not in page
             assert str(bytes(ciphertext)) not in page
             assert "onetimesecret" not in page

@@ -8,7 +8,7 @@ from accounts.emails import delivery
 from accounts.flows import invitations
 from accounts.flows.members import Role
 from accounts.models import Invitation, Membership
-from provisioning.demo.seed import PASSWORD, Cast
+from provisioning.demo.seed import Cast
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import as_user, confirm, words
 
@@ -141,8 +141,7 @@ def test_members_are_changed_only_after_a_recent_sign_in(cast: Cast, action: str
         "member": bobs(cast),
         "invitation": f"/invitations/{invited(cast).pk}/",
     }[action]
-    client = Client()
-    client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    client = as_user(cast.alice)
     before = database()
     assert client.post(address, {"role": "owner", "email": DANA})["Location"] == address
     assert client.get(address)["Location"].startswith("/account/reauthenticate/?next=")

@@ -9,7 +9,7 @@ from provisioning.demo.seed import Cast
 from provisioning.models import AccessKey, Drift, PullUser, Registry, Repository
 from provisioning.models.drift import DriftKind
 from tests.entitlements import approved
-from tests.portal.pages.pages import as_user, words
+from tests.portal.pages.pages import just_signed_in, words
 from tests.provisioned import provision
 
 
@@ -21,7 +21,7 @@ def pull_user(cast: Cast) -> PullUser:
 
 @pytest.fixture
 def otto(cast: Cast) -> Client:
-    return as_user(cast.otto)
+    return just_signed_in(cast.otto)
 
 
 def drift_of(pull_user: PullUser, kind: DriftKind, subject: str = "") -> Drift:

@@ -14,7 +14,7 @@ from provisioning.flows.entitlements import request, withdraw
 from provisioning.models import AccessKey, OneTimeSecret, PullUser, Repository
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user, steps, words
+from tests.portal.pages.pages import just_signed_in, steps, words
 from tests.provisioned import SECRET, add_key, provision
 
 
@@ -43,7 +43,7 @@ def addresses(pull_user: PullUser) -> list[str]:
 
 @pytest.mark.parametrize("who", ["sandra", "alice", "bob", "charlie"])
 def test_only_ops_get_in(cast: Cast, addresses: list[str], who: str) -> None:
-    client = as_user(getattr(cast, who))
+    client = just_signed_in(getattr(cast, who))
     before = database()
     for address in addresses:
         assert client.get(address).status_code == 403
@@ -59,12 +59,12 @@ def test_anonymous_visitor_is_asked_to_sign_in(client: Client, addresses: list[s
 
 def test_retry_accepts_no_get(cast: Cast, addresses: list[str]) -> None:
     for address in addresses[2:]:
-        assert as_user(cast.otto).get(address).status_code == 405
+        assert just_signed_in(cast.otto).get(address).status_code == 405
     assert not AuditEvent.objects.filter(action="retried").exists()
 
 
 def test_unknown_ids_are_not_found(cast: Cast) -> None:
-    client = as_user(cast.otto)
+    client = just_signed_in(cast.otto)
     assert client.get("/ops/pull-users/999/reissue/").status_code == 404
     assert client.post("/ops/pull-users/999/retry/").status_code == 404
     assert client.post("/ops/repositories/999/retry/").status_code == 404
@@ -74,14 +74,14 @@ def test_unknown_ids_are_not_found(cast: Cast) -> None:
 
 
 def test_empty_dashboard_says_what_will_appear(cast: Cast) -> None:
-    assert "No entitlements yet" in words(as_user(cast.otto).get("/ops/"))
+    assert "No entitlements yet" in words(just_signed_in(cast.otto).get("/ops/"))
 
 
 def test_dashboard_shows_every_customers_entitlement_and_its_steps(
     cast: Cast, pull_user: PullUser
 ) -> None:
     request(cast.cedar, cast.reports, by=Actor(cast.charlie))
-    shown = as_user(cast.otto).get("/ops/")
+    shown = just_signed_in(cast.otto).get("/ops/")
     assert "Birch Bank: Acme Server Ready" in words(shown)
     assert "Cedar Clinic: Acme Reports Requested" in words(shown)
     assert steps(shown)["Repository acme/server opened"] == "done"
@@ -96,13 +96,13 @@ def test_stuck_rows_are_shown_with_their_error_and_a_retry_button(
     PullUser.objects.update(status="waiting", failures=2, last_error="IAM does not answer.")
     agent = Repository.objects.filter(name="acme/agent")
     agent.update(attention="It does not exist. Create it in ECR.", failures=1)
-    shown = as_user(cast.otto).get("/ops/")
+    shown = just_signed_in(cast.otto).get("/ops/")
     assert "IAM does not answer." in words(shown)
     assert f'action="/ops/pull-users/{pull_user.pk}/retry/"' in shown.content.decode()
     assert f'action="/ops/repositories/{agent.get().pk}/retry/"' in shown.content.decode()
     PullUser.objects.update(status="ready", failures=0)
     pull_user.grants.filter(repository__in=agent).update(in_repository_policy=False)
-    assert "It does not exist. Create it in ECR." in words(as_user(cast.otto).get("/ops/"))
+    assert "It does not exist. Create it in ECR." in words(just_signed_in(cast.otto).get("/ops/"))
 
 
 def test_older_entitlements_are_on_further_pages(cast: Cast) -> None:
@@ -111,7 +111,7 @@ def test_older_entitlements_are_on_further_pages(cast: Cast) -> None:
         entitlement = customer.entitlements.create(product=cast.server, requested_by=cast.sandra)
         entitlement.requested_at = timezone.now() - timedelta(minutes=number)
         entitlement.save()
-    client = as_user(cast.otto)
+    client = just_signed_in(cast.otto)
     assert "Customer 00: Acme Server" in words(client.get("/ops/"))
     assert "Customer 29: Acme Server" not in words(client.get("/ops/"))
     assert "Customer 29: Acme Server" in words(client.get("/ops/?page=2"))
@@ -124,7 +124,7 @@ def test_older_entitlements_are_on_further_pages(cast: Cast) -> None:
 def test_reissue_keeps_the_old_key_for_the_chosen_overlap(
     cast: Cast, pull_user: PullUser, addresses: list[str]
 ) -> None:
-    client = as_user(cast.otto)
+    client = just_signed_in(cast.otto)
     assert "Reissue the keys of Birch Bank" in words(client.get(addresses[1]))
     shown = client.post(addresses[1], {"reason": "Rotation", "overlap": "1"}, follow=True)
     assert "A new key for Birch Bank is being created. The customer reveals it." in words(shown)
@@ -148,7 +148,7 @@ def test_reissue_keeps_the_old_key_for_the_chosen_overlap(
 def test_reissue_without_reason_or_overlap_changes_nothing(
     cast: Cast, addresses: list[str], fields: dict[str, str], error: str
 ) -> None:
-    shown = as_user(cast.otto).post(addresses[1], fields)
+    shown = just_signed_in(cast.otto).post(addresses[1], fields)
     assert error in words(shown)
     assert AccessKey.objects.get().retires_at is None
 
@@ -156,7 +156,7 @@ def test_reissue_without_reason_or_overlap_changes_nothing(
 def test_third_key_requires_ops_to_choose_one_to_delete(
     cast: Cast, pull_user: PullUser, addresses: list[str]
 ) -> None:
-    client = as_user(cast.otto)
+    client = just_signed_in(cast.otto)
     first = AccessKey.objects.get()
     assert "key_to_delete" not in client.get(addresses[1]).content.decode()
     client.post(addresses[1], {"reason": "Rotation", "overlap": "7"})
@@ -185,7 +185,7 @@ def test_reissue_of_ended_access_is_refused_with_a_reason(
     cast: Cast, pull_user: PullUser, addresses: list[str]
 ) -> None:
     withdraw(cast.birch.entitlements.get(), by=Actor(cast.sandra), reason="Contract ended")
-    client = as_user(cast.otto)
+    client = just_signed_in(cast.otto)
     assert addresses[1] not in client.get("/ops/").content.decode()
     shown = client.post(addresses[1], {"reason": "Rotation", "overlap": "7"}, follow=True)
     assert "The customer has no access" in words(shown)
@@ -211,7 +211,7 @@ def test_retry_makes_the_row_due_now(
 ) -> None:
     later = timezone.now() + timedelta(hours=1)
     model.objects.update(due_at=later, failures=4)
-    shown = as_user(cast.otto).post(addresses[index], follow=True)
+    shown = just_signed_in(cast.otto).post(addresses[index], follow=True)
     assert message in words(shown)
     pk = int(addresses[index].split("/")[3])
     row = model.objects.get(pk=pk)

@@ -9,10 +9,12 @@ from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts import own_account
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
 
@@ -49,6 +51,13 @@ class AccountAdapter(DefaultAccountAdapter):
         """A person with the link of an invitation receives email at its address."""
         invitation = invitation_of(request)
         return invitation is not None and invitation.email.lower() == email.lower()
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            super().pre_authenticate(request, **credentials)
+        except ValidationError:
+            own_account.locked_out(request, credentials.get("email", ""))
+            raise
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """A person with a second factor confirms with that, not with the password; the app is

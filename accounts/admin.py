@@ -2,11 +2,9 @@
 
 from typing import Any
 
-from allauth.account.admin import EmailAddressAdmin
-from allauth.account.models import EmailAddress
+from allauth.account.admin import EmailAddress
 from allauth.mfa.admin import Authenticator
 from allauth.socialaccount.admin import SocialAccount, SocialApp, SocialToken
-from allauth.usersessions.admin import UserSession
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin
@@ -22,9 +20,10 @@ from accounts.audit.admin import (
     audit_link,
     see_audit_log,
 )
-from accounts.audit.log import Action, record
 from accounts.emails import outbox
+from accounts.flows import own_account
 from accounts.flows.invitations import invite_owner
+from accounts.flows.members import has_owner
 from accounts.models import Customer, Email, Invitation, Membership, User
 from accounts.permissions import INVITE_OWNERS, NotAllowed
 
@@ -32,7 +31,7 @@ __all__ = ["AuditEventAdmin"]
 
 # What people sign in with is theirs alone: a superuser could otherwise read it, or plant it. The
 # identity provider comes from the settings.
-admin.site.unregister([Authenticator, EmailAddress, Group, UserSession])
+admin.site.unregister([Authenticator, EmailAddress, Group])
 admin.site.unregister([SocialAccount, SocialApp, SocialToken])
 
 
@@ -66,7 +65,7 @@ class InvitationInline(ReadOnlyInline):
 class CustomerForm(forms.ModelForm):
     invite_owner = forms.EmailField(
         required=False,
-        label="Invite an owner",
+        label="Invite the first owner",
         help_text="The email address of a person at the customer, who then invites the others.",
     )
 
@@ -87,7 +86,7 @@ class CustomerAdmin(AuditedAdmin):
         return audit_link("customer__id__exact", customer.pk)
 
     def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
-        may_invite = request.user.has_perm(INVITE_OWNERS)
+        may_invite = request.user.has_perm(INVITE_OWNERS) and not (obj and has_owner(obj))
         log = see_audit_log(request) if obj else []
         return ["name", "slug", *(["invite_owner"] if may_invite else []), *log]
 
@@ -114,13 +113,25 @@ class CustomerAdmin(AuditedAdmin):
 class UserAdmin(AuditedAdmin):
     list_display = ["email", "name", "is_staff", "is_active", "last_login"]
     search_fields = ["email", "name"]
-    list_filter = ["is_staff", "is_active"]
+    list_filter = ["is_staff", "is_active", ("reveals_locked_at", admin.EmptyFieldListFilter)]
     fields = ["email", "name", "is_active", "is_staff", "groups", "date_joined", "last_login"]
+    fields += ["reveals_locked_at"]
     filter_horizontal = ["groups"]
+    actions = ["allow_reveals"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         # People change their own address, and verify the new one.
-        return [*(["email"] if obj else []), "date_joined", "last_login"]
+        return [*(["email"] if obj else []), "date_joined", "last_login", "reveals_locked_at"]
+
+    @admin.action(description="Allow reveals again", permissions=["change"])
+    def allow_reveals(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            try:
+                own_account.allow_reveals_as_staff(user, by=actor(request))
+            except (NotAllowed, Refused) as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(request, f"{user} can reveal credentials again.")
 
     def save_model(
         self,
@@ -154,10 +165,13 @@ class AuthenticatorAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """One's own is removed on the page of one's account, which asks for it first."""
+        is_own = obj is not None and obj.user_id == request.user.pk
+        return not is_own and super().has_delete_permission(request, obj)
+
     def delete_model(self, request: HttpRequest, obj: Authenticator) -> None:
-        subject = f"{obj.user.email}: {obj.get_type_display()}"
-        record(Action.RESET, subject, by=actor(request))
-        super().delete_model(request, obj)
+        own_account.remove_factor(obj, by=actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         for authenticator in queryset:
@@ -170,9 +184,20 @@ class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
 
 
 @admin.register(EmailAddress)
-class AuditedEmailAddressAdmin(AuditedAdmin, EmailAddressAdmin):
-    # allauth's action leaves no line.
-    actions: list[Any] = []
+class EmailAddressAdmin(AuditedAdmin):
+    """To see and to delete. With an address of one's own at someone's account one could sign in
+    as them."""
+
+    list_display = ["email", "user", "primary", "verified"]
+    list_filter = ["primary", "verified"]
+    search_fields = ["email", "user__email"]
+    fields = ["user", "email", "primary", "verified"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Email)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from accounts.audit.models import AuditEvent, ChainLink
 from accounts.emails.models import Email, EmailKind
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
+from accounts.sessions.models import Session
 
 __all__ = [
     "AuditEvent",
@@ -20,6 +21,7 @@ __all__ = [
     "EmailKind",
     "Invitation",
     "Membership",
+    "Session",
     "User",
 ]
 
@@ -35,6 +37,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Works for the vendor.")
     date_joined = models.DateTimeField(default=timezone.now)
+    # While this is set, the person can reveal and create no keys: they reported misuse.
+    reveals_locked_at = models.DateTimeField(null=True, editable=False)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 
@@ -75,6 +79,9 @@ class Customer(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     # While this is set, the customer cannot pull anything.
     suspended_at = models.DateTimeField(null=True, editable=False)
+    # How members must have signed in to see anything of the customer's; its owners decide.
+    requires_second_factor = models.BooleanField(default=False, db_default=False, editable=False)
+    requires_single_sign_on = models.BooleanField(default=False, db_default=False, editable=False)
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
     )
@@ -105,6 +112,8 @@ class Membership(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
+    # Invited by the vendor although there is an owner: until an owner confirms, they may only read.
+    awaits_confirmation = models.BooleanField(default=False, db_default=False, editable=False)
     # The kinds of emails that the member has turned off.
     muted = models.JSONField(default=list, editable=False)
 
@@ -121,6 +130,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}, {self.get_role_display()} at {self.customer}"
+
+    @property
+    def effective_role(self) -> str:
+        """What the member may do now."""
+        return self.Role.VIEWER if self.awaits_confirmation else self.role
 
 
 def invitation_ends_at() -> datetime:
@@ -146,6 +160,8 @@ class Invitation(models.Model):
     # Of the token in the link, which is stored nowhere; NULL until the email is sent.
     token_hash = models.CharField(max_length=64, unique=True, null=True)  # noqa: DJ001 - unique
     invited_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    # Whether the vendor invited, and not an owner.
+    is_by_vendor = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(default=invitation_ends_at)
     sent_at = models.DateTimeField(null=True)

@@ -23,12 +23,10 @@ class NotAllowed(Exception):
 
 
 def role_of(user: User, customer: Customer) -> str | None:
-    """The user's role at the customer, or None where the user is not a member."""
-    return (
-        Membership.objects.filter(user=user, customer=customer)
-        .values_list("role", flat=True)
-        .first()
-    )
+    """The user's role at the customer, or None where the user is not a member. A member who waits
+    for an owner's confirmation is a viewer."""
+    membership = Membership.objects.filter(user=user, customer=customer).first()
+    return membership.effective_role if membership else None
 
 
 def require_role(user: User, customer: Customer, allowed: set[Role], action: str) -> None:
@@ -38,11 +36,27 @@ def require_role(user: User, customer: Customer, allowed: set[Role], action: str
     """
     if user.is_staff:
         raise NotAllowed(f"The vendor's own people cannot {action}; only the customer can.")
-    if role_of(user, customer) not in allowed:
+    membership = Membership.objects.filter(user=user, customer=customer).first()
+    if membership and membership.awaits_confirmation:
+        raise NotAllowed(
+            f"The vendor invited you. An owner of {customer} must confirm your membership on the "
+            f"page of {customer} before you can {action}."
+        )
+    if membership is None or membership.role not in allowed:
         roles = " or ".join(sorted(Role(role).label.lower() for role in allowed))
         raise NotAllowed(
             f"Only an {roles} of {customer} can {action}. Ask one of them, or ask an owner "
             "to change your role."
+        )
+
+
+def require_credentials_role(user: User, customer: Customer, action: str) -> None:
+    """Raise NotAllowed unless ``user`` may get at the customer's keys now."""
+    require_role(user, customer, MAY_HANDLE_CREDENTIALS, action)
+    if user.reveals_locked_at:
+        raise NotAllowed(
+            f"You cannot {action}, because someone else may have used your account. An owner of "
+            f"{customer} or the vendor's administrators can allow it again."
         )
 
 

@@ -29,6 +29,10 @@ def used_second_factor(request: HttpRequest) -> bool:
     return any(record["method"] == "mfa" for record in _records(request))
 
 
+def used_single_sign_on(request: HttpRequest) -> bool:
+    return any(record["method"] == "socialaccount" for record in _records(request))
+
+
 def has_recent_sign_in(request: HttpRequest, *, within: int = REAUTHENTICATION_TIMEOUT) -> bool:
     """Whether the person proved who they are in the last ``within`` seconds, with the strongest
     factor that they have."""
@@ -41,8 +45,8 @@ def can_confirm(user: Any) -> bool:
     return bool(user.is_authenticated and (user.has_usable_password() or is_mfa_enabled(user)))
 
 
-def count_set_up(request: HttpRequest, authenticator: Authenticator, **kwargs: Any) -> None:
-    """Who has just set up a second factor has used it. Receives allauth's signal."""
+def count_set_up(request: HttpRequest, authenticator: Authenticator) -> None:
+    """Who has just set up a second factor has used it."""
     if authenticator.type in FACTORS:
         record_authentication(request, request.user, "mfa", type=authenticator.type)
 

@@ -1,4 +1,4 @@
-"""The admin without Django's own doors: people sign in, sign out and change their password on
+"""The admin without Django's own sign-in: people sign in, sign out and change their password on
 allauth's pages, which have rate limits and ask for the second factor."""
 
 from typing import Any

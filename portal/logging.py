@@ -1,6 +1,7 @@
 """Logs: one JSON object a line in production, plain lines in the embedded form. Both name the
 request, the task and the row a line belongs to; and both mask, as a last resort, what looks like a
-secret access key."""
+secret access key,
+and the addresses of links in emails."""
 
 import re
 from typing import Any
@@ -15,10 +16,12 @@ SECRET = re.compile(
     r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
 )
 MASK = "[masked]"
+# Addresses of links in emails let people in.
+ACCOUNT = re.compile(r"(?:(?<![\w./-])|(?<=:)//[^/\s]+)/account/[^\s'\"<>]+")
 
 
 def masked(text: str) -> str:
-    return SECRET.sub(MASK, text)
+    return ACCOUNT.sub(f"/account/{MASK}", SECRET.sub(MASK, text))
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from structlog.contextvars import bound_contextvars
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -46,6 +47,22 @@ def no_null_characters(get_response: GetResponse) -> GetResponse:
         if "%00" in request.META.get("QUERY_STRING", ""):
             raise BadRequest("The address contains a null character.")
         return get_response(request)
+
+    return middleware
+
+
+def not_stored(get_response: GetResponse) -> GetResponse:
+    """Neither browser nor proxy keeps a page of a signed-in person or of the way in; and what a
+    browser kept is removed at sign-out."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        was_signed_in = request.user.is_authenticated
+        response = get_response(request)
+        if was_signed_in or request.user.is_authenticated or request.path.startswith("/account/"):
+            patch_cache_control(response, no_store=True, private=True)
+        if was_signed_in and not request.user.is_authenticated:
+            response.headers["Clear-Site-Data"] = '"cache"'
+        return response
 
     return middleware
 

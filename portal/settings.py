@@ -51,7 +51,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
-    "allauth.usersessions",
     "allauth.socialaccount",
     "allauth.socialaccount.providers.openid_connect",
     "django_htmx",
@@ -59,7 +58,6 @@ INSTALLED_APPS = [
     "portal.apps.PortalAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -83,6 +81,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "portal.pages.guards.GuardMiddleware",
+    "portal.middleware.not_stored",
+    "accounts.sessions.lifetime.limits",
+    "accounts.sessions.devices.set_cookie",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -170,6 +171,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 3600},
+    "clear_sessions": {"task": "provisioning.tasks.clear_sessions", "schedule": 3600},
     "link_audit_log": {
         "task": "provisioning.tasks.link_audit_log",
         "schedule": 60,
@@ -258,6 +260,12 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IS_HTTPS
 MFA_TOTP_ISSUER = SITE_NAME
 # The clocks of phones can be some seconds off.
 MFA_TOTP_TOLERANCE = 1
+# Sessions are rows of the database, encrypted and found by the hash of their key.
+SESSION_ENGINE = "accounts.sessions.store"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+# Staff sign in again after a working day, and after a longer break.
+STAFF_SESSION_AGE = timedelta(hours=env.integer("STAFF_SESSION_HOURS", 12, minimum=1))
+STAFF_SESSION_IDLE = timedelta(minutes=env.integer("STAFF_IDLE_MINUTES", 30, minimum=1))
 # Whether the vendor's people need a second factor for the admin and the dashboard.
 STAFF_SECOND_FACTOR = env.boolean("STAFF_SECOND_FACTOR", default=not EMBEDDED)
 # Whether a request that sales made for a customer must be approved by a colleague.
@@ -303,7 +311,9 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
-SESSION_COOKIE_HTTPONLY = True
+if IS_HTTPS:
+    # Browsers let no other host of the domain set cookies with this prefix.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
 SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
 SECURE_SSL_REDIRECT = IS_HTTPS

@@ -1,13 +1,19 @@
 """Every address of the site."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import wraps
+from typing import Any
 
+import allauth.urls
 from django.contrib import admin
-from django.http import HttpResponseBase
-from django.urls import include, path
+from django.db import transaction
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import URLResolver, include, path
 from django.views.generic import RedirectView
 
 from portal.pages import health, invitation
+from portal.pages.account import report_misuse, security
 from portal.pages.customer.diagnosis import diagnosis
 from portal.pages.customer.home import home
 from portal.pages.customer.keys import rotate, switch
@@ -17,6 +23,7 @@ from portal.pages.customer.organisation import invitation_page, invite, leave, m
 from portal.pages.customer.product import product
 from portal.pages.customer.request import request_product_page
 from portal.pages.customer.reveal import reveal
+from portal.pages.customer.sign_in_rules import rules
 from portal.pages.ops.audit import export, timeline
 from portal.pages.ops.capacity import meters
 from portal.pages.ops.dashboard import dashboard
@@ -26,6 +33,26 @@ from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_reposi
 from portal.pages.ops.who_can_pull import who_can_pull
 
 admin.autodiscover()
+
+
+def in_transactions(patterns: list[Any]) -> list[Any]:
+    """allauth's addresses, with each POST in one transaction: what it changes and the audit line
+    about it are written together, or neither is."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            in_transactions(pattern.url_patterns)
+        else:
+            pattern.callback = in_transaction(pattern.callback)
+    return patterns
+
+
+def in_transaction(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        with transaction.atomic() if request.method == "POST" else nullcontext():
+            return view(request, *args, **kwargs)
+
+    return wrapped
 
 
 def moved_to(name: str) -> Callable[..., HttpResponseBase]:
@@ -42,6 +69,7 @@ customer_urls = [
     ),
     path("customers/<int:pk>/", show, name="organisation"),
     path("customers/<int:pk>/invite/", invite, name="invite"),
+    path("customers/<int:pk>/sign-in-rules/", rules, name="sign_in_rules"),
     path("customers/<int:pk>/labels/", labels, name="labels"),
     path("customers/<int:pk>/notifications/", notifications, name="notifications"),
     path("customers/<int:pk>/letters/", moved_to("customer:notifications")),
@@ -77,10 +105,13 @@ ops_urls = [
 urlpatterns = [
     path("", include((customer_urls, "customer"))),
     path("ops/", include((ops_urls, "ops"))),
+    path("account/security/", security, name="security"),
+    path("account/security/misuse/", report_misuse, name="report_misuse"),
+    path("account/sessions/", moved_to("security")),
     # Beside allauth's links: the proxy keeps addresses with tokens out of its log.
     path("account/invitation/<str:token>/", invitation.follow, name="invitation_link"),
     path("account/invitation/", invitation.accept, name="accept_invitation"),
-    path("account/", include("allauth.urls")),
+    path("account/", include(in_transactions(allauth.urls.urlpatterns))),
     path("admin/", admin.site.urls),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -12,6 +12,7 @@ from kombu.exceptions import ChannelError, OperationalError
 from accounts.audit import chain
 from accounts.emails import delivery
 from accounts.models import Email
+from accounts.sessions.store import SessionStore
 from provisioning import reconciler
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.notifications import reminders
@@ -61,6 +62,11 @@ def send_reminders() -> None:
 @shared_task
 def send_emails() -> None:
     delivery.send_due()
+
+
+@shared_task
+def clear_sessions() -> None:
+    SessionStore.clear_expired()
 
 
 @shared_task

@@ -4,7 +4,10 @@ from accounts.actor import Actor
 from accounts.audit.models import Action, AuditEvent
 from accounts.models import Customer, User
 
-__all__ = ["Action", "label_of", "record"]
+__all__ = ["Action", "label_of", "record", "record_attempt"]
+
+# Who acts where nobody is signed in.
+SOMEONE = "Someone"
 
 
 def label_of(user: User) -> str:
@@ -35,4 +38,11 @@ def record(
         entitlement_id=entitlement_id,
         changes=changes,
         reason=reason,
+    )
+
+
+def record_attempt(user: User, *, address: str | None) -> AuditEvent:
+    """Write a line about a failed attempt to sign in as ``user``; who tried is unknown."""
+    return AuditEvent.objects.create(
+        action=Action.FAILED_SIGN_IN, subject=user.email, actor_label=SOMEONE, address=address
     )

@@ -114,7 +114,7 @@ def _context(email: Email) -> dict[str, Any]:
         "site_name": settings.SITE_NAME,
         "vendor_name": settings.VENDOR_NAME,
         "support_email": settings.SUPPORT_EMAIL,
-        "is_always_sent": email.kind in preferences.ALWAYS,
+        "is_always_sent": email.kind in preferences.ALWAYS + preferences.OF_OWNERS,
     }
     if "path" in facts:
         context["link"] = settings.ORIGIN + facts["path"]

@@ -21,6 +21,11 @@ class EmailKind(models.TextChoices):
     KEY_EXPIRING = "key_expiring", "An access key expires soon: 30, 14, 7 and 1 days before"
     ROTATED = "rotated", "A new access key is being created"
     REVEALED = "revealed", "Credentials were revealed"
+    NEW_DEVICE = "new_device", "A sign-in on a new device"
+    SIGN_IN_CHANGED = "sign_in_changed", "How you sign in has changed"
+    LOCKED_OUT = "locked_out", "Failed attempts to sign in"
+    MEMBER_JOINED = "member_joined", "Someone may handle credentials or manage members"
+    FACTOR_RESET = "factor_reset", "The vendor removed a member's second factor"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"
 
 

@@ -1,10 +1,17 @@
 """Writing emails: who gets which. An action writes its emails in its own transaction; a worker
 sends them (``accounts.emails.delivery``)."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.urls import reverse
+from django.utils import timezone
+
 from accounts.emails.preferences import is_wanted_by
-from accounts.models import Customer, Email, EmailKind, Invitation, User
+from accounts.models import Customer, Email, EmailKind, Invitation, Membership, User
+
+# Changes at someone's sign-in that are reported in one email.
+TOGETHER = timedelta(minutes=1)
 
 
 def invitation(invitation: Invitation) -> None:
@@ -23,16 +30,64 @@ def welcome(user: User) -> None:
     Email.objects.create(kind=EmailKind.WELCOME, to=user.email, user=user)
 
 
+def to_person(kind: EmailKind, user: User, *, to: str = "", **facts: Any) -> None:
+    """About the person's own account; these emails cannot be turned off. ``to`` is another of
+    their addresses."""
+    facts = {"path": reverse("security"), "happened_at": timezone.now(), **facts}
+    Email.objects.create(kind=kind, to=to or user.email, user=user, facts=facts)
+
+
+def sign_in_changed(user: User, what: str, *, to: str = "", **facts: Any) -> None:
+    """``what`` changed at the person's sign-in. Changes that belong together share an email."""
+    to = to or user.email
+    waiting = Email.objects.filter(
+        kind=EmailKind.SIGN_IN_CHANGED,
+        user=user,
+        to=to,
+        tries=0,
+        created_at__gt=timezone.now() - TOGETHER,
+    ).first()
+    if waiting is None:
+        to_person(EmailKind.SIGN_IN_CHANGED, user, to=to, what=what, **facts)
+    else:
+        waiting.facts["what"] += f"; {what}"
+        waiting.save(update_fields=["facts"])
+
+
 def to_members(
-    kind: EmailKind, customer: Customer, *, only: User | None = None, **facts: Any
+    kind: EmailKind,
+    customer: Customer,
+    *,
+    only: User | None = None,
+    but: User | None = None,
+    **facts: Any,
 ) -> None:
-    """To each member who wants this kind, or to ``only`` that member. ``facts`` is what the
-    email says; the names of moments end in ``_at``, and ``path`` is the page it links to."""
+    """To each member who wants this kind, to ``only`` that member, or to all ``but`` that member.
+    ``facts`` is what the email says; the names of moments end in ``_at``, and ``path`` is the page
+    it links to."""
     members = customer.memberships.select_related("user").order_by("pk")
     if only is not None:
         members = members.filter(user=only)
+    if but is not None:
+        members = members.exclude(user=but)
     Email.objects.bulk_create(
         Email(kind=kind, to=member.user.email, user=member.user, customer=customer, facts=facts)
         for member in members
         if is_wanted_by(member, kind)
+    )
+
+
+def member_joined(membership: Membership, *, by: str) -> None:
+    """To the owners: another person may handle credentials or manage members. ``by`` is who
+    invited or promoted them."""
+    customer = membership.customer
+    to_members(
+        EmailKind.MEMBER_JOINED,
+        customer,
+        but=membership.user,
+        path=reverse("customer:organisation", args=[customer.pk]),
+        who=membership.user.email,
+        role=membership.get_role_display().lower(),
+        by=by,
+        awaits_confirmation=membership.awaits_confirmation,
     )

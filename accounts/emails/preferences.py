@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts.actor import Actor
 from accounts.audit.log import Action, record
 from accounts.models import EmailKind, Membership
-from accounts.permissions import MAY_HANDLE_CREDENTIALS
+from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_MANAGE_MEMBERS
 
 Role = Membership.Role
 
@@ -22,14 +22,17 @@ PRODUCTS = [
 CREDENTIALS = [EmailKind.KEY_EXPIRING, EmailKind.ROTATED]
 # These cannot be turned off: a member who learns too late that another holds a key is harmed.
 ALWAYS = [EmailKind.REVEALED, EmailKind.KEY_DEACTIVATED]
+# The same for owners, about members.
+OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET]
 READERS = {kind: set(Role) for kind in PRODUCTS}
 READERS |= dict.fromkeys(CREDENTIALS + ALWAYS, MAY_HANDLE_CREDENTIALS)
+READERS |= dict.fromkeys(OF_OWNERS, MAY_MANAGE_MEMBERS)
 
 
 def is_wanted_by(membership: Membership, kind: str) -> bool:
     """Whether emails of this kind are for the member's role and not turned off."""
     is_for_them = membership.user.is_active and membership.role in READERS[EmailKind(kind)]
-    return is_for_them and (kind in ALWAYS or kind not in membership.muted)
+    return is_for_them and (kind in ALWAYS + OF_OWNERS or kind not in membership.muted)
 
 
 def may_choose(membership: Membership) -> list[EmailKind]:

@@ -8,14 +8,22 @@ from datetime import datetime
 from hashlib import sha256
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
+from accounts.flows import members
 from accounts.models import Customer, Invitation, Membership, User, invitation_ends_at
-from accounts.permissions import INVITE_OWNERS, MAY_MANAGE_MEMBERS, require_role, require_staff
+from accounts.permissions import (
+    INVITE_OWNERS,
+    MAY_HANDLE_CREDENTIALS,
+    MAY_MANAGE_MEMBERS,
+    require_role,
+    require_staff,
+)
 
 Role = Membership.Role
 MANAGE = "manage members"
@@ -32,26 +40,30 @@ def invite(customer: Customer, email: str, role: Role, *, by: Actor) -> Invitati
 
 @transaction.atomic
 def invite_owner(customer: Customer, email: str, *, by: Actor) -> Invitation:
-    """The vendor's administrators invite a customer's owner; a second time, with a new link.
-    Raises NotAllowed, Refused."""
+    """The vendor's administrators invite a customer's first owner; a second time, with a new
+    link. Raises NotAllowed, and Refused once there is an owner, who invites the others."""
     customer.lock()
     require_staff(by.user, INVITE_OWNERS, "invite the owner of a customer")
+    if members.has_owner(customer):
+        raise Refused(f"{customer} has an owner, who invites others.")
     pending = customer.invitations.pending().filter(email__iexact=email, role=Role.OWNER).first()
     if pending:
         _send_again(pending, by)
         return pending
-    return _invite(customer, email, Role.OWNER, by)
+    return _invite(customer, email, Role.OWNER, by, is_by_vendor=True)
 
 
-def _invite(customer: Customer, email: str, role: Role, by: Actor) -> Invitation:
-    members = customer.members.filter(
-        emailaddress__email__iexact=email, emailaddress__verified=True
-    )
-    if members.exists():
+def _invite(
+    customer: Customer, email: str, role: Role, by: Actor, *, is_by_vendor: bool = False
+) -> Invitation:
+    known = customer.members.filter(emailaddress__email__iexact=email, emailaddress__verified=True)
+    if known.exists():
         raise Refused(f"{email} is already a member of {customer}.")
     if customer.invitations.pending().filter(email__iexact=email).exists():
         raise Refused(f"{email} is already invited. Send that invitation again instead.")
-    invitation = Invitation(customer=customer, email=email, role=role, invited_by=by.user)
+    invitation = Invitation(
+        customer=customer, email=email, role=role, invited_by=by.user, is_by_vendor=is_by_vendor
+    )
     _send(invitation)
     subject = f"{email} as {Role(role).label.lower()}"
     record(Action.INVITED, subject, by=by, customer=customer)
@@ -99,9 +111,18 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         raise Refused(f"You are already a member of {customer}.")
     pending.accepted_at, pending.accepted_by = timezone.now(), by.user
     pending.save(update_fields=["accepted_at", "accepted_by"])
-    membership = Membership.objects.create(user=by.user, customer=customer, role=pending.role)
+    membership = Membership.objects.create(
+        user=by.user,
+        customer=customer,
+        role=pending.role,
+        awaits_confirmation=pending.is_by_vendor and members.has_owner(customer),
+    )
     subject = f"as {membership.get_role_display().lower()}"
     record(Action.JOINED, subject, by=by, customer=customer)
+    if membership.role in MAY_HANDLE_CREDENTIALS:
+        inviter = pending.invited_by
+        who = f"{settings.VENDOR_NAME} ({inviter})" if pending.is_by_vendor else str(inviter)
+        outbox.member_joined(membership, by=who)
     return membership
 
 
@@ -131,6 +152,21 @@ def mark_sent(pk: int, at: datetime) -> None:
 def find(token: str) -> Invitation | None:
     """The invitation that the link with this token opens now."""
     return Invitation.objects.open().filter(token_hash=_hash(token)).first()
+
+
+@transaction.atomic
+def make_way(invitation: Invitation) -> None:
+    """The link proves whose address it is: what others claimed without verifying it gives way, so
+    that the invited person can use it."""
+    claimed = EmailAddress.objects.filter(email__iexact=invitation.email, verified=False)
+    claimed.delete()
+    squatters = User.objects.filter(email__iexact=invitation.email).exclude(
+        emailaddress__verified=True
+    )
+    for user in squatters.filter(last_login=None):
+        # The account was never used; its audit lines stay.
+        user.email, user.is_active = f"unverified-{user.pk}@example.invalid", False
+        user.save(update_fields=["email", "is_active"])
 
 
 def is_for(invitation: Invitation, user: User) -> bool:

@@ -5,11 +5,13 @@ leave, or demote each other, at the same time would otherwise leave the organisa
 """
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
-from accounts.models import Membership
-from accounts.permissions import MAY_MANAGE_MEMBERS, require_role
+from accounts.emails import outbox
+from accounts.models import Customer, Membership
+from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_MANAGE_MEMBERS, require_role
 
 Role = Membership.Role
 MANAGE = "manage members"
@@ -27,6 +29,20 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> None:
     held.save(update_fields=["role"])
     subject = f"{held.user.email} from {before} to {held.get_role_display().lower()}"
     record(Action.CHANGED_ROLE, subject, by=by, customer=held.customer)
+    if role in MAY_HANDLE_CREDENTIALS:
+        outbox.member_joined(held, by=str(by.user))
+
+
+@transaction.atomic
+def confirm(membership: Membership, *, by: Actor) -> None:
+    """An owner confirms a member whom the vendor invited. Raises NotAllowed, Refused."""
+    held = _lock(membership)
+    require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    if not held.awaits_confirmation:
+        raise Refused(f"{held.user} is confirmed already.")
+    held.awaits_confirmation = False
+    held.save(update_fields=["awaits_confirmation"])
+    record(Action.ADMITTED, held.user.email, by=by, customer=held.customer)
 
 
 @transaction.atomic
@@ -50,6 +66,17 @@ def leave(membership: Membership, *, by: Actor) -> None:
     record(Action.LEFT, f"{held.customer}", by=by, customer=held.customer)
 
 
+def has_owner(customer: Customer) -> bool:
+    """Whether there is someone who can invite others and confirm members."""
+    return _owners(customer).exists()
+
+
+def _owners(customer: Customer) -> QuerySet[Membership]:
+    return customer.memberships.filter(
+        role=Role.OWNER, awaits_confirmation=False, user__is_active=True
+    )
+
+
 def _lock(membership: Membership) -> Membership:
     """The membership as it is now, behind the customer's lock."""
     membership.customer.lock()
@@ -61,8 +88,8 @@ def _lock(membership: Membership) -> Membership:
 
 def _require_another_owner(membership: Membership) -> None:
     """Refuse what would leave the customer without an owner."""
-    others = membership.customer.memberships.filter(role=Role.OWNER).exclude(pk=membership.pk)
-    if membership.role == Role.OWNER and not others.exists():
+    others = _owners(membership.customer).exclude(pk=membership.pk)
+    if membership.effective_role == Role.OWNER and not others.exists():
         raise Refused(
             f"{membership.user} is the last owner of {membership.customer}. Make another member "
             "an owner first."

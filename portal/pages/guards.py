@@ -11,15 +11,18 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 
+from accounts.models import Customer
 from accounts.permissions import OPERATE
 from accounts.recent_sign_in import (
     can_confirm,
     has_recent_sign_in,
     has_second_factor,
     used_second_factor,
+    used_single_sign_on,
 )
 
 View = Callable[..., HttpResponseBase]
@@ -97,8 +100,8 @@ def _confirm(request: HttpRequest) -> HttpResponse:
 
 
 class GuardMiddleware:
-    """Guards by address, so that no view is forgotten: the pages of staff, and allauth's pages on
-    which people change how they sign in."""
+    """Guards by address, so that no view is forgotten: the pages of staff, allauth's pages on which
+    people change how they sign in, and customers' pages where an organisation has rules."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -114,9 +117,41 @@ class GuardMiddleware:
         if request.path_info.startswith(STAFF_ONLY):
             works_there = user.is_staff or user.has_perm(OPERATE)
             return _guard_staff(request) if works_there else None
-        if user.is_authenticated and match and match.view_name in WAYS_TO_SIGN_IN:
+        if not user.is_authenticated or not match:
+            return None
+        if match.view_name in WAYS_TO_SIGN_IN:
             return _require_recent_sign_in(request)
-        return None
+        return _guard_customer(request) if match.namespace == "customer" else None
+
+
+# --- Customers -----------------------------------------------------------------------
+
+
+def _guard_customer(request: HttpRequest) -> HttpResponse | None:
+    """Members have signed in as their organisations require."""
+    strict = Customer.objects.for_user(request.user).filter(
+        Q(requires_second_factor=True) | Q(requires_single_sign_on=True)
+    )
+    for customer in strict:
+        if customer.requires_single_sign_on and not used_single_sign_on(request):
+            logout(request)
+            messages.info(request, f"{customer} requires single sign-on. Sign in by it.")
+            return redirect_to_login(request.get_full_path())
+        if customer.requires_second_factor and not used_second_factor(request):
+            return _ask_for_second_factor(request, customer.name)
+    return None
+
+
+def _ask_for_second_factor(request: HttpRequest, whose: str) -> HttpResponse:
+    """To be used in this session, or to be set up first."""
+    if has_second_factor(request.user):
+        return _confirm(request)
+    messages.info(
+        request,
+        f"{whose} requires a second factor. Set one up first: an authenticator app, a security "
+        "key or a passkey.",
+    )
+    return redirect("mfa_index")
 
 
 # --- Staff ---------------------------------------------------------------------------
@@ -125,12 +160,8 @@ class GuardMiddleware:
 def _guard_staff(request: HttpRequest) -> HttpResponse | None:
     """Staff have used their second factor in this session, and signed in recently for everything
     that changes something."""
-    if settings.STAFF_SECOND_FACTOR and not has_second_factor(request.user):
-        text = "Set up a second factor first: an authenticator app or a security key."
-        messages.info(request, text)
-        return redirect("mfa_index")
     if settings.STAFF_SECOND_FACTOR and not used_second_factor(request):
-        return _confirm(request)
+        return _ask_for_second_factor(request, settings.SITE_NAME)
     if request.method in SAFE:
         return _go_on(request)
     if has_recent_sign_in(request, within=settings.STAFF_REAUTHENTICATION_TIMEOUT):

@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.actor import actor, current_user
 from accounts.flows import invitations
@@ -13,7 +13,7 @@ from accounts.invitation_session import invitation_of, remember
 from portal.pages.perform import perform
 
 
-@require_GET
+@require_safe
 @never_cache
 @sensitive_variables("token")
 def follow(request: HttpRequest, token: str) -> HttpResponse:
@@ -21,6 +21,7 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitations.find(token)
     if invitation is None:
         return render(request, "account/invitation_gone.html", status=404)
+    invitations.make_way(invitation)
     remember(request, invitation)
     return redirect("accept_invitation")
 

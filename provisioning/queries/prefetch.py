@@ -55,7 +55,7 @@ class Offer:
 def on_offer(user: User) -> list[Offer]:
     """An offer for each of the user's customers."""
     customers = list(Customer.objects.for_user(user))
-    roles = dict(user.memberships.values_list("customer_id", "role"))
+    roles = {row.customer_id: row.effective_role for row in user.memberships.all()}
     products = list(Product.objects.filter(is_listed=True))
     taken = set(
         Entitlement.objects.open()

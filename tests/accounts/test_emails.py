@@ -225,7 +225,7 @@ def test_security_emails_cannot_be_turned_off(cast: Cast) -> None:
     preferences.choose(alice, set(), time_zone="UTC", by=Actor(cast.alice))
     assert [
         kind for kind in preferences.READERS if preferences.is_wanted_by(alice, kind)
-    ] == preferences.ALWAYS
+    ] == preferences.ALWAYS + preferences.OF_OWNERS
 
 
 @pytest.mark.parametrize(

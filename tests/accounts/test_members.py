@@ -12,16 +12,21 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import IntegrityError, connection
+from django.test import Client
 from django.utils import timezone
 
 from accounts.actor import Actor, Refused
 from accounts.emails import delivery
 from accounts.flows import invitations, members
 from accounts.flows.members import Role
-from accounts.models import AuditEvent, Customer, Invitation, Membership, User
+from accounts.models import AuditEvent, Customer, Email, Invitation, Membership, User
 from accounts.permissions import NotAllowed
-from provisioning.demo.seed import Cast, seed
+from provisioning.demo.seed import PASSWORD, Cast, seed
+from provisioning.flows.credentials import reveal, rotate
+from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
+from tests.portal.pages.pages import just_signed_in, words
+from tests.provisioned import provision
 
 DANA = "dana@birch.example"
 
@@ -220,6 +225,7 @@ def test_administrator_invites_the_first_owner(cast: Cast, dana: User) -> None:
 
 def test_administrator_who_invites_an_owner_again_sends_a_new_link(cast: Cast) -> None:
     by = Actor(User.objects.create_superuser("root@acme.example"))
+    cast.birch.memberships.all().delete()
     for _ in range(2):
         invitations.invite_owner(cast.birch, DANA, by=by)
         delivery.send_due()
@@ -320,3 +326,108 @@ def test_invitation_accepted_eight_times_at_once_counts_once() -> None:
     ended = at_once(*[lambda: invitations.accept(invitation, by=Actor(dana))] * 8)
     assert ended == ["done"] + ["refused"] * 7
     assert AuditEvent.objects.filter(action="joined").count() == 1
+
+
+# --- Invited by the vendor -----------------------------------------------------------
+
+
+def test_vendor_invites_nobody_where_there_is_an_owner(cast: Cast) -> None:
+    by = Actor(User.objects.create_superuser("root@acme.example"))
+    with pytest.raises(Refused, match="Birch Bank has an owner, who invites others"):
+        invitations.invite_owner(cast.birch, DANA, by=by)
+
+
+@pytest.fixture
+def dana_by_vendor(cast: Cast, dana: User) -> Membership:
+    """Dana, whom the vendor invited as owner before Alice became one."""
+    Membership.objects.filter(user=cast.alice).update(role=Role.VIEWER)
+    by = Actor(User.objects.create_superuser("root@acme.example"))
+    invitation = invitations.invite_owner(cast.birch, DANA, by=by)
+    Membership.objects.filter(user=cast.alice).update(role=Role.OWNER)
+    return invitations.accept(invitation, by=Actor(dana))
+
+
+def test_member_whom_the_vendor_invited_only_reads_until_an_owner_confirms(
+    cast: Cast, dana: User, dana_by_vendor: Membership
+) -> None:
+    approved(cast)
+    pull_user = provision(cast.birch)
+    actions: list[Callable[[], object]] = [
+        lambda: reveal(pull_user, by=Actor(dana)),
+        lambda: rotate(pull_user, by=Actor(dana)),
+        lambda: invitations.invite(cast.birch, "eve@x.example", Role.OWNER, by=Actor(dana)),
+        lambda: members.confirm(dana_by_vendor, by=Actor(dana)),
+        lambda: members.remove(membership(cast.alice), by=Actor(dana)),
+    ]
+    for action in actions:
+        with pytest.raises(NotAllowed, match="must confirm your membership"):
+            action()
+    owner = just_signed_in(cast.alice)
+    page = f"/members/{dana_by_vendor.pk}/"
+    assert "can only read until an owner confirms" in words(owner.get(page))
+    owner.post(page, {"confirm": "yes"})
+    assert last_line() == ("admitted", DANA, "Birch Bank")
+    assert reveal(pull_user, by=Actor(dana)).secret_access_key
+
+
+def test_unconfirmed_owner_counts_as_none(cast: Cast, dana_by_vendor: Membership) -> None:
+    with pytest.raises(Refused, match="last owner"):
+        members.leave(membership(cast.alice), by=Actor(cast.alice))
+
+
+def test_first_owner_needs_no_confirmation(cast: Cast, dana: User) -> None:
+    by = Actor(User.objects.create_superuser("root@acme.example"))
+    cast.birch.memberships.all().delete()
+    invitation = invitations.invite_owner(cast.birch, DANA, by=by)
+    assert not invitations.accept(invitation, by=Actor(dana)).awaits_confirmation
+
+
+@pytest.mark.parametrize(
+    ("role", "is_told"), [("owner", True), ("engineer", True), ("viewer", False)]
+)
+def test_owners_are_told_who_may_handle_credentials(
+    cast: Cast, dana: User, role: str, *, is_told: bool
+) -> None:
+    invitation = invitations.invite(cast.birch, DANA, Role(role), by=Actor(cast.alice))
+    Email.objects.all().delete()
+    invitations.accept(invitation, by=Actor(dana))
+    members.change_role(membership(cast.bob), Role(role), by=Actor(cast.alice))
+    delivery.send_due()
+    told = [(message.to, message.subject) for message in mail.outbox]
+    expected = [
+        ([cast.alice.email], f"{DANA} is now {role} of Birch Bank"),
+        ([cast.alice.email], f"bob@birch.example is now {role} of Birch Bank"),
+    ]
+    if role == "owner":  # Dana is one by then.
+        expected.append(([DANA], expected[1][1]))
+    assert told == (expected if is_told else [])
+
+
+# --- Claimed addresses ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", ["an address more", "an account"])
+def test_unverified_claim_of_a_stranger_gives_way_to_the_invited_person(
+    cast: Cast, claim: str
+) -> None:
+    if claim == "an account":
+        stranger = person(DANA, verified=False)
+    else:
+        stranger = cast.charlie
+        EmailAddress.objects.create(user=stranger, email=DANA.upper(), verified=False)
+    invitations.invite(cast.birch, DANA, Role.ENGINEER, by=Actor(cast.alice))
+    delivery.send_due()
+    client = Client()
+    client.get(f"/account/invitation/{token_of(mail.outbox[-1])}/")
+    fields = {"name": "Dana", "email": DANA, "password1": PASSWORD, "password2": PASSWORD}
+    client.post("/account/signup/", fields)
+    client.post("/account/invitation/")
+    dana = User.objects.get(email=DANA)
+    assert dana != stranger
+    assert membership(dana).role == "engineer"
+
+
+def test_verified_address_of_another_account_stays(cast: Cast, dana: User) -> None:
+    invitation = invitations.invite(cast.birch, DANA, Role.ENGINEER, by=Actor(cast.alice))
+    invitations.make_way(invitation)
+    assert EmailAddress.objects.get(email=DANA).user == dana

@@ -9,6 +9,8 @@ OPENS = {"200", "401"}
 NO_PAGES = {
     "access/<int:pk>/trouble/",
     "account/2fa/webauthn/login/",
+    "account/security/misuse/",
+    "account/sessions/",
     "account/oidc/^(?P<provider_id>[^/]+)/login/",
     "account/oidc/^(?P<provider_id>[^/]+)/login/callback/",
     "account/social/connections/",

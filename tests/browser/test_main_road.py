@@ -154,7 +154,7 @@ def test_account_menu_opens_and_closes_by_keys_and_gives_the_focus_back(
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
     hand.step()
-    expect(page.get_by_role("link", name="Email addresses")).to_be_focused()
+    expect(page.get_by_role("link", name="Sign-in and security")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
     expect(menu).to_be_focused()

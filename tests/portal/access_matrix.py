@@ -27,6 +27,11 @@ ANSWERS: list[tuple[str, str, str]] = [
         """customers/<int:pk>/invite/ customers/<int:pk>/labels/ members/<int:pk>/
         customers/<int:pk>/notifications/ access/<int:pk>/diagnosis/""",
     ),
+    (
+        "in 200*3 404*4",
+        "in 200*2 302 404*4",
+        "customers/<int:pk>/sign-in-rules/",
+    ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops
     (
@@ -51,7 +56,7 @@ ANSWERS: list[tuple[str, str, str]] = [
     (
         "301*8",
         "301*8",
-        """access/<int:pk>/trouble/ customers/<int:pk>/letters/ ops/findings/
+        """account/sessions/ access/<int:pk>/trouble/ customers/<int:pk>/letters/ ops/findings/
         ops/findings/<int:pk>/ ops/repositories/<int:pk>/pullers/""",
     ),
     # --- Signing in
@@ -95,7 +100,8 @@ ANSWERS: list[tuple[str, str, str]] = [
     # --- The reader's own account
     ("in 200*7", "in 200*7", "account/2fa/webauthn/add/ account/3rdparty/"),
     ("in 200*7", "in 405*7", "account/2fa/webauthn/"),
-    ("in 200*7", "in 302*7", "account/sessions/"),
+    ("in 200*7", "in 302*7", "account/security/"),
+    ("in 405*7", "in 302*7", "account/security/misuse/"),
     ("in proof*7", "in proof*7", "account/2fa/webauthn/reauthenticate/"),
     (
         "in 404*7",
@@ -142,7 +148,7 @@ ROWS: dict[str, tuple[str, str, str, str]] = {
     "accounts/user": ("root", "root", "root", "root"),
     "accounts/auditevent": ("ops root", "", "", ""),
     "accounts/email": ("ops root", "", "", ""),
-    "account/emailaddress": ("root", "root", "root", "root"),
+    "account/emailaddress": ("root", "", "", "root"),
     "auth/group": ("root", "root", "root", "root"),
     "mfa/authenticator": ("root", "", "", "root"),
 }
@@ -164,6 +170,7 @@ RECENT = {
     "credentials/<int:pk>/rotate/",
     "keys/<int:pk>/switch/",
     "customers/<int:pk>/invite/",
+    "customers/<int:pk>/sign-in-rules/",
     "customers/<int:pk>/labels/",
     "customers/<int:pk>/leave/",
     "members/<int:pk>/",

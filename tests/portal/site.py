@@ -7,6 +7,7 @@ from typing import Any
 
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
@@ -121,6 +122,8 @@ def build_site(cast: Cast) -> Site:
     Membership.objects.create(user=engineer, customer=cast.birch, role="engineer")
     root = User.objects.create_superuser("root@acme.example", PASSWORD)
     if not Authenticator.objects.exists():
+        # Of nobody who visits a page.
+        TOTP.activate(User.objects.create_user("erika@birch.example"), generate_totp_secret())
         RecoveryCodes.activate(root)
     people = {
         "nobody": None,

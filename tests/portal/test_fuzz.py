@@ -34,6 +34,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "customers/<int:pk>/invite/": ("owner", {"email", "role"}),
     "customers/<int:pk>/labels/": ("owner", {"name", "remove"}),
     "customers/<int:pk>/leave/": ("owner", set()),
+    "customers/<int:pk>/sign-in-rules/": ("owner", {"second_factor", "single_sign_on"}),
     "customers/<int:pk>/letters/": ("owner", set()),
     "customers/<int:pk>/notifications/": ("owner", {"products", "credentials", "time_zone"}),
     "members/<int:pk>/": ("owner", {"role", "remove"}),
@@ -62,6 +63,8 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     ),
     "admin/provisioning/entitlement/": ("sales", {"q", "p", "state__exact", "action", "_popup"}),
     "admin/accounts/auditevent/": ("ops", {"q", "customer__id__exact", "action"}),
+    "account/security/": ("owner", {"session"}),
+    "account/security/misuse/": ("viewer", set()),
     "account/login/": ("nobody", {"login", "password", "next"}),
     "account/reauthenticate/": ("owner", {"password", "next"}),
 }

@@ -5,9 +5,10 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+import pytest
 from structlog.contextvars import bound_contextvars
 
-from portal.logging import json_formatter, plain_formatter
+from portal.logging import json_formatter, masked, plain_formatter
 
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
 
@@ -46,3 +47,22 @@ def test_secret_in_the_context_of_a_line_is_masked() -> None:
     with bound_contextvars(arguments=[1, SECRET], nested={"key": (SECRET,)}):
         for formatter in (plain_formatter(), json_formatter()):
             assert SECRET not in formatter.format(record)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/account/invitation/s3cr3t-token/",
+        "/account/password/reset/key/1-s3cr3t/",
+        "https://portal.example/account/confirm-email/s3cr3t:x/",
+    ],
+)
+def test_link_of_an_email_is_masked(address: str) -> None:
+    line = masked(f"Method Not Allowed (HEAD): {address}")
+    assert "s3cr3t" not in line
+    assert "/account/[masked]" in line
+
+
+def test_path_of_a_file_of_allauths_stays() -> None:
+    line = 'File "/venv/site-packages/allauth/account/views.py", line 7'
+    assert masked(line) == line

@@ -76,3 +76,25 @@ def test_form_that_is_too_large_is_refused(cast: Cast) -> None:
     large = "x" * (1024 * 1024 + 1)
     assert alice.post(page, {"note": large}).status_code == 400
     assert alice.post(page, {"f" + str(n): "x" for n in range(2000)}).status_code == 400
+
+
+# --- What browsers keep --------------------------------------------------------------
+
+
+def test_no_page_of_a_signed_in_person_or_of_the_way_in_is_stored(cast: Cast) -> None:
+    site = build_site(cast)
+    for role in ("nobody", "owner", "root"):
+        client = site.sign_in(role)
+        for route in routes():
+            if role == "nobody" and not route.startswith("account/"):
+                continue
+            for method in ("GET", "POST"):
+                answer = visit(client, method, site.address(route))
+                stored = answer.headers.get("Cache-Control", "")
+                assert "no-store" in stored, f"{role} {method} {route}"
+
+
+def test_sign_out_removes_what_the_browser_kept(cast: Cast) -> None:
+    client = as_user(cast.alice)
+    assert "Clear-Site-Data" not in client.get("/").headers
+    assert client.post("/account/logout/").headers["Clear-Site-Data"] == '"cache"'

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
 from accounts.actor import actor, current_user
-from accounts.flows import invitations, members
+from accounts.flows import invitations, members, own_account
 from accounts.models import Customer, Invitation, Membership
 from accounts.permissions import MAY_MANAGE_MEMBERS, role_of
 from portal.pages.guards import recent_login_required
@@ -73,17 +73,22 @@ def invite(request: HttpRequest, pk: int) -> HttpResponse:
 @recent_login_required
 @require_http_methods(["GET", "POST"])
 def member_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """GET shows a member and the choices; POST changes the role, or removes the member."""
+    """GET shows a member and the choices; POST changes the role, or does one of the others."""
     of_user = Membership.objects.for_user(current_user(request)).select_related("customer", "user")
     membership = get_object_or_404(of_user, pk=pk)
     customer, person = membership.customer, membership.user
-    if "remove" in request.POST:
-        return _perform(
-            request,
-            customer,
-            lambda: members.remove(membership, by=actor(request)),
-            f"{person} is no longer a member.",
-        )
+    by = actor(request)
+    others: dict[str, tuple[Callable[[], object], str]] = {
+        "remove": (lambda: members.remove(membership, by=by), f"{person} is no longer a member."),
+        "confirm": (lambda: members.confirm(membership, by=by), f"{person} is confirmed."),
+        "allow_reveals": (
+            lambda: own_account.allow_reveals(membership, by=by),
+            f"{person} can reveal credentials again.",
+        ),
+    }
+    for name, (action, done) in others.items():
+        if name in request.POST:
+            return _perform(request, customer, action, done)
     form = RoleForm(request.POST or None, initial={"role": membership.role})
     if request.method == "POST" and form.is_valid():
         role = Role(form.cleaned_data["role"])

@@ -13,8 +13,10 @@ from django.test import Client
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
 from accounts.emails import preferences
+from accounts.flows import sign_in_rules
 from accounts.flows.invitations import accept, invite, revoke, send_again
-from accounts.flows.members import Role, change_role, leave, remove
+from accounts.flows.members import Role, change_role, confirm, leave, remove
+from accounts.flows.own_account import allow_reveals, end_other_sessions, report_misuse
 from accounts.models import AuditEvent, Invitation, Membership, User
 from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
@@ -34,9 +36,10 @@ from provisioning.flows.labels import add_label, remove_label
 from provisioning.flows.retry import retry
 from provisioning.models import AccessKey, Drift, Entitlement, Label, PullUser
 from tests.accounts.full_disk import disk_full_for
+from tests.accounts.own_account import ON_OWN_ACCOUNT
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import just_signed_in
+from tests.portal.pages.pages import as_user, just_signed_in
 from tests.provisioned import provision
 
 
@@ -191,6 +194,16 @@ def bobs(cast: Cast) -> Membership:
     return Membership.objects.select_related("customer").get(user=cast.bob)
 
 
+def bob_invited_by_the_vendor(cast: Cast) -> Membership:
+    Membership.objects.filter(user=cast.bob).update(awaits_confirmation=True)
+    return bobs(cast)
+
+
+def locked(cast: Cast) -> Membership:
+    report_misuse(by=Actor(cast.bob))
+    return bobs(cast)
+
+
 def root_with_bobs_factor(cast: Cast) -> tuple[Client, str]:
     client = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
     factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
@@ -269,6 +282,21 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
         bobs,
         lambda cast, row: change_role(row, Role.OWNER, by=Actor(cast.alice)),
     ),
+    Action.ADMITTED: (
+        bob_invited_by_the_vendor,
+        lambda cast, row: confirm(row, by=Actor(cast.alice)),
+    ),
+    Action.CHANGED_SIGN_IN_RULES: (
+        lambda cast: cast.birch,
+        lambda cast, row: sign_in_rules.change(
+            row, second_factor=True, single_sign_on=False, by=Actor(cast.alice)
+        ),
+    ),
+    Action.ENDED_SESSIONS: (
+        lambda cast: as_user(cast.alice),
+        lambda cast, _: end_other_sessions(None, by=Actor(cast.alice)),
+    ),
+    Action.UNLOCKED: (locked, lambda cast, row: allow_reveals(row, by=Actor(cast.alice))),
     Action.REMOVED: (bobs, lambda cast, row: remove(row, by=Actor(cast.alice))),
     Action.LEFT: (bobs, lambda cast, row: leave(row, by=Actor(cast.bob))),
     Action.CHANGED_NOTIFICATIONS: (
@@ -284,8 +312,8 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
 }
 
 
-def test_every_action_is_covered_here() -> None:
-    assert set(ACTIONS) == set(Action)
+def test_every_action_is_covered_here_or_there() -> None:
+    assert set(ACTIONS) | ON_OWN_ACCOUNT == set(Action)
 
 
 @pytest.mark.parametrize("action", ACTIONS)

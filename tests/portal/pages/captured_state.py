@@ -6,22 +6,28 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts import encryption
+from accounts.models import Session
+
 
 def database() -> str:
     """Every row of every table except that of sessions."""
-    tables = sorted(set(connection.introspection.table_names()) - {"django_session"})
+    tables = sorted(set(connection.introspection.table_names()) - {"accounts_session"})
     with connection.cursor() as cursor:
         return "\n".join(
             f"{table}: {row}"
             for table in tables
             for row in cursor.execute(f'SELECT * FROM "{table}"').fetchall()  # noqa: S608
         )
+
+
+def session_data(row: Session) -> str:
+    return encryption.decrypt(bytes(row.data), bound_to=row.pk)
 
 
 @dataclass
@@ -38,7 +44,7 @@ class Capture:
             [
                 *log,
                 *(str(query) for query in self.queries.captured_queries),
-                *(str(session.get_decoded()) for session in Session.objects.all()),
+                *(session_data(row) for row in Session.objects.all()),
                 *(message.message().as_string() for message in mail.outbox),
                 str(cache._cache),  # type: ignore[attr-defined]
                 database(),

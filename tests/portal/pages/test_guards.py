@@ -120,7 +120,7 @@ def test_person_can_end_other_sessions(cast: Cast) -> None:
     for client in (here, elsewhere):
         client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
         assert client.get("/").status_code == 200
-    here.post("/account/sessions/")
+    here.post("/account/security/")
     assert here.get("/").status_code == 200
     assert elsewhere.get("/")["Location"] == "/account/login/?next=/"
 
@@ -182,7 +182,6 @@ NEED_NONE = {
     "socialaccount_login_cancelled",
     "socialaccount_login_error",
     "socialaccount_signup",
-    "usersessions_list",
 }
 
 
@@ -244,3 +243,60 @@ def test_no_address_leads_to_a_sign_in_of_djangos(cast: Cast) -> None:
     assert answer["Location"] == "/account/login/?next=/admin/"
     assert client.post("/admin/logout/").status_code == 302
     assert "_auth_user_id" not in client.session
+
+
+# --- Rules of an organisation --------------------------------------------------------
+
+
+def rules_of(cast: Cast) -> str:
+    return f"/customers/{cast.birch.pk}/sign-in-rules/"
+
+
+def test_owner_requires_a_second_factor_of_members(cast: Cast) -> None:
+    TOTP.activate(cast.alice, generate_totp_secret())
+    alice = just_signed_in(cast.alice, "mfa", type="totp")
+    alice.post(rules_of(cast), {"second_factor": "on"})
+    cast.birch.refresh_from_db()
+    assert cast.birch.requires_second_factor
+    assert alice.get("/").status_code == 200
+    bob = as_user(cast.bob)
+    shown = bob.get("/", follow=True)
+    assert shown.redirect_chain == [("/account/2fa/", 302)]
+    assert "Birch Bank requires a second factor. Set one up first" in words(shown)
+    assert bob.get("/account/security/").status_code == 200
+    TOTP.activate(cast.bob, generate_totp_secret())
+    assert as_user(cast.bob).get("/")["Location"].startswith("/account/2fa/reauthenticate/")
+    assert just_signed_in(cast.bob, "mfa", type="totp").get("/").status_code == 200
+    assert as_user(cast.charlie).get("/").status_code == 200
+
+
+def test_owner_requires_single_sign_on_of_members(cast: Cast, settings: Settings) -> None:
+    settings.OIDC_ISSUER = "https://id.example.com"
+    alice = just_signed_in(cast.alice)
+    session = alice.session
+    session[RECORDS] = [*session[RECORDS], {"method": "socialaccount", "at": time.time()}]
+    session.save()
+    alice.post(rules_of(cast), {"single_sign_on": "on"})
+    bob = as_user(cast.bob)
+    shown = bob.get("/", follow=True)
+    assert shown.redirect_chain == [("/account/login/?next=/", 302)]
+    assert "Birch Bank requires single sign-on" in words(shown)
+    assert alice.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("rule", ["second_factor", "single_sign_on"])
+def test_owner_cannot_require_what_they_do_not_use(
+    cast: Cast, settings: Settings, rule: str
+) -> None:
+    settings.OIDC_ISSUER = "https://id.example.com"
+    shown = just_signed_in(cast.alice).post(rules_of(cast), {rule: "on"})
+    assert "yourself first" in words(shown)
+    cast.birch.refresh_from_db()
+    assert not cast.birch.requires_second_factor
+    assert not cast.birch.requires_single_sign_on
+
+
+def test_only_owners_change_the_rules(cast: Cast) -> None:
+    cast.birch.memberships.filter(user=cast.bob).update(role="engineer")
+    shown = just_signed_in(cast.bob).post(rules_of(cast), {})
+    assert "Only an owner" in words(shown)

@@ -28,7 +28,7 @@ def test_staff_must_set_up_a_second_factor_first(cast: Cast, who: str, address: 
     client = just_signed_in(getattr(cast, who))
     shown = client.get(address, follow=True)
     assert shown.redirect_chain == [("/account/2fa/", 302)]
-    assert "Set up a second factor first" in words(shown)
+    assert "ECR Portal requires a second factor. Set one up first" in words(shown)
     assert client.post(address)["Location"] == "/account/2fa/"
 
 

@@ -14,6 +14,7 @@ from accounts.emails import delivery
 from accounts.flows import invitations
 from accounts.flows.members import Role
 from accounts.models import Invitation, User
+from portal.logging import json_formatter
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import as_user, words
@@ -69,6 +70,16 @@ def test_looking_at_a_link_does_not_use_it_up_or_store_its_token_in_the_session(
         client.get(link)
     assert Invitation.objects.open().exists()
     assert link.split("/")[3] not in str(dict(client.session))
+
+
+def test_scanner_of_emails_may_ask_for_the_header_alone(
+    link: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Client().head(link)["Location"] == JOIN
+    assert Client().post(link).status_code == 405
+    logged = "\n".join(json_formatter().format(record) for record in caplog.records)
+    assert "405" in logged or "Not Allowed" in logged
+    assert link.split("/")[3] not in logged
 
 
 def test_person_with_an_account_signs_in_and_joins(cast: Cast, link: str) -> None:

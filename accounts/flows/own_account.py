@@ -1,0 +1,84 @@
+"""What people do about their own account, and who helps them when someone else used it."""
+
+from allauth.mfa.models import Authenticator
+from django.conf import settings
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from accounts.actor import Actor, Refused
+from accounts.audit.log import Action, record
+from accounts.emails import outbox
+from accounts.models import EmailKind, Membership, Session, User
+from accounts.permissions import MAY_MANAGE_MEMBERS, require_role, require_staff
+from accounts.sessions import lifetime
+
+MANAGE_ACCOUNTS = "accounts.change_user"
+
+
+@transaction.atomic
+def end_session(session: Session, *, by: Actor) -> None:
+    """End one of the person's own sessions. Raises Refused."""
+    if not by.user.sessions.filter(pk=session.pk).delete()[0]:
+        raise Refused("This session has ended already.")
+    record(Action.ENDED_SESSIONS, str(session), by=by)
+
+
+@transaction.atomic
+def end_other_sessions(current: str | None, *, by: Actor) -> None:
+    """End the person's sessions except the ``current`` one, by its key."""
+    ended = lifetime.end_all(by.user, but=current)
+    record(Action.ENDED_SESSIONS, f"all others ({ended})", by=by)
+
+
+@transaction.atomic
+def report_misuse(*, by: Actor) -> None:
+    """Someone else used the person's account: end all sessions, and lock reveals."""
+    User.objects.filter(pk=by.user.pk).update(reveals_locked_at=timezone.now())
+    lifetime.end_all(by.user)
+    for membership in by.user.memberships.select_related("customer"):
+        record(Action.LOCKED, by.user.email, by=by, customer=membership.customer)
+    record(Action.LOCKED, by.user.email, by=by)
+
+
+@transaction.atomic
+def allow_reveals(membership: Membership, *, by: Actor) -> None:
+    """Another owner has made sure that the member's account is theirs again. Raises NotAllowed,
+    Refused."""
+    require_role(by.user, membership.customer, MAY_MANAGE_MEMBERS, "allow reveals again")
+    if membership.user == by.user:
+        raise Refused("Ask another owner or the vendor to make sure that it is you.")
+    _unlock(membership.user)
+    record(Action.UNLOCKED, membership.user.email, by=by, customer=membership.customer)
+
+
+@transaction.atomic
+def allow_reveals_as_staff(user: User, *, by: Actor) -> None:
+    """The same by the vendor's administrators, where there is no other owner. Raises NotAllowed,
+    Refused."""
+    require_staff(by.user, MANAGE_ACCOUNTS, "allow reveals again")
+    _unlock(user)
+    record(Action.UNLOCKED, user.email, by=by)
+
+
+@transaction.atomic
+def remove_factor(authenticator: Authenticator, *, by: Actor) -> None:
+    """The vendor's administrators remove a second factor that its owner has lost. The person and
+    the owners of their organisations get an email."""
+    user, name = authenticator.user, authenticator.get_type_display()
+    authenticator.delete()
+    lifetime.end_all(user)
+    record(Action.RESET, f"{user.email}: {name}", by=by)
+    outbox.sign_in_changed(user, f"{name} removed by {settings.VENDOR_NAME}")
+    for membership in user.memberships.select_related("customer"):
+        customer = membership.customer
+        page = reverse("customer:organisation", args=[customer.pk])
+        outbox.to_members(
+            EmailKind.FACTOR_RESET, customer, but=user, path=page, who=user.email, what=name
+        )
+
+
+def _unlock(user: User) -> None:
+    unlocked = User.objects.filter(pk=user.pk, reveals_locked_at__isnull=False)
+    if not unlocked.update(reveals_locked_at=None):
+        raise Refused(f"{user} can reveal credentials already.")

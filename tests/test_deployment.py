@@ -80,6 +80,17 @@ def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) ->
     return ended.stdout + ended.stderr
 
 
+# --- AWS ---------------------------------------------------------------------------
+
+
+def test_only_the_worker_knows_aws() -> None:
+    for name in PORTAL:
+        files = SERVICES[name]["env_file"]
+        assert ("aws.env" in str(files)) is (name == "worker"), name
+        assert "AWS_ACCESS_KEY_ID" not in str(SERVICES[name].get("environment"))
+    assert "AWS_ACCESS_KEY_ID" not in ENV_EXAMPLE
+
+
 # --- The settings ------------------------------------------------------------------
 
 

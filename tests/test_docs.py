@@ -42,7 +42,11 @@ def test_permissions_of_the_document_are_those_of_the_code() -> None:
     boundary_arn = "arn:aws:iam::123456789012:policy/ecr-portal-boundary"
     assert json_block("boundary") == role.boundary("123456789012")
     rendered = role.portal_role_policy(
-        "123456789012", "/ecr-portal/", "AmazonEC2ContainerRegistryLogin", boundary_arn
+        "123456789012",
+        "/ecr-portal/",
+        "AmazonEC2ContainerRegistryLogin",
+        boundary_arn,
+        repositories="acme/*",
     )
     assert json_block("permissions") == rendered, json.dumps(rendered, indent=2)
 

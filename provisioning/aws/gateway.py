@@ -74,7 +74,7 @@ class Gateway(Protocol):
         """The users of the whole account."""
 
     def create_user(
-        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str = ""
+        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str
     ) -> IamUser:
         """Raises AlreadyThere."""
 

@@ -52,6 +52,7 @@ def check(
     try:
         probe = connect()
         yield region(subject, probe)
+        yield boundary(subject)
         context = Context(subject, probe, probe.ask("sts:GetCallerIdentity"))
         yield clock(context)
         who_it_is = identity(context)
@@ -81,6 +82,17 @@ def region(subject: Subject, probe: Probe) -> CheckResult:
         f"{subject.region} is not a known ECR region of the aws partition.",
         "The portal's administrator can correct it in the admin; for a region that is new, the "
         "portal's operator can upgrade the portal, which brings a newer botocore.",
+    )
+
+
+def boundary(subject: Subject) -> CheckResult:
+    if subject.boundary_arn:
+        return ok("boundary", f"Pull users are limited by {subject.boundary_arn}.")
+    return fail(
+        "boundary",
+        "The registry names no permissions boundary, so no pull user is created.",
+        f"{subject.administrator} can create it (docs/aws-role.md, section 2), and the portal's "
+        "administrator can enter its ARN in the registry's form.",
     )
 
 

@@ -37,13 +37,17 @@ class Subject:
     repositories: tuple[str, ...]
     path: str
     login_policy_name: str
-    boundary_arn: str = ""
+    boundary_arn: str
 
     @property
     def role_policy(self) -> Document:
         role_name = self.role_arn.partition(":role/")[2] or "ecr-portal"
         return role.portal_role_policy(
-            self.account_id, self.path, self.login_policy_name, self.boundary_arn, role_name
+            self.account_id,
+            self.path,
+            self.login_policy_name,
+            self.boundary_arn,
+            role_name=role_name,
         )
 
     @property

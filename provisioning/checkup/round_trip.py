@@ -62,10 +62,6 @@ class RoundTrip:
         yield from seen
         yield left
 
-    def _bounded(self) -> dict[str, str]:
-        arn = self.subject.boundary_arn
-        return {"PermissionsBoundary": arn} if arn else {}
-
     def _go(self) -> Iterator[CheckResult]:
         self._remove_user()
         self.exists = None
@@ -74,7 +70,7 @@ class RoundTrip:
             UserName=CHECK_USER,
             Path=self.subject.path,
             Tags=[{"Key": key, "Value": value} for key, value in CHECK_TAGS.items()],
-            **self._bounded(),
+            PermissionsBoundary=self.subject.boundary_arn,
         )
         # An attempt whose answer was lost is repeated, and then finds the user that it created.
         is_unsure = created.is_fault or created.code == "EntityAlreadyExists"

@@ -61,10 +61,7 @@ def placement_for(pull_user: PullUser, repository: Repository) -> Grant.Placemen
 
 
 def has_user_policy_room(pull_user: PullUser, repository: Repository) -> bool:
-    """Whether the user's own policy has room for the repository and may be written, which
-    needs a permissions boundary."""
-    if not repository.registry.boundary_arn:
-        return False
+    """Whether the user's own policy has room for the repository."""
     present = pull_user.grants.filter(placement=Placement.USER_POLICY, desired=Desired.PRESENT)
     grants = present.exclude(repository=repository).select_related("repository__registry")
     return limits.fits_user_policy([repository.arn, *(g.repository.arn for g in grants)])

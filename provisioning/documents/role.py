@@ -7,8 +7,13 @@ from provisioning.documents.policies import PULL_ACTIONS, VERSION, Document
 
 
 def boundary(account_id: str) -> Document:
-    """The limit for every pull user, whatever policies it is given: signing in to the account's
-    registry, and pulling."""
+    """The limit for every pull user: signing in to the account's registry, and pulling.
+
+    What a boundary only does not allow, a resource's policy that names the user can still allow;
+    what it denies, nothing can. Hence the last statement. Source: IAM user guide, "Permissions
+    boundaries for IAM entities", on resource-based policies.
+    """
+    may = ["ecr:GetAuthorizationToken", *PULL_ACTIONS]
     return {
         "Version": VERSION,
         "Statement": [
@@ -18,6 +23,7 @@ def boundary(account_id: str) -> Document:
                 "Action": list(PULL_ACTIONS),
                 "Resource": f"arn:aws:ecr:*:{account_id}:repository/*",
             },
+            {"Effect": "Deny", "NotAction": may, "Resource": "*"},
         ],
     }
 
@@ -47,19 +53,22 @@ def portal_role_policy(
     account_id: str,
     path: str,
     login_policy_name: str,
-    boundary_arn: str = "",
+    boundary_arn: str,
+    *,
     role_name: str = "ecr-portal",
+    repositories: str = "*",
 ) -> Document:
-    """IAM users under ``path`` only, and the policies of the account's repositories.
+    """IAM users under ``path`` only and within the boundary, and the policies of the repositories
+    whose names match ``repositories``.
 
     It names the one sign-in policy and no other: anyone who may create any policy and attach it to
-    a user with keys controls the account. With a boundary, the role can create no user outside
-    it; without one, it may not write users' own policies.
+    a user with keys controls the account, unless that user is within a boundary.
     """
     users = f"arn:aws:iam::{account_id}:user{path}*"
     login_policy = f"arn:aws:iam::{account_id}:policy{path}{login_policy_name}"
-    bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary_arn}} if boundary_arn else {}
-    create = ["iam:CreateUser", *(["iam:PutUserPermissionsBoundary"] if bounded else [])]
+    bounded = {"ArnEquals": {"iam:PermissionsBoundary": boundary_arn}}
+    create = ["iam:CreateUser", "iam:PutUserPermissionsBoundary"]
+    in_repositories = f"arn:aws:ecr:*:{account_id}:repository/{repositories}"
     statements = [
         # IAM looks for a user that does not exist under no path, so a role limited to a path would
         # be denied where it should learn that there is no such user.
@@ -74,14 +83,14 @@ def portal_role_policy(
             {"ArnEquals": {"iam:PolicyARN": login_policy}},
         ),
         _statement("LoginPolicy", LOGIN_POLICY, login_policy),
-        _statement("Repositories", REPOSITORIES, f"arn:aws:ecr:*:{account_id}:repository/*"),
+        _statement("Repositories", REPOSITORIES, in_repositories),
+        _statement(
+            "SimulateOwnPermissions",
+            ["iam:SimulatePrincipalPolicy"],
+            f"arn:aws:iam::{account_id}:role/{role_name}",
+        ),
+        _statement("UserPolicies", ["iam:PutUserPolicy"], users, bounded),
     ]
-    own_role = f"arn:aws:iam::{account_id}:role/{role_name}"
-    statements.append(
-        _statement("SimulateOwnPermissions", ["iam:SimulatePrincipalPolicy"], own_role)
-    )
-    if bounded:
-        statements.append(_statement("UserPolicies", ["iam:PutUserPolicy"], users, bounded))
     return {"Version": VERSION, "Statement": statements}
 
 

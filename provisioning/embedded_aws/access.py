@@ -63,6 +63,9 @@ class Access:
             return Verdict.ALLOWED
         verdict = authorization.by_identity(question, identities.identity_policies(question.caller))
         boundary = identities.boundary(question.caller)
-        if verdict is Verdict.ALLOWED and boundary is not None:
-            return authorization.by_identity(question, [boundary])
-        return verdict
+        if boundary is None:
+            return verdict
+        # A Deny counts whoever allows; what is merely not allowed limits the identity's own
+        # policies, and not a repository's policy that names the user.
+        limit = authorization.by_identity(question, [boundary])
+        return limit if verdict is Verdict.ALLOWED or limit is Verdict.DENIED else verdict

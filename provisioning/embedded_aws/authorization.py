@@ -58,7 +58,7 @@ def by_resource(question: Question, document: Document | None) -> Verdict:
 def _verdict(question: Question, statements: Iterable[Document]) -> Verdict:
     verdict = Verdict.SILENT
     for statement in statements:
-        if not _matches_any(question.action, statement.get("Action", []), ignore_case=True):
+        if not _is_about(question.action, statement):
             continue
         is_deny = statement.get("Effect") == "Deny"
         if not _holds(statement.get("Condition", {}), question, if_unknown=is_deny):
@@ -67,6 +67,12 @@ def _verdict(question: Question, statements: Iterable[Document]) -> Verdict:
             return Verdict.DENIED
         verdict = Verdict.ALLOWED
     return verdict
+
+
+def _is_about(action: str, statement: Document) -> bool:
+    if "NotAction" in statement:
+        return not _matches_any(action, statement["NotAction"], ignore_case=True)
+    return _matches_any(action, statement.get("Action", []), ignore_case=True)
 
 
 def _names(principal: Any, caller: Caller) -> bool:

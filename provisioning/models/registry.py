@@ -45,7 +45,6 @@ class Registry(Reconciled):
     boundary_arn = models.CharField(
         "permissions boundary",
         max_length=200,
-        blank=True,
         validators=[
             RegexValidator(
                 r"^arn:aws:iam::\d{12}:policy/[\w+=,.@/-]+$",
@@ -53,7 +52,7 @@ class Registry(Reconciled):
             )
         ],
         help_text="The policy that limits what any pull user can do, whatever else it is given "
-        "(docs/aws-role.md). Without it, grants are written into repository policies only.",
+        "(docs/aws-role.md, section 2). Without it, no pull user is created.",
     )
     endpoint_url = models.URLField(
         "endpoint address",

@@ -83,16 +83,16 @@ class Iam:
             return int(self._iam.get_account_summary()["SummaryMap"]["Users"])
 
     def create_user(
-        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str = ""
+        self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str
     ) -> IamUser:
-        bounded = {"PermissionsBoundary": boundary_arn} if boundary_arn else {}
         listed = [{"Key": key, "Value": value} for key, value in tags.items()]
         with translated("CreateUser"):
-            created = self._iam.create_user(UserName=name, Path=path, Tags=listed, **bounded)[
-                "User"
-            ]
+            answer = self._iam.create_user(
+                UserName=name, Path=path, Tags=listed, PermissionsBoundary=boundary_arn
+            )
         # IAM's answer to CreateUser may lack tags and boundary.
-        return _user(created | {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)})
+        brought = {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)}
+        return _user(answer["User"] | brought)
 
     def set_boundary(self, user_name: str, boundary_arn: str) -> None:
         with translated("PutUserPermissionsBoundary"):

@@ -54,6 +54,7 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
     tags = names.user_tags(row.customer.slug, row.label)
     user = context.gateway.user(row.name)
     if user is None:
+        _require_boundary(context.registry)
         try:
             user = context.gateway.create_user(row.name, settings.AWS_PATH, tags, boundary_arn)
             _count(row.account_id, +1)
@@ -67,6 +68,15 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
             _forget_previous_user(row)
         row.arn, row.user_id = user.arn, user.user_id
         row.save(update_fields=["arn", "user_id"])
+
+
+def _require_boundary(registry: Registry) -> None:
+    if not registry.boundary_arn:
+        raise errors.PermanentError(
+            f"Registry {registry} has no permissions boundary, without which no IAM user is "
+            "created. An administrator of the portal can enter it in the registry's form "
+            "(docs/aws-role.md, section 2)."
+        )
 
 
 def _count(account_id: str, change: int) -> None:

@@ -221,7 +221,7 @@ def test_role_that_cannot_be_assumed_is_reported(
     results = only_fails(
         "identity", "may not assume", f"administrator of AWS account {ACCOUNT_ID}", "--write"
     )
-    assert results.keys() == {"region", "clock", "identity"}
+    assert results.keys() == {"region", "boundary", "clock", "identity"}
 
 
 def test_wrong_account_ends_the_check_before_anything_is_created_there(
@@ -230,7 +230,7 @@ def test_wrong_account_ends_the_check_before_anything_is_created_there(
     Registry.objects.update(account_id="222222222222")
     with aws.no_changes():
         results = only_fails("identity", f"of account {ACCOUNT_ID}", "correct", "--write")
-    assert results.keys() == {"region", "clock", "identity"}
+    assert results.keys() == {"region", "boundary", "clock", "identity"}
 
 
 def test_portal_without_credentials_is_told_who_provides_them(
@@ -541,3 +541,15 @@ def test_secret_of_the_temporary_key_is_never_printed_or_logged(
 def test_answer_of_aws_keeps_its_content_out_of_its_repr() -> None:
     answer = Answer("CreateAccessKey", content={"SecretAccessKey": "never-shown"})
     assert "never-shown" not in f"{answer!r} {answer}"
+
+
+# --- The boundary ------------------------------------------------------------------
+
+
+def test_registry_without_a_boundary_fails_and_says_who_can_add_it(aws: Aws, cast: Cast) -> None:
+    Registry.objects.update(boundary_arn="")
+    results, is_well = check_aws()
+    assert not is_well
+    assert results["boundary"]["status"] == "fail"
+    assert "no pull user is created" in results["boundary"]["words"]
+    assert "can create it (docs/aws-role.md, section 2)" in results["boundary"]["remedy"]

@@ -134,32 +134,27 @@ def test_approval_without_room_is_refused_and_writes_nothing(
     assert not PullUser.objects.exists()
 
 
-def test_without_a_boundary_users_own_policies_are_never_written(aws: Aws, cast: Cast) -> None:
-    Registry.objects.update(boundary_arn="")
-    fill_policy(aws, SERVER, leaving=10)
-    look_at_repositories()
-    with pytest.raises(Refused, match="no room"):
-        approved(cast)
-
-
-def test_user_created_before_there_was_a_boundary_gets_it(
-    aws: Aws, cast: Cast, settings: Settings
-) -> None:
-    settings.DRIFT_CONFIRM = timedelta(0)
-    boundary = Registry.objects.get().boundary_arn
-    aws.iam.put_role_policy(
-        RoleName="ecr-portal",
-        PolicyName="without",
-        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Resource":"*",'
-        '"Action":"iam:CreateUser"}]}',
-    )
+def test_without_a_boundary_no_user_is_created_and_ops_learn_why(aws: Aws, cast: Cast) -> None:
     Registry.objects.update(boundary_arn="")
     approved(cast)
     take_turns()
-    Registry.objects.update(boundary_arn=boundary)
+    assert aws.users() == []
+    assert "has no permissions boundary" in PullUser.objects.get().attention
+
+
+def test_user_with_another_boundary_gets_its_own_back(
+    aws: Aws, cast: Cast, settings: Settings
+) -> None:
+    settings.DRIFT_CONFIRM = timedelta(0)
+    approved(cast)
+    take_turns()
+    (login,) = aws.iam.list_attached_user_policies(UserName="birch-bank")["AttachedPolicies"]
+    aws.iam.put_user_permissions_boundary(
+        UserName="birch-bank", PermissionsBoundary=login["PolicyArn"]
+    )
     run_until_settled()
     found = aws.iam.get_user(UserName="birch-bank")["User"]["PermissionsBoundary"]
-    assert found["PermissionsBoundaryArn"] == boundary
+    assert found["PermissionsBoundaryArn"] == Registry.objects.get().boundary_arn
 
 
 def test_user_cannot_exceed_its_boundary_whatever_policies_it_has(aws: Aws, cast: Cast) -> None:
@@ -175,6 +170,21 @@ def test_user_cannot_exceed_its_boundary_whatever_policies_it_has(aws: Aws, cast
     iam = aws.client("iam", credentials.access_key_id, credentials.secret_access_key)
     with pytest.raises(iam.exceptions.ClientError, match="AccessDenied"):
         iam.list_users()
+
+
+def test_repository_that_lets_a_pull_user_push_cannot_be_pushed_to(aws: Aws, cast: Cast) -> None:
+    """What a boundary does not allow, a repository's policy can; what it denies, nothing can."""
+    approved(cast)
+    take_turns()
+    credentials = reveal_key(cast)
+    arn = aws.iam.get_user(UserName="birch-bank")["User"]["Arn"]
+    statement = {"Effect": "Allow", "Principal": {"AWS": arn}, "Action": "ecr:*"}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    aws.set_repository_policy("acme/agent", document)
+    ecr = aws.client("ecr", credentials.access_key_id, credentials.secret_access_key)
+    ecr.batch_get_image(repositoryName="acme/agent", imageIds=[{"imageTag": "1.1"}])
+    with pytest.raises(ecr.exceptions.ClientError, match="explicit deny"):
+        ecr.put_image(repositoryName="acme/agent", imageManifest="{}", imageTag="2")
 
 
 def test_meters_agree_with_aws(aws: Aws, cast: Cast) -> None:

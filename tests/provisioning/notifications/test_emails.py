@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from bs4 import BeautifulSoup
 from django.core import mail
 from django.utils import timezone
 
 from accounts.emails import delivery, outbox
+from accounts.flows import own_account
 from accounts.flows.invitations import invite
-from accounts.flows.members import Role
+from accounts.flows.members import Role, change_role
 from accounts.models import Customer, Email, EmailKind, Membership, User
 from provisioning import queries, reconciler
 from provisioning.demo.seed import ACCOUNT_ID, Cast
@@ -258,6 +260,11 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     )
     invite(cast.birch, "dana@birch.example", Role.VIEWER, by=Actor(cast.alice))
     outbox.welcome(cast.bob)
+    for kind in (EmailKind.NEW_DEVICE, EmailKind.LOCKED_OUT):
+        outbox.to_person(kind, cast.bob, address="192.0.2.1", device="Firefox on Windows")
+    change_role(Membership.objects.get(user=cast.bob), Role.ENGINEER, by=Actor(cast.alice))
+    factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
+    own_account.remove_factor(factor, by=Actor(cast.otto))
     rejected = request(cast.birch, cast.reports, by=Actor(cast.alice))
     reject(rejected, by=Actor(cast.sandra), note="Not yet")
     entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))

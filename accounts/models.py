@@ -9,12 +9,14 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from accounts.audit.models import AuditEvent, ChainLink
+from accounts.cache import CacheEntry
 from accounts.emails.models import Email, EmailKind
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
 from accounts.sessions.models import Session
 
 __all__ = [
     "AuditEvent",
+    "CacheEntry",
     "ChainLink",
     "Customer",
     "Email",

@@ -130,6 +130,9 @@ else:
     DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
+# How often a sign-in was tried, and which codes were used.
+CACHES = {"default": {"BACKEND": "accounts.cache.DatabaseCache"}}
+
 # --- Celery: how work reaches the workers ------------------------------------------
 
 BROKER_DIR = STATE_DIR / "broker"
@@ -146,15 +149,17 @@ if CELERY_BROKER_URL == "filesystem://":
         "polling_interval": 0.1,
     }
 else:
-    # Longer than the longest task; otherwise Redis hands a running task to a second worker.
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600}
-# Redis also holds the rates of calls to AWS, and what all web processes must share: how often a
-# sign-in was tried.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        # Longer than the longest task; otherwise Redis hands a running task to a second worker.
+        "visibility_timeout": 600,
+        # A page does not wait for a broker that is down: the sweep sends the messages again.
+        "socket_connect_timeout": 2,
+        "max_retries": 0,
+    }
+# Redis also holds the rates of calls to AWS.
 RATE_LIMIT_URL = CELERY_BROKER_URL
-if CELERY_BROKER_URL.startswith("redis"):
-    REDIS_CACHE = "django.core.cache.backends.redis.RedisCache"
-    CACHES = {"default": {"BACKEND": REDIS_CACHE, "LOCATION": CELERY_BROKER_URL}}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -171,7 +176,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 60},
     },
     "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 3600},
-    "clear_sessions": {"task": "provisioning.tasks.clear_sessions", "schedule": 3600},
+    "clear_expired": {"task": "provisioning.tasks.clear_expired", "schedule": 3600},
     "link_audit_log": {
         "task": "provisioning.tasks.link_audit_log",
         "schedule": 60,

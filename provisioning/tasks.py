@@ -9,6 +9,7 @@ from celery import Task, shared_task
 from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
+from accounts import cache
 from accounts.audit import chain
 from accounts.emails import delivery
 from accounts.models import Email
@@ -65,8 +66,9 @@ def send_emails() -> None:
 
 
 @shared_task
-def clear_sessions() -> None:
+def clear_expired() -> None:
     SessionStore.clear_expired()
+    cache.clear_expired()
 
 
 @shared_task

@@ -17,6 +17,8 @@ from portal.settings import *  # noqa: E402, F403
 
 # A slow hash is the point of the default one, and of no test.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# The database's own has tests of its own (tests/accounts/test_cache.py).
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 # WhiteNoise looks for a file when it is requested. It would list all of them for each client of a
 # test.
 WHITENOISE_AUTOREFRESH = True

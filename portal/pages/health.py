@@ -2,6 +2,11 @@
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse
+from kombu.exceptions import OperationalError
+
+from portal.celery import app
+
+LATE = "the broker does not answer: decisions are carried out once it is back"
 
 
 def live(request: HttpRequest) -> HttpResponse:
@@ -9,10 +14,21 @@ def live(request: HttpRequest) -> HttpResponse:
 
 
 def ready(request: HttpRequest) -> HttpResponse:
-    """200 when the database answers. Pulls do not depend on it, only this site does."""
+    """200 when the database answers. Pulls do not depend on it, only this site does. Without the
+    broker everything works, and what the worker has to do starts when it is back."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
-    return HttpResponse("ready\n", content_type="text/plain")
+    words = "ready\n" if _broker_answers() else f"ready\n{LATE}\n"
+    return HttpResponse(words, content_type="text/plain")
+
+
+def _broker_answers() -> bool:
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=1)
+    except (OSError, OperationalError):
+        return False
+    return True

@@ -1,10 +1,15 @@
-"""The embedded broker's folder only ever shows complete messages."""
+"""The embedded broker's folder only ever shows complete messages; and nobody waits for a broker."""
 
+import os
 import resource
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from kombu import Connection
@@ -71,3 +76,36 @@ def test_full_disk_leaves_no_partial_message(tmp_path: Path) -> None:
         assert not list(tmp_path.glob("*.msg")) + list(tmp_path.glob("*.part"))
         queue.put({"n": 1})
         assert queue.get(timeout=5).payload == {"n": 1}
+
+
+SEND = "from provisioning import tasks; print(tasks._send([(tasks.registry_turn, (1,))]))"
+
+
+def test_nobody_waits_for_a_broker_that_is_down(tmp_path: Path) -> None:
+    """One attempt; the row stays due, and the sweep sends the message again."""
+    attempts: list[object] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    attempts.append(connection)
+                    connection.close()
+
+        Thread(target=hang_up, daemon=True).start()
+        port = server.getsockname()[1]
+        sent = subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", SEND],
+            env={
+                "PATH": os.environ["PATH"],
+                "EMBEDDED": "true",
+                "STATE_DIR": str(tmp_path),
+                "BROKER_URL": f"redis://127.0.0.1:{port}/0",
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert sent.stdout.strip() == "False"
+    assert len(attempts) == 1

@@ -17,6 +17,10 @@ SAFE = {
     "IS_HTTPS": True,
     "ORIGIN": "https://portal.example.com",
     "ALLOWED_HOSTS": ["portal.example.com"],
+    "CELERY_BROKER_URL": "redis://:password@redis:6379/0",
+    "EMAIL_HOST": "mail.example.com",
+    "EMAIL_USE_TLS": True,
+    "OIDC_ISSUER": "",
 }
 
 
@@ -44,6 +48,10 @@ def test_safe_production_settings_pass(settings: Settings) -> None:
         ({"VAULT_KEYS": ["embedded:" + "A" * 43 + "="]}, "portal.E007"),
         ({"IS_HTTPS": False}, "portal.E005"),
         ({"ALLOWED_HOSTS": ["*"]}, "portal.E006"),
+        ({"CELERY_BROKER_URL": "filesystem://", "AWS_RATES": {"iam": 1}}, "portal.E009"),
+        ({"CELERY_BROKER_URL": "redis://redis:6379/0"}, "portal.E010"),
+        ({"OIDC_ISSUER": "http://id.example.com"}, "portal.E011"),
+        ({"EMAIL_USE_TLS": False, "EMAIL_HOST": "mail.example.com"}, "portal.E012"),
     ],
 )
 def test_unsafe_setting_is_refused(

@@ -8,7 +8,7 @@ RUN /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: \
 COPY . .
 # The settings want values before they tell where static files go. These are nobody's.
 RUN env ORIGIN=https://build.invalid ALLOWED_HOSTS=build.invalid SECRET_KEY=build \
-    VAULT_KEYS=build SUPPORT_EMAIL=build@build.invalid EMAIL_HOST=build.invalid \
+    VAULT_KEYS=build AUDIT_KEYS=build SUPPORT_EMAIL=build@build.invalid EMAIL_HOST=build.invalid \
     DATABASE_URL=sqlite://:memory: BROKER_URL=memory:// \
     /venv/bin/python manage.py collectstatic --noinput
 

@@ -52,7 +52,7 @@ def is_under_current_key(ciphertext: bytes) -> bool:
     return ciphertext.startswith(current_key_id().encode() + b":")
 
 
-def key_ring(entries: list[str]) -> dict[str, bytes]:
+def key_ring(entries: list[str], *, of: str = "VAULT_KEYS") -> dict[str, bytes]:
     """The keys by id; the first one encrypts.
 
     Each entry is ``id:base64``. Raises ImproperlyConfigured, whose text never holds a key.
@@ -66,12 +66,12 @@ def key_ring(entries: list[str]) -> dict[str, bytes]:
             key = b""
         if not key_id or key_id in ring or len(key) != KEY_BYTES:
             raise ImproperlyConfigured(
-                f"Entry {place} of VAULT_KEYS must be a unique id, a colon, and "
+                f"Entry {place} of {of} must be a unique id, a colon, and "
                 f"{KEY_BYTES} random bytes in base64 (openssl rand -base64 {KEY_BYTES})."
             )
         ring[key_id] = key
     if not ring:
-        raise ImproperlyConfigured("VAULT_KEYS is empty: it needs at least one key.")
+        raise ImproperlyConfigured(f"{of} is empty: it needs at least one key.")
     return ring
 
 

@@ -17,9 +17,10 @@ SECRET_KEY_LENGTH, SECRET_KEY_VARIETY = 50, 10
 
 
 @register
-def vault_keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+def keys(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     try:
         key_ring(settings.VAULT_KEYS)
+        key_ring(settings.AUDIT_KEYS, of="AUDIT_KEYS")
     except ImproperlyConfigured as error:
         return [Error(str(error), id="portal.E001")]
     return []
@@ -81,8 +82,8 @@ def _rules() -> Iterator[tuple[str, bool, str, str]]:
     )
     yield (
         "E007",
-        any(len(set(key)) == 1 for key in _vault_keys()),
-        "VAULT_KEYS holds a key that everyone knows, like the demo's.",
+        any(len(set(key)) == 1 for key in _keys()),
+        "VAULT_KEYS or AUDIT_KEYS holds a key that everyone knows, like the demo's.",
         "Create one with: openssl rand -base64 32",
     )
     yield (
@@ -90,6 +91,12 @@ def _rules() -> Iterator[tuple[str, bool, str, str]]:
         env.is_any_set("AWS_ENDPOINT_URL"),
         "AWS_ENDPOINT_URL sends requests for AWS, including secrets, elsewhere.",
         "Unset it. A registry that has its own address names it in the admin.",
+    )
+    yield (
+        "E013",
+        bool(settings.AUDIT_WEBHOOK_URL) and not settings.AUDIT_WEBHOOK_URL.startswith("https://"),
+        "AUDIT_WEBHOOK_URL is not https: anyone on the way could change the head.",
+        "Set it to an https:// address, or leave it empty.",
     )
     broker = settings.CELERY_BROKER_URL
     yield (
@@ -118,8 +125,9 @@ def _rules() -> Iterator[tuple[str, bool, str, str]]:
     )
 
 
-def _vault_keys() -> list[bytes]:
+def _keys() -> list[bytes]:
     try:
-        return list(key_ring(settings.VAULT_KEYS).values())
+        vault, audit = key_ring(settings.VAULT_KEYS), key_ring(settings.AUDIT_KEYS, of="AUDIT_KEYS")
+        return [*vault.values(), *audit.values()]
     except ImproperlyConfigured:
         return []  # E001 says so.

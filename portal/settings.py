@@ -32,6 +32,11 @@ SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDE
 # second factors, are encrypted with the first; the others only decrypt what they once encrypted.
 VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
 
+# The same for the signatures of the audit log.
+AUDIT_KEYS = env.words("AUDIT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
+# Where the head of the audit log's chain is sent besides the log; none if empty.
+AUDIT_WEBHOOK_URL = env.text("AUDIT_WEBHOOK_URL", "")
+
 # --- The site ----------------------------------------------------------------------
 
 DEBUG = env.boolean("DEBUG", default=False)
@@ -177,6 +182,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 3600},
     "clear_expired": {"task": "provisioning.tasks.clear_expired", "schedule": 3600},
+    "watch_audit_log": {"task": "provisioning.tasks.watch_audit_log", "schedule": 600},
     "link_audit_log": {
         "task": "provisioning.tasks.link_audit_log",
         "schedule": 60,

@@ -10,7 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
 from accounts import cache
-from accounts.audit import chain
+from accounts.audit import alarm, chain
 from accounts.emails import delivery
 from accounts.models import Email
 from accounts.sessions.store import SessionStore
@@ -74,6 +74,11 @@ def clear_expired() -> None:
 @shared_task
 def link_audit_log() -> None:
     chain.link(LINK_LIMIT)
+
+
+@shared_task
+def watch_audit_log() -> None:
+    alarm.watch()
 
 
 @shared_task

@@ -44,6 +44,7 @@ def production(tmp_path: Path) -> dict[str, str]:
     """The environment of the web service: .env copied from the example, and secrets in files as
     Docker mounts them."""
     secrets = {
+        "audit_keys": "2026:" + token(32),
         "broker_url": "redis://:password@127.0.0.1:9/0",
         "database_url": "postgres://portal:password@127.0.0.1:9/portal",
         "email_password": "",

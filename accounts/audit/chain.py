@@ -1,24 +1,33 @@
-"""The hash chain over the audit log: each line is hashed together with the hash before it, so
-that a line that was changed, removed or moved in the database itself is found.
+"""The chain over the audit log: each line is signed together with the link before it, so that a
+line that was changed, removed, moved or written beside the portal is found.
 
 Lines are linked after their commit, so that no action waits for another's, in the order in
 which they are found: one that was committed late is linked later, and none is missed.
+
+Until lines were signed, links were plain hashes: those stay at the beginning of an old chain.
 """
 
 import hashlib
 import json
-import logging
+import random
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
+from accounts.audit import head
+from accounts.audit.log import content_of, is_genuine
 from accounts.audit.models import AuditEvent, ChainLink
-
-log = logging.getLogger(__name__)
+from accounts.audit.signature import is_signed, sign
 
 # What stands before the first link.
 BEGINNING = "0" * 64
+# For how long after the first signed line an older version, which signs nothing, may write.
+UPGRADE = timedelta(hours=1)
+# What one run of ``watch`` looks at: the newest links, and as many at a random place.
+WINDOW = 2000
 
 
 @dataclass(frozen=True)
@@ -34,68 +43,136 @@ class Verdict:
 
 def link(limit: int) -> int:
     """Link up to ``limit`` lines and return how many. Of two processes that try at the same
-    time, one succeeds."""
-    waiting = AuditEvent.objects.filter(link__isnull=True).order_by("pk")[:limit]
-    number = 0
+    time, one succeeds. Lines that the portal did not write are not linked."""
+    number, newest = 0, ""
     try:
         with transaction.atomic():
             last = ChainLink.objects.last()
             previous = last.hash if last else BEGINNING
             at = last.number if last else 0
-            for number, event in enumerate(waiting, start=1):
-                digest = hash_of(event, at + number, previous)
-                ChainLink.objects.create(
-                    number=at + number, event=event, previous=previous, hash=digest
+            for number, event in enumerate(_waiting(limit)[0], start=1):
+                signature = sign(_content(event, at + number, previous))
+                created = ChainLink.objects.create(
+                    number=at + number, event=event, previous=previous, hash=signature
                 )
-                previous = digest
+                previous, newest = signature, str(created)
     except IntegrityError:
         # The other process has linked these lines, or the next run will.
         return 0
     if number:
-        # Kept outside the database, the head shows whether the whole chain was recomputed.
-        log.info("Audit log linked up to %d:%s", at + number, previous)
+        head.keep(newest)
     return number
-
-
-def hash_of(event: AuditEvent, number: int, previous: str) -> str:
-    """SHA-256 over the canonical form of a line in its place: JSON with sorted names. The
-    names of form 1 never change, whatever the fields are called today."""
-    form = {
-        "form": 1,
-        "number": number,
-        "previous": previous,
-        "id": event.pk,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "deed": event.action,
-        "actor_id": event.actor_id,
-        "actor_label": event.actor_label,
-        "customer_id": event.customer_id,
-        "subject": event.subject,
-        "entitlement_id": event.entitlement_id,
-        "changes": event.changes,
-        "reason": event.reason,
-        "address": event.address,
-    }
-    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
 
 
 def verify(known: str = "") -> Verdict:
     """Check the whole chain. ``known`` is an earlier head, as ``number:hash``, that must be
     part of it."""
-    at, previous, known_at = 0, BEGINNING, int(known.partition(":")[0] or 0)
-    broken = ""
-    for row in ChainLink.objects.select_related("event").iterator():
-        if row.number != at + 1:
-            broken = f"The line of link {at + 1} is missing."
-        elif row.previous != previous or row.hash != hash_of(row.event, row.number, previous):
-            broken = f"The line of link {row.number} has been changed since: {row.event}"
-        elif row.number == known_at and str(row) != known:
-            broken = f"Link {row.number} differs from the head that was noted."
-        if broken:
-            break
-        at, previous = row.number, row.hash
-    # The join above skips a link whose line is gone.
-    if not broken and (ChainLink.objects.count() > at or known_at > at):
+    last = ChainLink.objects.last()
+    until = last.number if last else 0
+    at, previous, broken = _check(1, until)
+    broken = broken or _check_known(known) or _check_lines()
+    # The walk skips a link whose line is gone.
+    if not broken and ChainLink.objects.count() > at:
         broken = f"The line of link {at + 1} is missing."
     waiting = AuditEvent.objects.filter(link__isnull=True).count()
     return Verdict(at, f"{at}:{previous}", waiting, broken)
+
+
+def watch() -> str:
+    """Check the newest links and some others, whatever the length of the log, and that the chain
+    still contains the head that was kept. Returns what is wrong, or nothing."""
+    last = ChainLink.objects.last()
+    if last is None:
+        return _check_known(head.known())
+    anywhere = random.randint(1, last.number)  # noqa: S311 - a sample
+    for first in (max(1, last.number - WINDOW + 1), anywhere):
+        _, _, broken = _check(first, min(first + WINDOW - 1, last.number))
+        if broken:
+            return broken
+    return _check_known(head.known()) or _check_lines()
+
+
+def _check(first: int, until: int) -> tuple[int, str, str]:
+    """Walk from link ``first`` to ``until``. Returns the number and the signature of the last
+    link that holds, and what is wrong with the next."""
+    before = ChainLink.objects.filter(number=first - 1).first()
+    at, previous = first - 1, before.hash if before else BEGINNING
+    rows = ChainLink.objects.filter(number__range=(first, until)).select_related("event")
+    for row in rows.iterator():
+        if row.number != at + 1:
+            return at, previous, f"The line of link {at + 1} is missing."
+        broken = _what_is_wrong(row, previous)
+        if broken:
+            return at, previous, broken
+        at, previous = row.number, row.hash
+    missing = "" if at == until else f"The line of link {at + 1} is missing."
+    return at, previous, missing
+
+
+def _what_is_wrong(row: ChainLink, previous: str) -> str:
+    if row.is_signed:
+        is_right = is_signed(_content(row.event, row.number, previous), row.hash)
+    else:
+        is_right = row.hash == _plain_hash(row.event, row.number, previous)
+        if previous != BEGINNING and ":" in previous:
+            is_right = False  # No plain link follows a signed one.
+    if row.previous != previous or not is_right:
+        return f"The line of link {row.number} has been changed since: {row.event}"
+    if row.event.signature and not is_genuine(row.event):
+        return f"The line of link {row.number} has been changed since: {row.event}"
+    return ""
+
+
+def _check_known(known: str) -> str:
+    if not known:
+        return ""
+    number, _, hash_ = known.partition(":")
+    row = ChainLink.objects.filter(number=number).first()
+    if row is None:
+        return f"The line of link {number} is missing, though it was there before."
+    return "" if row.hash == hash_ else f"Link {number} differs from the head that was noted."
+
+
+def _check_lines() -> str:
+    _, beside = _waiting(WINDOW)
+    return f"Line {beside[0].pk} was written beside the portal: {beside[0]}" if beside else ""
+
+
+def _waiting(limit: int) -> tuple[list[AuditEvent], list[AuditEvent]]:
+    """Lines that are not linked yet, and those among them that the portal did not write: neither
+    unsigned ones, nor changed ones, nor copies of others."""
+    lines = list(AuditEvent.objects.filter(link__isnull=True).order_by("pk")[:limit])
+    may_be_unsigned = _may_be_unsigned()
+    signatures = {line.signature for line in lines} - {""}
+    linked = AuditEvent.objects.filter(link__isnull=False, signature__in=signatures)
+    seen = set(linked.values_list("signature", flat=True))
+    own: list[AuditEvent] = []
+    beside: list[AuditEvent] = []
+    for line in lines:
+        if line.signature:
+            is_own = line.signature not in seen and is_genuine(line)
+        else:
+            is_own = may_be_unsigned
+        seen.add(line.signature)
+        (own if is_own else beside).append(line)
+    return own, beside
+
+
+def _may_be_unsigned() -> bool:
+    """While the portal is being upgraded from a version that signed nothing."""
+    first = ChainLink.objects.exclude(event__signature="").select_related("event").first()
+    return first is None or timezone.now() < first.event.at + UPGRADE
+
+
+def _content(event: AuditEvent, number: int, previous: str) -> dict[str, Any]:
+    content = content_of(event) | {"id": event.pk, "signature": event.signature}
+    return content | {"form": 2, "number": number, "previous": previous}
+
+
+def _plain_hash(event: AuditEvent, number: int, previous: str) -> str:
+    """SHA-256 over the canonical form of a line in its place, as links were until lines were
+    signed. The names of form 1 never change, whatever the fields are called today."""
+    content = content_of(event)
+    content["deed"] = content.pop("action")
+    form = content | {"form": 1, "number": number, "previous": previous, "id": event.pk}
+    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()

@@ -1,10 +1,18 @@
 """Writing the audit log."""
 
+import secrets
+from datetime import UTC
+from ipaddress import ip_address
+from typing import Any
+
+from django.utils import timezone
+
 from accounts.actor import Actor
 from accounts.audit.models import Action, AuditEvent
+from accounts.audit.signature import is_signed, sign
 from accounts.models import Customer, User
 
-__all__ = ["Action", "label_of", "record", "record_attempt"]
+__all__ = ["Action", "content_of", "is_genuine", "label_of", "record", "record_attempt"]
 
 # Who acts where nobody is signed in.
 SOMEONE = "Someone"
@@ -28,7 +36,7 @@ def record(
 
     ``subject`` is in plain words and holds no secret.
     """
-    return AuditEvent.objects.create(
+    return _write(
         action=action,
         subject=subject,
         actor=by.user,
@@ -43,6 +51,37 @@ def record(
 
 def record_attempt(user: User, *, address: str | None) -> AuditEvent:
     """Write a line about a failed attempt to sign in as ``user``; who tried is unknown."""
-    return AuditEvent.objects.create(
+    return _write(
         action=Action.FAILED_SIGN_IN, subject=user.email, actor_label=SOMEONE, address=address
     )
+
+
+def _write(**fields: Any) -> AuditEvent:
+    event = AuditEvent(at=timezone.now(), **fields)
+    nonce = secrets.token_hex(8)
+    event.signature = f"{nonce}:{sign(content_of(event) | {'nonce': nonce})}"
+    event.save()
+    return event
+
+
+def is_genuine(event: AuditEvent) -> bool:
+    """Whether the portal wrote the line as it is."""
+    nonce, _, signature = event.signature.partition(":")
+    return is_signed(content_of(event) | {"nonce": nonce}, signature)
+
+
+def content_of(event: AuditEvent) -> dict[str, Any]:
+    """What a line says, in a form that stays the same whatever the database is."""
+    return {
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "action": str(event.action),
+        "actor_id": event.actor_id,
+        "actor_label": event.actor_label,
+        "customer_id": event.customer_id,
+        "subject": event.subject,
+        "entitlement_id": event.entitlement_id,
+        "changes": event.changes,
+        "reason": event.reason,
+        # PostgreSQL writes addresses in its own way.
+        "address": str(ip_address(event.address)) if event.address else None,
+    }

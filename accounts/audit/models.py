@@ -112,9 +112,16 @@ class AuditEvent(AppendOnly):
     changes = models.TextField(blank=True)
     reason = models.TextField(blank=True)
     address = models.GenericIPAddressField(null=True)
+    # Shows that the portal wrote the line; empty in lines of versions that did not sign.
+    signature = models.CharField(max_length=150, default="", db_default="", editable=False)
 
     class Meta(AppendOnly.Meta):
         ordering = ["-at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["signature"], condition=~models.Q(signature=""), name="audit_line_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.actor_label} {self.get_action_display()}: {self.subject}"
@@ -125,11 +132,16 @@ class ChainLink(AppendOnly):
 
     number = models.BigIntegerField(primary_key=True)
     event = models.OneToOneField(AuditEvent, models.PROTECT, related_name="link")
-    previous = models.CharField(max_length=64, unique=True)
-    hash = models.CharField(max_length=64)
+    previous = models.CharField(max_length=150, unique=True)
+    # A signature; a plain hash in links of versions that did not sign.
+    hash = models.CharField(max_length=150)
 
     class Meta(AppendOnly.Meta):
         ordering = ["number"]
 
     def __str__(self) -> str:
         return f"{self.number}:{self.hash}"
+
+    @property
+    def is_signed(self) -> bool:
+        return ":" in self.hash

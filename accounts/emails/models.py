@@ -26,6 +26,7 @@ class EmailKind(models.TextChoices):
     LOCKED_OUT = "locked_out", "Failed attempts to sign in"
     MEMBER_JOINED = "member_joined", "Someone may handle credentials or manage members"
     FACTOR_RESET = "factor_reset", "The vendor removed a member's second factor"
+    AUDIT_BROKEN = "audit_broken", "The audit log was changed"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"
 
 

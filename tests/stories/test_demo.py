@@ -72,6 +72,7 @@ def test_demo_refuses_the_production_form(tmp_path: Path) -> None:
         ORIGIN="https://portal.example.com",
         SECRET_KEY="s" * 50,
         VAULT_KEYS="k:" + "A" * 43 + "=",
+        AUDIT_KEYS="k:" + "A" * 43 + "=",
         ALLOWED_HOSTS="portal.example.com",
         SUPPORT_EMAIL="support@example.com",
         DATABASE_URL="postgres://nobody@127.0.0.1:9/none",

@@ -10,19 +10,19 @@ from accounts.audit.chain import verify
 
 
 def head(words: str) -> str:
-    if not re.fullmatch(r"[1-9]\d*:[0-9a-f]{64}", words):
-        raise ArgumentTypeError("a head is a number, a colon, and 64 hexadecimal digits")
+    if not re.fullmatch(r"[1-9]\d*:(.+:)?[0-9a-f]{64}", words):
+        raise ArgumentTypeError("a head is a number, a colon, and a signature")
     return words
 
 
 class Command(BaseCommand):
-    help = "Verify the hash chain over the audit log, and report the first broken line."
+    help = "Verify the chain over the audit log, and report the first broken line."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--head",
             type=head,
-            metavar="NUMBER:HASH",
+            metavar="NUMBER:SIGNATURE",
             help="a head from an earlier run or the worker's log that must be part of the chain",
         )
 

@@ -69,6 +69,7 @@ def test_change_of_a_products_repositories_is_recorded(cast: Cast, root: Client)
 
 def test_added_registry_and_repository_are_recorded(cast: Cast, root: Client) -> None:
     fields = {"name": "Dublin", "account_id": "210987654321", "region": "eu-west-1"}
+    fields["boundary_arn"] = "arn:aws:iam::210987654321:policy/boundary"
     root.post("/admin/provisioning/registry/add/", fields)
     assert (line().action, line().subject) == ("added", "registry Dublin")
     assert "AWS account id: 210987654321" in line().changes

@@ -1,22 +1,36 @@
-"""The hash chain shows changes made to the audit log directly in the database."""
+"""The chain shows what was done to the audit log directly in the database."""
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
-from threading import Barrier
+from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.actor import Actor
-from accounts.audit.chain import link, verify
+from accounts.audit import chain, head
+from accounts.audit.chain import link, verify, watch
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
-from accounts.models import AuditEvent, ChainLink, User
+from accounts.models import AuditEvent, ChainLink, Email, User
 from provisioning.demo.seed import Cast
-from provisioning.tasks import link_audit_log
+from provisioning.tasks import link_audit_log, watch_audit_log
+from tests.services import redis
+
+
+@pytest.fixture(autouse=True)
+def _no_head_of_another_test() -> None:
+    head._file().unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -30,7 +44,7 @@ def pks(cast: Cast) -> list[int]:
     return [line.pk for line in lines]
 
 
-def change_directly(sql: str, *values: int) -> None:
+def change_directly(sql: str, *values: Any) -> None:
     """As a database administrator could, whom no trigger stops."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -57,6 +71,7 @@ def test_a_run_links_no_more_than_its_limit(cast: Cast) -> None:
 def test_line_that_was_committed_late_is_linked_later(cast: Cast) -> None:
     """Its transaction began before the others', so that its id is lower than theirs."""
     first = record(Action.RETRIED, "first", by=Actor(cast.otto))
+    # Lines of an older version, which does not sign, and may write during an upgrade.
     late = AuditEvent(
         pk=first.pk + 1, action=Action.RETRIED, actor_label="Otto", subject="late", actor=cast.otto
     )
@@ -127,28 +142,31 @@ def output_of_verify(*words: str) -> str:
 
 
 def test_noted_head_reveals_a_chain_that_was_recomputed(pks: list[int], cast: Cast) -> None:
-    found = re.search(r"5:[0-9a-f]{64}", output_of_verify())
+    found = re.search(r"5:embedded:[0-9a-f]{64}", output_of_verify())
     assert found
-    head = found[0]
+    noted = found[0]
     record(Action.RETRIED, "one more", by=Actor(cast.otto))
     link(10)
     assert "6 lines are as they were written; 0 are not yet linked" in output_of_verify(
-        "--head", head
+        "--head", noted
     )
     change_directly("DELETE FROM accounts_chainlink")
-    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
     link(10)
     assert "6 lines are as they were written" in output_of_verify()
+    change_directly("DELETE FROM accounts_chainlink")
+    change_directly("DELETE FROM accounts_auditevent WHERE id = %s", pks[2])
+    link(10)
+    assert "5 lines are as they were written" in output_of_verify()
     with pytest.raises(CommandError, match="Link 5 differs from the head that was noted"):
-        output_of_verify("--head", head)
+        output_of_verify("--head", noted)
 
 
 def test_head_reveals_last_lines_that_were_deleted_with_their_links(pks: list[int]) -> None:
-    head = verify().head
+    noted = verify().head
     change_directly("DELETE FROM accounts_chainlink WHERE number > 3")
     change_directly("DELETE FROM accounts_auditevent WHERE id > %s", pks[2])
     assert verify().broken == ""
-    assert verify(head).broken == "The line of link 4 is missing."
+    assert verify(noted).broken == "The line of link 5 is missing, though it was there before."
 
 
 @pytest.mark.usefixtures("transactional_db")
@@ -186,3 +204,188 @@ def test_link_cannot_be_changed_or_deleted(change: Callable[[ChainLink], object]
     with pytest.raises(AuditError):
         change(row)
     assert verify().broken == ""
+
+
+# --- Who has the database, but not the key -------------------------------------------
+
+
+@pytest.fixture
+def _upgrade_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "UPGRADE", timedelta(0))
+
+
+def insert_line(signature: str, subject: str = "forged") -> None:
+    change_directly(
+        "INSERT INTO accounts_auditevent (at, action, actor_label, subject, changes, reason, "
+        "signature) VALUES (%s, 'retried', 'Otto', %s, '', '', %s)",
+        timezone.now(),
+        subject,
+        signature,
+    )
+
+
+def copy_signature(pk: int) -> str:
+    """The signature of a line, once nothing keeps it from being there twice."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX audit_line_once")
+    return AuditEvent.objects.get(pk=pk).signature
+
+
+FORGERIES: dict[str, Callable[[int], str]] = {
+    "unsigned": lambda pk: "",
+    "signed with another key": lambda pk: "0123456789abcdef:embedded:" + "0" * 64,
+    "with the signature of another line": copy_signature,
+}
+
+
+@pytest.mark.usefixtures("_upgrade_is_over")
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_line_written_beside_the_portal_is_not_linked_and_is_reported(
+    pks: list[int], cast: Cast, forgery: str
+) -> None:
+    insert_line(FORGERIES[forgery](pks[1]))
+    record(Action.RETRIED, "genuine", by=Actor(cast.otto))
+    assert link(10) == 1
+    for broken in (verify().broken, watch()):
+        assert "was written beside the portal: Otto asked for another try: forged" in broken
+
+
+@pytest.mark.usefixtures("pks", "_upgrade_is_over")
+def test_chain_that_is_linked_again_without_the_key_is_detected() -> None:
+    """As links were before they were signed, which needs no key."""
+    change_directly("DELETE FROM accounts_chainlink WHERE number > 3")
+    last = ChainLink.objects.last()
+    assert last is not None
+    event = AuditEvent.objects.filter(link__isnull=True).order_by("pk").first()
+    assert event is not None
+    plain = chain._plain_hash(event, 4, last.hash)
+    change_directly(
+        "INSERT INTO accounts_chainlink (number, event_id, previous, hash) VALUES (4, %s, %s, %s)",
+        event.pk,
+        last.hash,
+        plain,
+    )
+    assert "link 4 has been changed" in verify().broken
+
+
+@pytest.mark.usefixtures("pks")
+def test_change_of_a_line_before_it_is_linked_is_detected(cast: Cast) -> None:
+    changed = record(Action.RETRIED, "as it was", by=Actor(cast.otto))
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", changed.pk)
+    assert link(10) == 0
+    assert "was written beside the portal" in watch()
+
+
+def test_chain_of_a_version_that_did_not_sign_is_continued(cast: Cast) -> None:
+    previous = chain.BEGINNING
+    for number in (1, 2):
+        event = AuditEvent.objects.create(action=Action.RETRIED, actor_label="O", subject="old")
+        digest = chain._plain_hash(event, number, previous)
+        ChainLink.objects.create(number=number, event=event, previous=previous, hash=digest)
+        previous = digest
+    record(Action.RETRIED, "new", by=Actor(cast.otto))
+    assert link(10) == 1
+    assert verify().broken == ""
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE subject = 'old'")
+    assert "link 1 has been changed" in verify().broken
+
+
+def test_line_signed_with_an_older_key_stays_genuine(
+    pks: list[int], cast: Cast, settings: Settings
+) -> None:
+    new = "new:" + base64.b64encode(bytes(range(32))).decode()
+    settings.AUDIT_KEYS = [new, *settings.AUDIT_KEYS]
+    record(Action.RETRIED, "one more", by=Actor(cast.otto))
+    link(10)
+    assert verify().broken == ""
+    settings.AUDIT_KEYS = [new]
+    assert "link 1 has been changed" in verify().broken
+
+
+# --- The watch -----------------------------------------------------------------------
+
+
+def test_watch_notices_that_the_chain_was_cut_off(pks: list[int]) -> None:
+    assert watch() == ""
+    change_directly("DELETE FROM accounts_chainlink WHERE number > 3")
+    change_directly("DELETE FROM accounts_auditevent WHERE id > %s", pks[2])
+    assert verify().broken == ""
+    assert watch() == "The line of link 5 is missing, though it was there before."
+
+
+@pytest.mark.usefixtures("pks")
+def test_watch_costs_the_same_whatever_the_length_of_the_log(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    monkeypatch.setattr(chain, "WINDOW", 3)
+    looked_at: list[int] = []
+    what_is_wrong = chain._what_is_wrong
+
+    def look(row: ChainLink, previous: str) -> str:
+        looked_at.append(row.number)
+        return what_is_wrong(row, previous)
+
+    monkeypatch.setattr(chain, "_what_is_wrong", look)
+    for number in range(30):
+        record(Action.RETRIED, f"row {number}", by=Actor(cast.otto))
+    link(100)
+    with django_assert_num_queries(8):
+        assert watch() == ""
+    assert len(looked_at) <= 6
+    assert looked_at[:3] == [33, 34, 35]
+
+
+def test_administrators_learn_once_a_day_that_the_log_was_changed(
+    pks: list[int], caplog: pytest.LogCaptureFixture
+) -> None:
+    root = User.objects.create_superuser("root@acme.example")
+    watch_audit_log()
+    assert not Email.objects.exists()
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
+    for _ in range(2):
+        watch_audit_log()
+    assert [(email.kind, email.to) for email in Email.objects.all()] == [
+        ("audit_broken", root.email)
+    ]
+    assert "The audit log was changed beside the portal. The line of link 3" in caplog.text
+
+
+def test_head_is_logged_kept_and_sent(
+    cast: Cast, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    received: list[dict[str, Any]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        settings.AUDIT_WEBHOOK_URL = f"http://127.0.0.1:{server.server_port}/"
+        Thread(target=server.handle_request, daemon=True).start()
+        record(Action.RETRIED, "x", by=Actor(cast.otto))
+        with caplog.at_level("INFO"):
+            link(10)
+    last = ChainLink.objects.get()
+    assert received == [{"number": 1, "hash": last.hash}]
+    assert head.known() == f"1:{last.hash}"
+    assert f"linked up to 1:{last.hash}" in caplog.text
+
+
+def test_head_that_cannot_be_sent_stops_nothing(cast: Cast, settings: Settings) -> None:
+    settings.AUDIT_WEBHOOK_URL = "http://127.0.0.1:9/"
+    record(Action.RETRIED, "x", by=Actor(cast.otto))
+    assert link(10) == 1
+    assert verify().broken == ""
+
+
+def test_head_is_kept_in_redis_in_production(settings: Settings) -> None:
+    with redis() as address:
+        settings.RATE_LIMIT_URL = address
+        assert head.known() == ""
+        head.keep("7:k:abc")
+        assert head.known() == "7:k:abc"
+    assert head.known() == ""  # It is down: nothing is known, and nothing fails.

@@ -262,6 +262,7 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     outbox.welcome(cast.bob)
     for kind in (EmailKind.NEW_DEVICE, EmailKind.LOCKED_OUT):
         outbox.to_person(kind, cast.bob, address="192.0.2.1", device="Firefox on Windows")
+    outbox.to_person(EmailKind.AUDIT_BROKEN, cast.otto, broken="Link 3 is missing.")
     change_role(Membership.objects.get(user=cast.bob), Role.ENGINEER, by=Actor(cast.alice))
     factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
     own_account.remove_factor(factor, by=Actor(cast.otto))

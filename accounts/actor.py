@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from allauth.account.adapter import get_adapter
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -28,4 +29,13 @@ def current_user(request: HttpRequest) -> User:
 
 def actor(request: HttpRequest) -> Actor:
     """The signed-in person with the address of the request."""
-    return Actor(current_user(request), get_adapter().get_client_ip(request))
+    return Actor(current_user(request), client_address(request))
+
+
+def client_address(request: HttpRequest | None) -> str | None:
+    """The IP address that the request came from, as far as the proxies in front say."""
+    try:
+        known = request is not None and "REMOTE_ADDR" in request.META
+        return get_adapter().get_client_ip(request) if known else None
+    except (ImproperlyConfigured, PermissionDenied):
+        return None

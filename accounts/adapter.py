@@ -1,9 +1,11 @@
 """How allauth lets people sign up and sign in, and what it says."""
 
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from allauth.core.internal import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
@@ -18,6 +20,8 @@ from accounts import own_account
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
 
+# Wrong passwords for one person, from anywhere (settings.ACCOUNT_RATE_LIMITS).
+GUESSES = "guesses"
 # allauth's names of the ways to confirm who one is.
 BY_PASSWORD, BY_CODE = "reauthenticate", "mfa_reauthenticate"
 BY_KEY = "mfa_reauthenticate:webauthn"
@@ -52,9 +56,17 @@ class AccountAdapter(DefaultAccountAdapter):
         invitation = invitation_of(request)
         return invitation is not None and invitation.email.lower() == email.lower()
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Wrong guesses lock out the network that they come from, not the person."""
+        email = credentials.get("email", "").lower()
+        return f"{email} from {ratelimit.get_ip(request)}"
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         try:
             super().pre_authenticate(request, **credentials)
+            email = credentials.get("email", "").lower()
+            if not ratelimit.consume(request, app="allauth.account", action=GUESSES, key=email):
+                raise self.validation_error("too_many_login_attempts")
         except ValidationError:
             own_account.locked_out(request, credentials.get("email", ""))
             raise
@@ -86,6 +98,11 @@ class AccountAdapter(DefaultAccountAdapter):
             "vendor_name": settings.VENDOR_NAME,
             "support_email": settings.SUPPORT_EMAIL,
         } | context
+        # A link leads to this site, whatever host the request named.
+        for name, value in shown.items():
+            if isinstance(value, str) and value.startswith(("http://", "https://")):
+                place = urlsplit(value)
+                shown[name] = settings.ORIGIN + urlunsplit(("", "", *place[2:]))
         subject = render_to_string(f"{template_prefix}_subject.txt", shown).strip()
         super().send_mail(template_prefix, email, shown | {"subject": subject})
 

@@ -1,14 +1,16 @@
-"""The secrets of second factors are encrypted, like those in the vault."""
+"""The secrets of second factors are encrypted, like those in the vault, and bound to the person:
+in another person's row they are of no use."""
 
 import base64
 
+from allauth.core import context
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 
 from accounts import encryption
 
-# allauth does not say whose secret it encrypts, so all are bound to their kind alone.
-BOUND_TO = "second factor"
+# allauth does not say whose secret it encrypts or decrypts: the person's id stands before it.
+BOUND_TO, SEPARATOR = "second factor", "\n"
 # Where allauth keeps them in an authenticator's data: of TOTP, and of recovery codes.
 FIELDS = ("secret", "seed")
 
@@ -23,23 +25,48 @@ class MfaAdapter(DefaultMFAAdapter):
     }
 
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(encryption.encrypt(text, bound_to=BOUND_TO)).decode()
+        """For the signed-in person, who is the only one to set up a second factor."""
+        request = context.request
+        return _encrypt(text, request.user.pk if request else "")
 
     def decrypt(self, encrypted_text: str) -> str:
-        return encryption.decrypt(base64.b64decode(encrypted_text), bound_to=BOUND_TO)
+        return _decrypt(encrypted_text)[1]
+
+
+def is_anothers(authenticator: Authenticator) -> bool:
+    """Whether the secret in this row was encrypted for another person."""
+    field = _field_of(authenticator)
+    owner = _decrypt(authenticator.data[field])[0] if field else ""
+    return owner not in ("", str(authenticator.user_id))
+
+
+def _encrypt(text: str, owner: object) -> str:
+    bound = f"{owner}{SEPARATOR}{text}"
+    return base64.b64encode(encryption.encrypt(bound, bound_to=BOUND_TO)).decode()
+
+
+def _decrypt(encrypted_text: str) -> tuple[str, str]:
+    """The owner's id, empty in rows of earlier versions, and the secret."""
+    text = encryption.decrypt(base64.b64decode(encrypted_text), bound_to=BOUND_TO)
+    owner, _, secret = text.rpartition(SEPARATOR)
+    return owner, secret
+
+
+def _field_of(authenticator: Authenticator) -> str | None:
+    return next((field for field in FIELDS if field in authenticator.data), None)
 
 
 def reencrypt() -> tuple[int, int]:
     """Encrypt under the current key what another key encrypted. Returns how many were
     re-encrypted, and how many could not be decrypted."""
     reencrypted = unreadable = 0
-    adapter = MfaAdapter()
     for row in Authenticator.objects.filter(type__in=["totp", "recovery_codes"]).iterator():
-        field = next((field for field in FIELDS if field in row.data), None)
+        field = _field_of(row)
         if field is None or encryption.is_under_current_key(base64.b64decode(row.data[field])):
             continue
         try:
-            again = adapter.encrypt(adapter.decrypt(row.data[field]))
+            owner, secret = _decrypt(row.data[field])
+            again = _encrypt(secret, owner or row.user_id)
         except encryption.DecryptionError:
             unreadable += 1
             continue

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from allauth.account import signals as account
-from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.core import context
@@ -22,7 +21,7 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts.actor import Actor
+from accounts.actor import Actor, client_address
 from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
 from accounts.models import AuditEvent, Email, EmailKind, User
@@ -51,7 +50,7 @@ def signed_up(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
-    lifetime.begin(request, address=_address(request))
+    lifetime.begin(request, address=client_address(request))
     is_first = not AuditEvent.objects.filter(actor=user, action=Action.SIGNED_IN).exists()
     if not is_first and not devices.knows(request, user):
         _email(EmailKind.NEW_DEVICE, request, user)
@@ -84,7 +83,7 @@ def failed(request: HttpRequest | None, user: User | None, **kwargs: Any) -> Non
     """The log names no address: people type passwords into the wrong field."""
     log.warning("Failed sign-in of %s", f"user {user.pk}" if user else "nobody known")
     if user is not None:
-        record_attempt(user, address=_address(request))
+        record_attempt(user, address=client_address(request))
 
 
 def locked_out(request: HttpRequest, email: str) -> None:
@@ -201,12 +200,12 @@ def _changed(request: HttpRequest, user: User, what: str, *, also_to: str = "") 
     record(Action.CHANGED_SIGN_IN, what, by=_actor(request, user))
     lifetime.end_all(user, but=request.session.session_key)
     for to in dict.fromkeys(filter(None, [user.email, also_to])):
-        facts = {"address": _address(request), "device": _device(request)}
+        facts = {"address": client_address(request), "device": _device(request)}
         outbox.sign_in_changed(user, what, to=to, **facts)
 
 
 def _email(kind: EmailKind, request: HttpRequest, user: User) -> None:
-    outbox.to_person(kind, user, address=_address(request), device=_device(request))
+    outbox.to_person(kind, user, address=client_address(request), device=_device(request))
 
 
 def _user_of(email: str) -> User | None:
@@ -216,12 +215,7 @@ def _user_of(email: str) -> User | None:
 
 
 def _actor(request: HttpRequest, user: User) -> Actor:
-    return Actor(user, _address(request))
-
-
-def _address(request: HttpRequest | None) -> str | None:
-    known = request is not None and "REMOTE_ADDR" in request.META
-    return get_adapter().get_client_ip(request) if known else None
+    return Actor(user, client_address(request))
 
 
 def _device(request: HttpRequest) -> str:

@@ -3,25 +3,12 @@ request, the task and the row a line belongs to; and both mask, as a last resort
 secret access key,
 and the addresses of links in emails."""
 
-import re
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-# A secret access key is 40 characters of base64, with upper-case letters, lower-case letters and
-# digits among them: that distinguishes it from the path of a file.
-SECRET = re.compile(
-    r"(?<![A-Za-z0-9/+])(?=[a-z0-9/+]*[A-Z])(?=[A-Z0-9/+]*[a-z])(?=[A-Za-z/+]*[0-9])"
-    r"[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])"
-)
-MASK = "[masked]"
-# Addresses of links in emails let people in.
-ACCOUNT = re.compile(r"(?:(?<![\w./-])|(?<=:)//[^/\s]+)/account/[^\s'\"<>]+")
-
-
-def masked(text: str) -> str:
-    return ACCOUNT.sub(f"/account/{MASK}", SECRET.sub(MASK, text))
+from accounts.masking import masked
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

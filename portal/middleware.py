@@ -1,29 +1,41 @@
 """What holds for every request and response, and neither Django nor django-csp provides."""
 
+import logging
 import uuid
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
-from structlog.contextvars import bound_contextvars
+from requests import RequestException
+from structlog.contextvars import bind_contextvars, clear_contextvars
+
+from accounts.actor import client_address
+
+log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+CHARSETS = {"utf-8", "utf8", "us-ascii", "iso-8859-1"}
+# Where not all that is sent goes through the fields of a form, which refuse null characters.
+READ_FORMS_THEMSELVES = ("/account/", "/admin/")
 # Features that no page uses; a script that got in could not use them either.
 REFUSED = "accelerometer camera geolocation gyroscope magnetometer microphone midi payment usb"
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in REFUSED.split())
 
 
 def request_id(get_response: GetResponse) -> GetResponse:
-    """Put an id on every log line of a request, and into its response."""
+    """Put an id on every log line of a request, and into its response. It stays until the next
+    request of the same thread: Django logs the status of a response after all middleware."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         identifier = uuid.uuid4().hex
-        with bound_contextvars(request_id=identifier):
-            response = get_response(request)
+        clear_contextvars()
+        bind_contextvars(request_id=identifier)
+        response = get_response(request)
         response.headers["X-Request-ID"] = identifier
         return response
 
@@ -39,16 +51,53 @@ def permissions_policy(get_response: GetResponse) -> GetResponse:
     return middleware
 
 
-def no_null_characters(get_response: GetResponse) -> GetResponse:
-    """Form fields refuse them, but the admin's filters pass them on to PostgreSQL, which accepts
-    none."""
+def who_it_is(get_response: GetResponse) -> GetResponse:
+    """Put person and address on every log line of a request."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        if "%00" in request.META.get("QUERY_STRING", ""):
-            raise BadRequest("The address contains a null character.")
+        bind_contextvars(user_id=request.user.pk, address=client_address(request))
         return get_response(request)
 
     return middleware
+
+
+def well_formed(get_response: GetResponse) -> GetResponse:
+    """Refuse null characters, which PostgreSQL accepts nowhere, and encodings that browsers do not
+    send."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        charset = (request.content_params or {}).get("charset", "utf-8")
+        if charset.lower() not in CHARSETS:
+            raise BadRequest("The encoding of the form is not known.")
+        # Django reads the query and the form as the encoding says.
+        texts = [request.path, *request.COOKIES.values(), *_values(request.GET)]
+        if request.method == "POST" and request.path.startswith(READ_FORMS_THEMSELVES):
+            texts += _values(request.POST)
+        if any("\x00" in text for text in texts):
+            raise BadRequest("The request contains a null character.")
+        return get_response(request)
+
+    return middleware
+
+
+def _values(query: QueryDict) -> list[str]:
+    return [text for name, values in query.lists() for text in (name, *values)]
+
+
+class IdentityProviderDown:
+    """Says so where the identity provider does not answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if not isinstance(exception, RequestException):
+            return None
+        log.warning("The identity provider does not answer: %s", type(exception).__name__)
+        return render(request, "socialaccount/provider_down.html", status=503)
 
 
 def not_stored(get_response: GetResponse) -> GetResponse:

@@ -28,12 +28,16 @@ IS_HTTPS = ORIGIN.startswith("https://")
 
 SECRET_KEY = env.text("SECRET_KEY", "embedded-" + "not-a-secret-" * 4 if EMBEDDED else None)
 
+# Beat and migrations encrypt and sign nothing: they run without the keys that do.
+WITHOUT_KEYS = env.boolean("WITHOUT_KEYS", default=False)
+NO_SECRET = "embedded:" + "A" * 43 + "=" if EMBEDDED else "" if WITHOUT_KEYS else None
+
 # The key ring of the vault: "id:base64 of 32 bytes", newest first. New secrets, including those of
 # second factors, are encrypted with the first; the others only decrypt what they once encrypted.
-VAULT_KEYS = env.words("VAULT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
+VAULT_KEYS = env.words("VAULT_KEYS", NO_SECRET)
 
 # The same for the signatures of the audit log.
-AUDIT_KEYS = env.words("AUDIT_KEYS", "embedded:" + "A" * 43 + "=" if EMBEDDED else None)
+AUDIT_KEYS = env.words("AUDIT_KEYS", NO_SECRET)
 # Where the head of the audit log's chain is sent besides the log; none if empty.
 AUDIT_WEBHOOK_URL = env.text("AUDIT_WEBHOOK_URL", "")
 
@@ -77,7 +81,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "portal.middleware.request_id",
     "portal.middleware.permissions_policy",
-    "portal.middleware.no_null_characters",
+    "portal.middleware.well_formed",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -87,10 +91,12 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "portal.pages.guards.GuardMiddleware",
     "portal.middleware.not_stored",
+    "portal.middleware.who_it_is",
     "accounts.sessions.lifetime.limits",
     "accounts.sessions.devices.set_cookie",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.middleware.IdentityProviderDown",
 ]
 
 TEMPLATES = [
@@ -246,9 +252,19 @@ ACCOUNT_FORMS = {
 MFA_FORMS = {
     "add_webauthn": "accounts.forms.AddKeyForm",
     "authenticate": "accounts.forms.AuthenticateForm",
+    "authenticate_webauthn": "accounts.forms.AuthenticateKeyForm",
+    "login_webauthn": "accounts.forms.LoginKeyForm",
     "reauthenticate": "accounts.forms.ReauthenticateForm",
+    "reauthenticate_webauthn": "accounts.forms.ReauthenticateKeyForm",
 }
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+# A single network must not be able to lock out a person: what counts for a person (key) is more
+# than one network (ip) may try. Wrong passwords also count for the two together (login_failed).
+ACCOUNT_RATE_LIMITS = {
+    "guesses": "100/h/key",
+    "request_login_code": "10/10m/ip,100/h/key",
+    "reset_password": "10/10m/ip,100/h/key",
+}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True

@@ -85,6 +85,19 @@ def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) ->
 # --- AWS ---------------------------------------------------------------------------
 
 
+def test_only_web_and_worker_have_the_keys() -> None:
+    for name in PORTAL:
+        has_keys = {"vault_keys", "audit_keys"} <= set(SERVICES[name]["secrets"])
+        assert has_keys is (name in {"web", "worker"})
+        assert SERVICES[name]["environment"]["WITHOUT_KEYS"] == str(not has_keys).lower()
+
+
+def test_process_without_keys_starts(production: dict[str, str]) -> None:
+    names = {"VAULT_KEYS_FILE", "AUDIT_KEYS_FILE", "WITHOUT_KEYS"}
+    without = {name: value for name, value in production.items() if name not in names}
+    run(["manage.py", "check", "--deploy"], without | {"WITHOUT_KEYS": "true"})
+
+
 def test_only_the_worker_knows_aws() -> None:
     for name in PORTAL:
         files = SERVICES[name]["env_file"]

@@ -170,11 +170,11 @@ def test_secrets_created_as_the_readme_says_start_the_portal(tmp_path: Path) -> 
     assert len(created["secret_key"]) >= 50
     assert len(encryption.key_ring([created["vault_keys"]])) == 1
     assert len(encryption.key_ring([created["audit_keys"]])) == 1
-    for url, role, password in (
+    for url, user, password in (
         ("database_owner_url", "portal", "postgres_password"),
         ("database_url", "portal_app", "postgres_app_password"),
     ):
-        assert created[url] == f"postgres://{role}:{created[password]}@postgres/portal"
+        assert created[url] == f"postgres://{user}:{created[password]}@postgres/portal"
     assert created["broker_url"] == f"redis://:{created['redis_password']}@redis:6379/0"
     assert created["email_password"] == ""
 

@@ -1,6 +1,7 @@
 """The audit log as it is read: filtered, and as CSV."""
 
 import csv
+import re
 from collections.abc import Iterator
 
 from django import forms
@@ -11,6 +12,8 @@ from accounts.audit.models import Action, AuditEvent
 
 COLUMNS = ("at", "who", "action", "subject", "changes", "customer", "reason", "address")
 # What a spreadsheet takes for the start of a formula, also after spaces.
+# Where the separator of lists is not the comma, these end a cell.
+NEXT_CELL = re.compile(r"""([;\t|][\s"]*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])""")
 FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -87,4 +90,5 @@ def _csv(lines: QuerySet[AuditEvent]) -> Iterator[str]:
 def _harmless(cell: str) -> str:
     """The text in a form that a spreadsheet shows and does not run."""
     is_formula = cell.lstrip().startswith(FORMULA) or cell.startswith(("\t", "\r", "\n"))
-    return f"'{cell}" if is_formula else cell
+    inside = NEXT_CELL.sub(r"\1'", cell)
+    return f"'{inside}" if is_formula else inside

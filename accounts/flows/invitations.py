@@ -4,7 +4,7 @@ Each action is one transaction with its audit line, and holds the customer's row
 """
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 from allauth.account.models import EmailAddress
@@ -13,10 +13,20 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.actor import Actor, Refused
+from accounts.addresses import is_deceptive
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.flows import members
-from accounts.models import Customer, Invitation, Membership, User, invitation_ends_at
+from accounts.models import (
+    AuditEvent,
+    Customer,
+    Email,
+    EmailKind,
+    Invitation,
+    Membership,
+    User,
+    invitation_ends_at,
+)
 from accounts.permissions import (
     INVITE_OWNERS,
     MAY_HANDLE_CREDENTIALS,
@@ -26,6 +36,8 @@ from accounts.permissions import (
 )
 
 Role = Membership.Role
+# Invitations to one address in a day, and by one organisation or one person in an hour.
+PER_ADDRESS, PER_HOUR = 5, 50
 MANAGE = "manage members"
 
 
@@ -61,6 +73,9 @@ def _invite(
         raise Refused(f"{email} is already a member of {customer}.")
     if customer.invitations.pending().filter(email__iexact=email).exists():
         raise Refused(f"{email} is already invited. Send that invitation again instead.")
+    if is_deceptive(email):
+        raise Refused(f"{email} looks like another address: its domain mixes alphabets.")
+    _require_room(customer, email, by)
     invitation = Invitation(
         customer=customer, email=email, role=role, invited_by=by.user, is_by_vendor=is_by_vendor
     )
@@ -80,6 +95,7 @@ def send_again(invitation: Invitation, *, by: Actor) -> None:
 
 
 def _send_again(pending: Invitation, by: Actor) -> None:
+    _require_room(pending.customer, pending.email, by)
     pending.expires_at = invitation_ends_at()
     pending.sent_at = pending.token_hash = None
     _send(pending)
@@ -184,6 +200,18 @@ def _lock_pending(invitation: Invitation) -> Invitation:
             f"{invitation.customer} can send a new one."
         )
     return pending
+
+
+def _require_room(customer: Customer, email: str, by: Actor) -> None:
+    """Raise Refused where a person, an organisation or an address has had its share."""
+    hour, day = (timezone.now() - period for period in (timedelta(hours=1), timedelta(days=1)))
+    sent = Email.objects.filter(kind=EmailKind.INVITATION)
+    written = AuditEvent.objects.filter(action__in=[Action.INVITED, Action.REMINDED])
+    if sent.filter(to__iexact=email, created_at__gt=day).count() >= PER_ADDRESS:
+        raise Refused(f"{email} has had {PER_ADDRESS} invitations today. Try again tomorrow.")
+    for mine in (written.filter(customer=customer), written.filter(actor=by.user)):
+        if mine.filter(at__gt=hour).count() >= PER_HOUR:
+            raise Refused(f"{PER_HOUR} invitations were sent in the last hour. Try again later.")
 
 
 def _send(invitation: Invitation) -> None:

@@ -5,9 +5,15 @@ Sources of the codes: the API references of IAM, STS and ECR ("Common errors" an
 operation's "Errors").
 """
 
+from accounts.masking import masked
+
 
 class AwsError(Exception):
-    """AWS did not do what was requested."""
+    """AWS did not do what was requested. The text is stored and shown: secrets in what AWS says
+    are masked."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(masked(text))
 
 
 class TemporaryError(AwsError):

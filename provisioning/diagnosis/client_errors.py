@@ -85,7 +85,7 @@ CLIENT_ERRORS = (
         "Unable to locate credentials; The config profile could not be found",
         (
             r"Unable to locate credentials",
-            r"config profile \([^)]*\) could not be found",
+            r"config profile \([^)]{1,200}\) could not be found",
             r"Partial credentials",
             r"NoCredentialProviders",
             r"no EC2 IMDS role found",
@@ -98,7 +98,7 @@ CLIENT_ERRORS = (
     ClientError(
         "get-login",
         "Invalid choice: get-login",
-        (r"Invalid choice[^\n]*(?:valid choices are|get-login)",),
+        (r"Invalid choice[^\n]{0,500}?(?:valid choices are|get-login)",),
         "AWS CLI 2 no longer has get-login.",
         "Use the tab “Docker, AWS CLI 2”.",
     ),
@@ -147,7 +147,7 @@ CLIENT_ERRORS = (
     ClientError(
         "tag",
         "manifest unknown; manifest for … not found; Requested image not found",
-        (r"manifest unknown", r"manifest for \S+ not found", r"Requested image not found"),
+        (r"manifest unknown", r"manifest for \S{1,300} not found", r"Requested image not found"),
         "The repository is right, but it has no image with that tag or digest.",
         "Copy the newest tag from the product's page. If it is the same, it has been deleted "
         "meanwhile: ask your vendor.",
@@ -157,7 +157,7 @@ CLIENT_ERRORS = (
         "name unknown: The repository does not exist in the registry",
         (
             r"name unknown",
-            r"repository with name '[^']*' does not exist",
+            r"repository with name '[^']{1,300}' does not exist",
             r"RepositoryNotFoundException",
         ),
         "The registry has no repository of that name, or the address has the wrong region.",
@@ -168,7 +168,7 @@ CLIENT_ERRORS = (
         "no-host",
         "pull access denied for …; requested access to the resource is denied",
         (
-            r"pull access denied for (?!\S*\.amazonaws\.com)",
+            r"pull access denied for (?!\S{0,300}\.amazonaws\.com)",
             r"requested access to the resource is denied",
         ),
         "The image's name does not start with a registry, so Docker looked for it at Docker Hub.",
@@ -238,7 +238,7 @@ CLIENT_ERRORS = (
         "error storing credentials; error getting credentials; executable file not found",
         (
             r"error (?:storing|saving|getting) credentials",
-            r"docker-credential-\S+.{0,4} executable file not found",
+            r"docker-credential-\S{1,50}.{0,4} executable file not found",
             r"exec: \"docker-credential-",
         ),
         "Docker's configuration names a program that stores credentials, and that program is "
@@ -249,7 +249,7 @@ CLIENT_ERRORS = (
     ClientError(
         "login-refused",
         "docker login: 401 Unauthorized; invalid username/password",
-        (r"login attempt to \S+ failed with status: 40\d", r"invalid username/password"),
+        (r"login attempt to \S{1,300} failed with status: 40\d", r"invalid username/password"),
         "The registry rejected the password: the token was changed on its way (old PowerShell does "
         "that in a pipe), or an access key was used instead of it.",
         "The user is always AWS, and the password is what get-login-password prints. In PowerShell "
@@ -290,7 +290,7 @@ CLIENT_ERRORS = (
     ClientError(
         "forbidden",
         "403 Forbidden",
-        (r"403 Forbidden", r"status code(?: \[[^\]]*\])?:? 403"),
+        (r"403 Forbidden", r"status code(?: \[[^\]]{0,50}\])?:? 403"),
         "The registry refused, and the client does not show the reason: the session has expired, "
         "or the repository is not open to you.",
         "Sign in again. If that does not help, pull with Docker or Skopeo, which show the reason, "

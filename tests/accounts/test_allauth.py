@@ -81,6 +81,7 @@ def test_no_template_of_ours_stands_for_one_that_allauth_has_no_longer() -> None
         "account/security.html",
         "account/snippets/cancel.html",
         "mfa/webauthn/snippets/ask.html",
+        "socialaccount/provider_down.html",
     }
     added = {
         str(file)

@@ -13,7 +13,9 @@ from allauth.mfa.totp.internal.auth import (
     yield_hotp_counters_from_time,
 )
 from django.test import Client
+from pytest_django import Settings
 
+from accounts import encryption, mfa
 from accounts.models import User
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.captured_state import database
@@ -66,3 +68,39 @@ def test_code_works_once_for_as_long_as_it_is_valid(
         client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
         client.post("/account/2fa/authenticate/", {"code": used})
         assert ("_auth_user_id" in client.session) is (seconds == 0)
+
+
+def test_secret_moved_to_another_persons_row_signs_nobody_in(cast: Cast) -> None:
+    """Charlie, who can write to the database, gives Alice his own app."""
+    charlie = just_signed_in(cast.charlie)
+    charlie.get("/account/2fa/totp/activate/")
+    session = charlie.session
+    session["mfa.totp.secret"] = SECRET
+    session.save()
+    charlie.post("/account/2fa/totp/activate/", {"code": code()})
+    row = Authenticator.objects.get(user=cast.charlie, type="totp")
+    Authenticator.objects.create(user=cast.alice, type="totp", data=row.data)
+    client = Client()
+    client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    client.post("/account/2fa/authenticate/", {"code": code()})
+    assert "_auth_user_id" not in client.session
+
+
+def test_secret_of_an_earlier_version_works_and_is_bound_at_the_next_rotation(
+    cast: Cast, settings: Settings
+) -> None:
+    row = TOTP.activate(cast.alice, "x").instance
+    old = encryption.encrypt(SECRET, bound_to=mfa.BOUND_TO)
+    row.data = {"secret": base64.b64encode(old).decode()}
+    row.save()
+    assert not mfa.is_anothers(row)
+    assert mfa.MfaAdapter().decrypt(row.data["secret"]) == SECRET
+    settings.VAULT_KEYS = [
+        "new:" + base64.b64encode(bytes(range(32))).decode(),
+        *settings.VAULT_KEYS,
+    ]
+    assert mfa.reencrypt() == (1, 0)
+    row.refresh_from_db()
+    row.user = cast.bob
+    assert mfa.is_anothers(row)
+    assert mfa.MfaAdapter().decrypt(row.data["secret"]) == SECRET

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import boto3
 from botocore.config import Config
+from django.conf import settings
 
 from provisioning.aws import errors
 from provisioning.aws.boto.ecr import Ecr
@@ -32,13 +33,19 @@ class BotoGateway(Iam, Ecr):
 def connect(registry: Registry) -> Gateway:
     """The gateway to a registry's account and region. Sends nothing yet. Raises PermanentError
     for a role of another account."""
-    endpoint = AwsEndpoint(registry.account_id, registry.region, registry.endpoint_url)
+    endpoint = _endpoint(registry)
     if registry.role_arn and f"::{registry.account_id}:" not in registry.role_arn:
         raise errors.PermanentError(
             f"The role of registry {registry} belongs to another AWS account than "
             f"{endpoint.account_id}. The portal's administrator can correct it in the admin."
         )
     return _gateway(endpoint, registry.role_arn, registry.external_id)
+
+
+def _endpoint(registry: Registry) -> AwsEndpoint:
+    """Only the embedded form sends requests, with secrets in them, elsewhere than to AWS."""
+    elsewhere = registry.endpoint_url if settings.EMBEDDED else ""
+    return AwsEndpoint(registry.account_id, registry.region, elsewhere)
 
 
 # A client takes time to create, and a session an AssumeRole: one of each per registry.
@@ -50,7 +57,7 @@ def _gateway(endpoint: AwsEndpoint, role_arn: str, external_id: str) -> BotoGate
 def probe(registry: Registry) -> Probe:
     """The same way to AWS as ``connect``'s, for checking it, with a new session. Sends nothing
     yet."""
-    endpoint = AwsEndpoint(registry.account_id, registry.region, registry.endpoint_url)
+    endpoint = _endpoint(registry)
     return _probe(session_of(endpoint, registry.role_arn, registry.external_id), endpoint)
 
 

@@ -1,0 +1,162 @@
+"""Requests that no browser sends get a worded refusal, and never an error of the server."""
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.core import mail
+from django.test import Client
+from pytest_django import Settings
+from structlog.contextvars import get_contextvars
+
+from portal import oidc
+from provisioning.demo.seed import PASSWORD, Cast
+from tests.portal.pages.pages import as_user, just_signed_in, words
+
+LOGIN = "/account/login/"
+STRANGER, HERS = "198.51.100.7", "192.0.2.1"
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "cookies"),
+    [
+        ("/account/login/?next=%00", None, {}),
+        ("/access/%00/", None, {}),
+        (LOGIN, None, {"sessionid": "a\x00b"}),
+        (LOGIN, {"login": "a\x00@x.example", "password": "x"}, {}),
+        (LOGIN, {"unknown\x00": "x"}, {}),
+    ],
+)
+@pytest.mark.django_db
+def test_null_character_is_refused_wherever_it_is(
+    path: str, fields: dict[str, str] | None, cookies: dict[str, str]
+) -> None:
+    client = Client()
+    for name, value in cookies.items():
+        client.cookies[name] = value
+    answer = client.get(path) if fields is None else client.post(path, fields)
+    assert answer.status_code == 400
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.parametrize("charset", ["hex", "undefined", "utf-7", "no-such", "base64"])
+@pytest.mark.django_db
+def test_unknown_encoding_is_refused_with_our_headers_and_one_log_line(
+    charset: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = Client().generic("POST", LOGIN, b"login=x", f"{FORM}; charset={charset}")
+    assert answer.status_code == 400
+    assert "Content-Security-Policy" in answer.headers
+    assert len([record for record in caplog.records if record.name.startswith("django")]) == 1
+
+
+def nasty_json() -> Iterator[str]:
+    yield "[" * 100_000
+    yield "[" * 9_000 + "]" * 9_000
+    yield "9" * 5_000
+    yield json.dumps("\x00")
+    yield json.dumps({"id": "\x00", "rawId": "x", "type": "public-key", "response": {}})
+    yield json.dumps("x" * 30_000)
+    yield from ("", "null", "[]", "{}", "1e999", "NaN", '"x"', '{"id": 1}', '{"response": []}')
+    yield json.dumps({"id": "x", "rawId": "x", "type": "public-key", "response": {"userHandle": 1}})
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/account/2fa/webauthn/login/",
+        "/account/2fa/webauthn/reauthenticate/",
+        "/account/2fa/webauthn/add/",
+    ],
+)
+def test_no_credential_of_a_key_is_an_error_of_the_server(cast: Cast, address: str) -> None:
+    client = Client()
+    if "login" not in address:
+        client = just_signed_in(cast.alice)
+    if "reauthenticate" in address:
+        TOTP.activate(cast.alice, generate_totp_secret())
+    client.raise_request_exception = False
+    for credential in nasty_json():
+        answer = client.post(address, {"credential": credential, "name": "x"})
+        assert answer.status_code < 500, credential[:60]
+
+
+def test_links_in_emails_lead_to_this_site_whatever_host_the_request_named(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.ALLOWED_HOSTS = ["*"]
+    settings.ORIGIN = "https://portal.example.com"
+    client = Client(headers={"host": "evil.example"})
+    client.post("/account/password/reset/", {"email": cast.alice.email})
+    client.post("/account/login/code/", {"email": cast.alice.email})
+    client.post("/account/password/reset/", {"email": "nobody@x.example"})
+    alice = just_signed_in(cast.alice)
+    alice.post(
+        "/account/email/",
+        {"email": "a2@x.example", "action_add": ""},
+        headers={"host": "evil.example"},
+    )
+    assert EmailAddress.objects.filter(email="a2@x.example").exists()
+    assert len(mail.outbox) >= 3
+    for message in mail.outbox:
+        text = f"{message.body} {getattr(message, 'alternatives', '')}"
+        assert "evil.example" not in text
+        for link in re.findall(r"https?://[^\s\"<]+", text):
+            assert link.startswith("https://portal.example.com/"), link
+
+
+def test_identity_provider_that_does_not_answer_is_named_as_the_cause(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.SOCIALACCOUNT_PROVIDERS = oidc.providers(
+        "http://127.0.0.1:9", name="Birch ID", client_id="portal", secret="s"
+    )
+    answer = Client().post("/account/oidc/oidc/login/")
+    assert answer.status_code == 503
+    assert "Single sign-on does not answer" in words(answer)
+
+
+# --- Lock-outs -----------------------------------------------------------------------
+
+
+def test_strangers_wrong_passwords_do_not_lock_the_person_out(cast: Cast) -> None:
+    right = {"login": cast.alice.email, "password": PASSWORD}
+    stranger, alice = Client(REMOTE_ADDR=STRANGER), Client(REMOTE_ADDR=HERS)
+    for _ in range(8):
+        stranger.post(LOGIN, right | {"password": "x"})
+    locked = stranger.post(LOGIN, right)
+    assert "Too many attempts" in words(locked)
+    assert alice.post(LOGIN, right).status_code == 302
+
+
+def test_stranger_cannot_keep_a_code_from_the_person(cast: Cast) -> None:
+    stranger, alice = Client(REMOTE_ADDR=STRANGER), Client(REMOTE_ADDR=HERS)
+    for _ in range(15):
+        stranger.post("/account/login/code/", {"email": cast.alice.email})
+    sent = len(mail.outbox)
+    assert sent <= 10
+    alice.post("/account/login/code/", {"email": cast.alice.email})
+    assert len(mail.outbox) == sent + 1
+
+
+def test_guesses_from_many_networks_are_limited_too(cast: Cast) -> None:
+    wrong = {"login": cast.alice.email, "password": "x"}
+    answers = [
+        words(Client(REMOTE_ADDR=f"198.51.{number // 4}.{number % 4}").post(LOGIN, wrong))
+        for number in range(104)
+    ]
+    assert "Too many attempts" not in answers[99]
+    assert "Too many attempts" in answers[103]
+
+
+def test_log_lines_of_a_request_name_person_address_and_request(cast: Cast) -> None:
+    answer = as_user(cast.alice).get("/no-such-page/", REMOTE_ADDR=HERS)
+    assert get_contextvars() == {
+        "request_id": answer.headers["X-Request-ID"],
+        "user_id": cast.alice.pk,
+        "address": HERS,
+    }

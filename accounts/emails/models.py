@@ -27,6 +27,7 @@ class EmailKind(models.TextChoices):
     MEMBER_JOINED = "member_joined", "Someone may handle credentials or manage members"
     FACTOR_RESET = "factor_reset", "The vendor removed a member's second factor"
     AUDIT_BROKEN = "audit_broken", "The audit log was changed"
+    HOLDER_LEFT = "holder_left", "Someone who revealed a key is no longer a member"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"
 
 

@@ -23,7 +23,7 @@ CREDENTIALS = [EmailKind.KEY_EXPIRING, EmailKind.ROTATED]
 # These cannot be turned off: a member who learns too late that another holds a key is harmed.
 ALWAYS = [EmailKind.REVEALED, EmailKind.KEY_DEACTIVATED]
 # The same for owners, about members.
-OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET]
+OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET, EmailKind.HOLDER_LEFT]
 READERS = {kind: set(Role) for kind in PRODUCTS}
 READERS |= dict.fromkeys(CREDENTIALS + ALWAYS, MAY_HANDLE_CREDENTIALS)
 READERS |= dict.fromkeys(OF_OWNERS, MAY_MANAGE_MEMBERS)

@@ -43,6 +43,8 @@ class AccessKey(models.Model):
     tested_at = models.DateTimeField(null=True)
     # The last warning about its expiry: how many days before.
     warned_days = models.PositiveSmallIntegerField(null=True)
+    # When the owners were asked to replace it: the person who revealed it is no longer a member.
+    holder_left_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)
     last_used_for = models.CharField(max_length=80, blank=True)
 

@@ -79,6 +79,15 @@ def key_expiring(key: AccessKey, days: int) -> None:
     _about_key(EmailKind.KEY_EXPIRING, key.pull_user, expires_at=key.expires_at, days=days)
 
 
+def holder_left(key: AccessKey) -> None:
+    """Who revealed the key is no longer a member."""
+    secret = key.secret
+    who = _named(secret.revealed_by) if secret.revealed_by else ""
+    path = reverse("customer:rotate", args=[key.pull_user_id])
+    at = secret.revealed_at
+    _about_key(EmailKind.HOLDER_LEFT, key.pull_user, path=path, who=who, revealed_at=at)
+
+
 def rotated(pull_user: PullUser, *, by: User, until: datetime | None) -> None:
     """A new key is being created; the present one works ``until`` (None: no longer)."""
     _about_key(EmailKind.ROTATED, pull_user, by=_named(by), until_at=until)

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
+from accounts.models import Membership
 from provisioning.models import AccessKey, Entitlement
 from provisioning.notifications import emails
 from provisioning.states import Desired
@@ -21,6 +22,7 @@ REMINDERS = (30, 14, 7, 1)
 def send() -> None:
     """Write the reminders that are due, each once."""
     now = timezone.now()
+    _ask_to_replace_keys_of_former_members(now)
     keys = AccessKey.objects.current().filter(
         pull_user__desired=Desired.PRESENT, expires_at__range=_soon(now)
     )
@@ -29,6 +31,24 @@ def send() -> None:
     terms = Entitlement.objects.live(now).filter(ends_at__range=_soon(now))
     for entitlement in terms.select_related("customer", "product").iterator():
         _remind(entitlement, entitlement.ends_at, now, emails.term_ending)
+
+
+@transaction.atomic
+def _ask_to_replace_keys_of_former_members(now: datetime) -> None:
+    """Who revealed a key and then left may still have it."""
+    members = Membership.objects.filter(
+        user=OuterRef("secret__revealed_by"), customer=OuterRef("pull_user__customer")
+    )
+    left = AccessKey.objects.current().filter(
+        ~Exists(members),
+        secret__revealed_by__isnull=False,
+        holder_left_at=None,
+        pull_user__desired=Desired.PRESENT,
+    )
+    for key in left.select_related("pull_user__customer", "secret__revealed_by"):
+        # Of two workers one writes it.
+        if AccessKey.objects.filter(pk=key.pk, holder_left_at=None).update(holder_left_at=now):
+            emails.holder_left(key)
 
 
 def _soon(now: datetime) -> tuple[datetime, datetime]:

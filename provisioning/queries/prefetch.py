@@ -15,7 +15,9 @@ def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlem
     """Entitlements with everything ``progress`` reads, in a fixed number of queries."""
     if rows is None:
         rows = Entitlement.objects.all()
-    pull_users = PullUser.objects.prefetch_related("grants", "access_keys__secret__revealed_by")
+    pull_users = PullUser.objects.prefetch_related(
+        "grants", "access_keys__secret__revealed_by__memberships"
+    )
     repositories = Repository.objects.select_related("registry")
     return rows.select_related(
         "customer", "product", "requested_by", "decided_by"

@@ -20,10 +20,11 @@ class TodoKind(IntEnum):
 
     UNCLAIMED = 1
     REVEAL = 2
-    STUCK = 3
-    OLD_KEY_IN_USE = 4
-    KEY_EXPIRES = 5
-    TERM_ENDS = 6
+    HOLDER_LEFT = 3
+    STUCK = 4
+    OLD_KEY_IN_USE = 5
+    KEY_EXPIRES = 6
+    TERM_ENDS = 7
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,12 @@ class Todo:
     @property
     def is_of_credentials(self) -> bool:
         """Whether only members who handle credentials can do it."""
-        return self.kind in {TodoKind.UNCLAIMED, TodoKind.REVEAL, TodoKind.KEY_EXPIRES}
+        return self.kind in {
+            TodoKind.UNCLAIMED,
+            TodoKind.REVEAL,
+            TodoKind.HOLDER_LEFT,
+            TodoKind.KEY_EXPIRES,
+        }
 
 
 def todo(entitlements: Iterable[Entitlement]) -> list[Todo]:
@@ -84,11 +90,21 @@ def _of_keys(pull_user: PullUser, entitlement: Entitlement, now: datetime) -> It
     elif key.secret.is_unrevealed:
         if key.is_offered and key.desired == KeyStatus.ACTIVE:
             yield Todo(TodoKind.REVEAL, entitlement, pull_user, key, claimed_until(key))
+    elif has_holder_left(key, pull_user.customer_id):
+        yield Todo(TodoKind.HOLDER_LEFT, entitlement, pull_user, key, key.secret.revealed_at)
     elif key.expires_at and key.expires_at <= now + SOON:
         yield Todo(TodoKind.KEY_EXPIRES, entitlement, pull_user, key, key.expires_at)
     for old in pull_user.access_keys.all():
         if old.retires_at and old.retires_at > now and key and _is_in_use(old, instead=key):
             yield Todo(TodoKind.OLD_KEY_IN_USE, entitlement, pull_user, old, old.retires_at)
+
+
+def has_holder_left(key: AccessKey, customer_id: int) -> bool:
+    """Whether the person who revealed the key is no longer a member."""
+    holder = key.secret.revealed_by
+    if holder is None:
+        return False
+    return all(membership.customer_id != customer_id for membership in holder.memberships.all())
 
 
 def _is_in_use(old: AccessKey, *, instead: AccessKey) -> bool:

@@ -23,7 +23,14 @@ from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate, reissue, reveal, rotate
 from provisioning.flows.customers import resume_customer, suspend_customer
 from provisioning.flows.entitlements import approve, reject, request, resume, suspend, withdraw
-from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Repository
+from provisioning.models import (
+    AccessKey,
+    Entitlement,
+    Grant,
+    OneTimeSecret,
+    PullUser,
+    Repository,
+)
 from provisioning.notifications import reminders
 from provisioning.reconciler import entitlement as entitlement_dates
 from provisioning.reconciler import readiness
@@ -278,6 +285,8 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     deactivate(key, by=Actor(cast.alice))
     activate(AccessKey.objects.get(), by=Actor(cast.alice))
     AccessKey.objects.update(expires_at=in_a_week)
+    reminders.send()
+    OneTimeSecret.objects.update(revealed_by=cast.charlie)
     reminders.send()
     rotate(pull_user, by=Actor(cast.alice))
     take_turns()

@@ -8,10 +8,12 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.emails import delivery
+from accounts.flows import members
 from accounts.models import Email, Membership, User
 from provisioning import tasks
 from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
+from provisioning.flows.credentials import reveal
 from provisioning.flows.entitlements import extend, suspend
 from provisioning.models import AccessKey, Entitlement
 from provisioning.notifications import reminders
@@ -121,3 +123,39 @@ def test_reminder_that_could_not_be_written_is_written_the_next_time(
 def ends_in(entitlement: Entitlement, days: float) -> None:
     starts_at, ends_at = (timezone.now() + timedelta(days=n) for n in (-1, days))
     Entitlement.objects.filter(pk=entitlement.pk).update(starts_at=starts_at, ends_at=ends_at)
+
+
+# --- Keys of former members ----------------------------------------------------------
+
+
+@pytest.fixture
+def revealed_by_bob(cast: Cast, key: AccessKey) -> AccessKey:
+    Membership.objects.filter(user=cast.bob).update(role="engineer")
+    reveal(key.pull_user, by=Actor(cast.bob))
+    Email.objects.all().delete()
+    return key
+
+
+def test_owners_are_asked_once_to_replace_a_key_that_a_former_member_revealed(
+    cast: Cast, revealed_by_bob: AccessKey
+) -> None:
+    tasks.send_reminders()
+    assert not Email.objects.exists()
+    members.remove(Membership.objects.get(user=cast.bob), by=Actor(cast.alice))
+    for _ in range(2):
+        tasks.send_reminders()
+    (email,) = Email.objects.all()
+    assert (email.kind, email.to) == ("holder_left", cast.alice.email)
+    delivery.send_due()
+    body = str(mail.outbox[-1].body)
+    assert "Bob Berger (bob@birch.example) revealed the access key" in body
+    assert f"/credentials/{revealed_by_bob.pull_user_id}/rotate/" in body
+
+
+def test_replaced_key_of_a_former_member_is_not_mentioned(
+    cast: Cast, revealed_by_bob: AccessKey
+) -> None:
+    members.remove(Membership.objects.get(user=cast.bob), by=Actor(cast.alice))
+    AccessKey.objects.update(retires_at=timezone.now() + timedelta(days=7))
+    tasks.send_reminders()
+    assert not Email.objects.exists()

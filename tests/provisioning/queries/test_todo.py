@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from accounts.models import Customer
+from accounts.models import Customer, Membership
 from provisioning import queries
 from provisioning.demo.seed import Cast
 from provisioning.models import (
@@ -17,6 +17,7 @@ from provisioning.models import (
 )
 from provisioning.queries import Todo, TodoKind
 from tests.entitlements import approved
+from tests.portal.pages.pages import as_user, words
 from tests.provisioned import add_key, change, collect, days, provision
 
 
@@ -110,6 +111,16 @@ def test_retiring_key_that_is_deactivated_is_not_listed(cast: Cast, key: AccessK
     replace(cast, key)
     change(key, desired="Inactive", last_used_at=days(-0.5))
     assert kinds(cast) == []
+
+
+def test_key_that_a_former_member_revealed_is_listed(cast: Cast, key: AccessKey) -> None:
+    OneTimeSecret.objects.update(revealed_by=cast.bob)
+    assert kinds(cast) == []
+    Membership.objects.filter(user=cast.bob).delete()
+    assert kinds(cast) == [TodoKind.HOLDER_LEFT]
+    shown = words(as_user(cast.alice).get("/"))
+    assert "Bob Berger, who revealed the access key" in shown
+    assert "is no longer a member of Birch Bank" in shown
 
 
 def test_product_that_needs_the_vendor_is_listed(cast: Cast, key: AccessKey) -> None:

@@ -410,7 +410,7 @@ def test_page_shows_sessions_and_events_and_ends_one_session(cast: Cast) -> None
     )
     shown = words(here.get("/account/security/"))
     assert "Safari on iPhone" in shown
-    assert "Someone failed to sign in as: alice@birch.example" in shown
+    assert "Failed to sign in as: alice@birch.example" in shown
     other = Session.objects.get(user_agent__contains="iPhone")
     ended = here.post("/account/security/", {"session": other.pk}, follow=True)
     assert "Safari on iPhone is signed out." in words(ended)

@@ -3,6 +3,13 @@
 from django.db import migrations, models
 
 
+class Widen(migrations.AlterField):
+    """Signed links are longer than plain ones, and stay when the migration is reversed."""
+
+    def database_backwards(self, *args, **kwargs):
+        pass
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0011_cache_entry"),
@@ -14,12 +21,12 @@ class Migration(migrations.Migration):
             name="signature",
             field=models.CharField(db_default="", default="", editable=False, max_length=150),
         ),
-        migrations.AlterField(
+        Widen(
             model_name="chainlink",
             name="hash",
             field=models.CharField(max_length=150),
         ),
-        migrations.AlterField(
+        Widen(
             model_name="chainlink",
             name="previous",
             field=models.CharField(max_length=150, unique=True),

@@ -84,6 +84,9 @@ class Customer(models.Model):
     # How members must have signed in to see anything of the customer's; its owners decide.
     requires_second_factor = models.BooleanField(default=False, db_default=False, editable=False)
     requires_single_sign_on = models.BooleanField(default=False, db_default=False, editable=False)
+    # The networks from which alone its pull users may do anything, separated by spaces; from
+    # anywhere, if empty.
+    source_addresses = models.TextField(default="", db_default="", editable=False)
     members: "models.ManyToManyField[User, Membership]" = models.ManyToManyField(
         User, through="Membership", related_name="customers"
     )
@@ -95,6 +98,10 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def sources(self) -> frozenset[str]:
+        return frozenset(self.source_addresses.split())
 
     def lock(self) -> None:
         """Hold the row until the transaction ends: actions on a customer come one after

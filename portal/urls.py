@@ -24,6 +24,7 @@ from portal.pages.customer.product import product
 from portal.pages.customer.request import request_product_page
 from portal.pages.customer.reveal import reveal
 from portal.pages.customer.sign_in_rules import rules
+from portal.pages.customer.source_addresses import source_addresses
 from portal.pages.ops.audit import export, timeline
 from portal.pages.ops.capacity import meters
 from portal.pages.ops.dashboard import dashboard
@@ -70,6 +71,11 @@ customer_urls = [
     path("customers/<int:pk>/", show, name="organisation"),
     path("customers/<int:pk>/invite/", invite, name="invite"),
     path("customers/<int:pk>/sign-in-rules/", rules, name="sign_in_rules"),
+    path(
+        "customers/<int:pk>/source-addresses/",
+        source_addresses,
+        name="source_addresses",
+    ),
     path("customers/<int:pk>/labels/", labels, name="labels"),
     path("customers/<int:pk>/notifications/", notifications, name="notifications"),
     path("customers/<int:pk>/letters/", moved_to("customer:notifications")),

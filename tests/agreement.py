@@ -6,6 +6,7 @@ from django.conf import settings
 
 from provisioning.demo.seed import Cast
 from provisioning.documents import names, policies
+from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
@@ -64,10 +65,11 @@ def _of_user(aws: Aws, row: PullUser, user: Any) -> list[str]:
     if row.desired == Desired.PRESENT and len(living.filter(retires_at__isnull=True)) != 1:
         found.append(f"{row} does not have exactly one current key")
     own = user.policies.get(policies.USER_POLICY_NAME)
-    opened = policies.opened_by(policies.from_found(own) if own else None)
+    says = policies.content_of(policies.from_found(own) if own else None)
     placed = row.grants.filter(desired=Desired.PRESENT, placement=Grant.Placement.USER_POLICY)
-    if row.desired == Desired.PRESENT and opened != {g.repository.arn for g in placed}:
-        found.append(f"{row}'s own policy opens {opened}")
+    arns = frozenset(grant.repository.arn for grant in placed)
+    if row.desired == Desired.PRESENT and says != UserPolicy(arns, row.customer.sources):
+        found.append(f"{row}'s own policy says {says}")
     return found
 
 

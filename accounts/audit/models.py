@@ -32,6 +32,7 @@ class Action(models.TextChoices):
     REVOKED = "revoked", "withdrew the invitation of"
     JOINED = "joined", "joined"
     CHANGED_ROLE = "changed_role", "changed the role of"
+    LIMITED_SOURCES = "limited_sources", "changed the source addresses of"
     ADMITTED = "admitted", "confirmed the membership of"
     REMOVED = "removed", "removed"
     LEFT = "left", "left"

@@ -8,6 +8,7 @@ from django.db.models import Count, Sum
 from django.db.models.functions import Length
 
 from provisioning.documents import limits, names
+from provisioning.documents.policies import UserPolicy
 from provisioning.models import Grant, PullUser, Registry, Repository
 from provisioning.states import Desired, Status
 
@@ -64,7 +65,9 @@ def has_user_policy_room(pull_user: PullUser, repository: Repository) -> bool:
     """Whether the user's own policy has room for the repository."""
     present = pull_user.grants.filter(placement=Placement.USER_POLICY, desired=Desired.PRESENT)
     grants = present.exclude(repository=repository).select_related("repository__registry")
-    return limits.fits_user_policy([repository.arn, *(g.repository.arn for g in grants)])
+    repositories = {repository.arn, *(grant.repository.arn for grant in grants)}
+    content = UserPolicy(frozenset(repositories), pull_user.customer.sources)
+    return limits.fits_user_policy(content)
 
 
 def _repository_policy_with(pull_user: PullUser, repository: Repository) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from accounts.models import Customer
 from provisioning import queries
 from provisioning.models import AccessKey, Entitlement, PullUser, Repository
 from provisioning.queries.progress import ATTENTION, DONE, WAITING, WORKING
@@ -34,6 +35,8 @@ def diagnose(entitlement: Entitlement) -> list[Diagnosis]:
     found = [_right(entitlement)]
     for pull_user in queries.pull_users(entitlement):
         found += [_user(pull_user), *_keys(pull_user)]
+    if entitlement.customer.sources:
+        found.append(_sources(entitlement.customer))
     repositories = queries.repositories(entitlement)
     found += [_grant(entitlement, repository) for repository in repositories]
     if queries.open_repositories(entitlement):
@@ -67,6 +70,16 @@ def _right(entitlement: Entitlement) -> Diagnosis:
             )
     words = entitlement.get_state_display().lower()
     return Diagnosis(about, ATTENTION, words, entitlement.ended_at, _again(entitlement))
+
+
+def _sources(customer: Customer) -> Diagnosis:
+    return Diagnosis(
+        "Source addresses",
+        DONE,
+        f"limited to {', '.join(sorted(customer.sources))}",
+        remedy="From anywhere else, and through a VPC endpoint, AWS refuses everything. An owner "
+        f"of {customer} can change it on the page of {customer}.",
+    )
 
 
 def _again(entitlement: Entitlement) -> str:

@@ -1,10 +1,9 @@
 """How much AWS's policies and accounts hold. Pure."""
 
 import re
-from collections.abc import Collection
 
 from provisioning.documents import policies
-from provisioning.documents.policies import Document, to_json
+from provisioning.documents.policies import Document, UserPolicy, to_json
 
 # "Repository policy length: 10,240 characters", ECR user guide, service quotas; not
 # adjustable. White space counts, so documents are measured as they are sent.
@@ -36,6 +35,6 @@ STATEMENT_LENGTH = policy_length({"Version": policies.VERSION, "Statement": []})
 )
 
 
-def fits_user_policy(repository_arns: Collection[str]) -> bool:
-    document = policies.user_policy(repository_arns) or {}
+def fits_user_policy(content: UserPolicy) -> bool:
+    document = policies.user_policy(content) or {}
     return len(re.sub(r"\s", "", to_json(document))) <= USER_POLICY_LIMIT

@@ -6,6 +6,7 @@ the IAM JSON policy language") and the ECR user guide ("Private repository polic
 
 import json
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 Document = dict[str, Any]
@@ -13,7 +14,9 @@ Document = dict[str, Any]
 VERSION = "2012-10-17"
 # The Sid of the one statement in a repository's policy that is the portal's.
 OUR_SID = "EcrPortal"
-# The inline policy of a pull user, for repositories whose own policy has no room.
+# Of the statement in a pull user's own policy that limits it to networks.
+SOURCES_SID = "EcrPortalSources"
+# The inline policy of a pull user: for repositories whose own policy has no room, and for networks.
 USER_POLICY_NAME = "EcrPortalPull"
 # What docker pull needs, and the check that is usually granted with it.
 PULL_ACTIONS = (
@@ -131,27 +134,58 @@ def pull_statement(user_arns: Iterable[str]) -> Document:
     }
 
 
-def user_policy(repository_arns: Collection[str]) -> Document | None:
-    """A pull user's own policy, which gives access to exactly these repositories; None for
-    none."""
-    if not repository_arns:
-        return None
-    statement = {
-        "Sid": OUR_SID,
-        "Effect": "Allow",
-        "Action": list(PULL_ACTIONS),
-        "Resource": sorted(repository_arns),
-    }
-    return {"Version": VERSION, "Statement": [statement]}
+@dataclass(frozen=True)
+class UserPolicy:
+    """What a pull user's own policy says: the repositories that it opens, by their ARNs, and the
+    networks from which alone the user may do anything; none means from anywhere."""
+
+    repositories: frozenset[str] = frozenset()
+    sources: frozenset[str] = frozenset()
 
 
-def opened_by(document: Document | None) -> frozenset[str] | None:
-    """The repositories that a pull user's own policy gives access to; None where the document is
-    not one that the portal writes."""
-    found = [
-        arn for statement in statements(document) for arn in _as_list(statement.get("Resource", []))
-    ]
-    return frozenset(found) if same_meaning(document, user_policy(found)) else None
+NO_POLICY = UserPolicy()
+
+
+def user_policy(content: UserPolicy) -> Document | None:
+    """The document; None where there is nothing to say."""
+    written: list[Document] = []
+    if content.repositories:
+        written.append(
+            {
+                "Sid": OUR_SID,
+                "Effect": "Allow",
+                "Action": list(PULL_ACTIONS),
+                "Resource": sorted(content.repositories),
+            }
+        )
+    if content.sources:
+        # A call through a VPC endpoint has no such address, and is denied as well.
+        condition = {"NotIpAddress": {"aws:SourceIp": sorted(content.sources)}}
+        written.append(
+            {
+                "Sid": SOURCES_SID,
+                "Effect": "Deny",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": condition,
+            }
+        )
+    return {"Version": VERSION, "Statement": written} if written else None
+
+
+def content_of(document: Document | None) -> UserPolicy | None:
+    """What a pull user's own policy says; None where the document is not one that the portal
+    writes."""
+    repositories: set[str] = set()
+    sources: set[str] = set()
+    for statement in statements(document):
+        if statement.get("Effect") == "Deny":
+            condition = statement.get("Condition", {}).get("NotIpAddress", {})
+            sources |= set(_as_list(condition.get("aws:SourceIp", [])))
+        else:
+            repositories |= set(_as_list(statement.get("Resource", [])))
+    content = UserPolicy(frozenset(repositories), frozenset(sources))
+    return content if same_meaning(document, user_policy(content)) else None
 
 
 def our_statements(document: Document | None) -> list[Document]:

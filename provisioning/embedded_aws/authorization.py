@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from provisioning.embedded_aws.identities import Caller, Document
@@ -108,11 +109,20 @@ def _holds(condition: Document, question: Question, *, if_unknown: bool) -> bool
                     is_so = value in _as_list(expected)
                 case "StringLike" | "ArnLike":
                     is_so = value is not None and _matches_any(value, expected)
+                case "IpAddress":
+                    is_so = value is not None and _is_within(value, expected)
+                case "NotIpAddress":
+                    # "If the key is not present, the condition is met": negated operators.
+                    is_so = value is None or not _is_within(value, expected)
                 case _:
                     is_so = if_unknown
             if not is_so:
                 return False
     return True
+
+
+def _is_within(address: str, networks: Any) -> bool:
+    return any(ip_address(address) in ip_network(network) for network in _as_list(networks))
 
 
 def _matches_any(value: str, patterns: Any, *, ignore_case: bool = False) -> bool:

@@ -21,6 +21,7 @@ class Call:
     operation: str
     parameters: dict[str, Any]
     caller: Caller
+    source: str = ""
 
     @property
     def action(self) -> str:
@@ -89,7 +90,8 @@ class Call:
         }
         user = identities.iam(self.account_id).users.get(self.user_name)
         boundary = identities.boundary_of(user) if user else ""
-        return ({"iam:PermissionsBoundary": boundary} if boundary else {}) | brought
+        known = {"aws:SourceIp": self.source, "iam:PermissionsBoundary": boundary}
+        return {key: value for key, value in known.items() if value} | brought
 
 
 def read(request: HttpRequest, signed: Signed, caller: Caller) -> Call:
@@ -99,4 +101,4 @@ def read(request: HttpRequest, signed: Signed, caller: Caller) -> Call:
     else:
         form = {name: values[0] for name, values in parse_qs(request.body.decode()).items()}
         operation, parameters = form.pop("Action", ""), form
-    return Call(signed.service, signed.region, operation, parameters, caller)
+    return Call(signed.service, signed.region, operation, parameters, caller, request.source)

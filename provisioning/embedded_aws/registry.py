@@ -44,8 +44,8 @@ class Registry:
         self._may = may
         self.blobs: dict[str, bytes] = {}
 
-    def answer(self, path: str, host: str, authorization: str) -> Answer:
-        """Answer GET or HEAD of a path below ``/v2/``."""
+    def answer(self, path: str, host: str, authorization: str, source: str = "") -> Answer:
+        """Answer GET or HEAD of a path below ``/v2/``, from the IP address ``source``."""
         token = self._token(authorization)
         if isinstance(token, Answer):
             return token
@@ -60,7 +60,7 @@ class Registry:
         named = HOST.match(host)
         account_id = named["account"] if named else token.account_id
         region = named["region"] if named else token.region
-        return self._content(found, token, account_id, region)
+        return self._content(found, token, account_id, region, source)
 
     def _token(self, authorization: str) -> LoginToken | Answer | None:
         """The token of a Basic header; an Answer that says why it is not accepted."""
@@ -89,7 +89,12 @@ class Registry:
         return credential is not None and credential.is_active
 
     def _content(
-        self, found: re.Match[str], token: LoginToken, account_id: str, region: str
+        self,
+        found: re.Match[str],
+        token: LoginToken,
+        account_id: str,
+        region: str,
+        source: str,
     ) -> Answer:
         action = "ecr:GetDownloadUrlForLayer" if found["digest"] else "ecr:BatchGetImage"
         name = found["name"]
@@ -103,7 +108,9 @@ class Registry:
                 f"'{account_id}'"
             )
             return _error(404, "NAME_UNKNOWN", message)
-        reason = self._may(Question(caller, action, resource), account_id, region, name)
+        reason = self._may(
+            Question(caller, action, resource, {"aws:SourceIp": source}), account_id, region, name
+        )
         if reason is not None:
             message = f"User: {caller.arn} is not authorized to perform: {action} on resource: "
             return _error(403, "DENIED", f"{message}{resource} because {reason}")

@@ -149,7 +149,9 @@ class EmbeddedAws:
     def _pull(self, request: Request) -> Response:
         header = request.headers.get("Authorization", "")
         with self._lock:
-            answer = self._registry.answer(request.path, request.host, header)
+            answer = self._registry.answer(
+                request.path, request.host, header, request.remote_addr or ""
+            )
         headers = answer.headers | {"Docker-Distribution-Api-Version": "registry/2.0"}
         return Response(answer.body, answer.status, headers)
 
@@ -165,6 +167,7 @@ class EmbeddedAws:
             request.url,
             {name.lower(): value for name, value in request.headers.items()},
             body,
+            request.remote_addr or "",
         )
         signed = signature.parse(read)
         if signed is None:

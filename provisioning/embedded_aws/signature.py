@@ -27,12 +27,14 @@ MOMENT = "%Y%m%dT%H%M%SZ"
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """An API call as received. Header names are in lower case."""
+    """An API call as received. Header names are in lower case; ``source`` is the IP address that
+    it came from."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes
+    source: str = ""
 
 
 @dataclass(frozen=True)

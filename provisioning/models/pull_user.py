@@ -45,6 +45,8 @@ class PullUser(Reconciled):
     # When its last key was deleted because nobody revealed the secret in time; no new key is
     # created until a person asks for one.
     unclaimed_at = models.DateTimeField(null=True, editable=False)
+    # The networks that its own policy was last seen to be limited to, as in Customer.
+    source_addresses = models.TextField(default="", db_default="", editable=False)
 
     objects = PullUserQuerySet.as_manager()
 

@@ -30,7 +30,7 @@ ANSWERS: list[tuple[str, str, str]] = [
     (
         "in 200*3 404*4",
         "in 200*2 302 404*4",
-        "customers/<int:pk>/sign-in-rules/",
+        "customers/<int:pk>/sign-in-rules/ customers/<int:pk>/source-addresses/",
     ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
     # --- Ops
@@ -171,6 +171,7 @@ RECENT = {
     "keys/<int:pk>/switch/",
     "customers/<int:pk>/invite/",
     "customers/<int:pk>/sign-in-rules/",
+    "customers/<int:pk>/source-addresses/",
     "customers/<int:pk>/labels/",
     "customers/<int:pk>/leave/",
     "members/<int:pk>/",

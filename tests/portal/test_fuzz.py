@@ -34,6 +34,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "customers/<int:pk>/invite/": ("owner", {"email", "role"}),
     "customers/<int:pk>/labels/": ("owner", {"name", "remove"}),
     "customers/<int:pk>/leave/": ("owner", set()),
+    "customers/<int:pk>/source-addresses/": ("owner", {"networks"}),
     "customers/<int:pk>/sign-in-rules/": ("owner", {"second_factor", "single_sign_on"}),
     "customers/<int:pk>/letters/": ("owner", set()),
     "customers/<int:pk>/notifications/": ("owner", {"products", "credentials", "time_zone"}),

@@ -12,6 +12,7 @@ from provisioning import vault
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import Gateway
 from provisioning.documents import names
+from provisioning.documents.policies import UserPolicy
 from provisioning.models import Grant, PullUser, Registry
 from provisioning.models.access_key import AccessKeyQuerySet
 from provisioning.models.grant import GrantQuerySet
@@ -57,22 +58,31 @@ def login_policy_arn(account_id: str) -> str:
     return f"arn:aws:iam::{account_id}:policy{settings.AWS_PATH}{settings.AWS_LOGIN_POLICY_NAME}"
 
 
-class UserPolicyGrants(NamedTuple):
-    """The grants that the user's own policy should hold, and those that it was last seen to
-    hold."""
+class OwnPolicy(NamedTuple):
+    """What the user's own policy should say, and what it was last seen to say; each with the
+    grants that it holds."""
 
-    desired: list[Grant]
-    recorded: list[Grant]
+    desired: UserPolicy
+    recorded: UserPolicy
+    desired_grants: list[Grant]
 
 
-def grants_in_user_policy(pull_user: PullUser) -> UserPolicyGrants:
-    grants = pull_user.grants.filter(Q(desired=Desired.PRESENT) | Q(in_user_policy=True))
+def own_policy(row: PullUser) -> OwnPolicy:
+    """The limit to the customer's networks stays until the user is deleted."""
+    grants = row.grants.filter(Q(desired=Desired.PRESENT) | Q(in_user_policy=True))
     found = list(grants.select_related("repository__registry").order_by("pk"))
-    is_open = pull_user.desired == Desired.PRESENT
-    return UserPolicyGrants(
-        desired=[grant for grant in found if is_open and _belongs_in_user_policy(grant)],
-        recorded=[grant for grant in found if grant.in_user_policy],
+    is_open = row.desired == Desired.PRESENT
+    desired = [grant for grant in found if is_open and _belongs_in_user_policy(grant)]
+    recorded = [grant for grant in found if grant.in_user_policy]
+    return OwnPolicy(
+        desired=UserPolicy(_arns(desired), row.customer.sources),
+        recorded=UserPolicy(_arns(recorded), frozenset(row.source_addresses.split())),
+        desired_grants=desired,
     )
+
+
+def _arns(grants: list[Grant]) -> frozenset[str]:
+    return frozenset(grant.repository.arn for grant in grants)
 
 
 def _belongs_in_user_policy(grant: Grant) -> bool:
@@ -84,10 +94,14 @@ def _belongs_in_user_policy(grant: Grant) -> bool:
 
 
 def record_user_policy(context: PullUserContext, grants: list[Grant]) -> None:
-    """Record that the user's own policy holds exactly ``grants``."""
+    """Record that the user's own policy holds exactly ``grants``, and the customer's networks."""
     written = [grant.pk for grant in grants]
-    rows = context.pull_user.grants.all()
+    row = context.pull_user
+    rows = row.grants.all()
     with context.lease.writing():
+        if row.source_addresses != row.customer.source_addresses:
+            row.source_addresses = row.customer.source_addresses
+            row.save(update_fields=["source_addresses"])
         mark_written(rows.filter(pk__in=written), Placement.USER_POLICY)
         mark_written(rows.exclude(pk__in=written), Placement.USER_POLICY, is_written=False)
 

@@ -7,9 +7,10 @@ from datetime import datetime
 from django.utils import timezone
 
 from provisioning.documents import policies
+from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
 from provisioning.reconciler.drift import Difference
-from provisioning.reconciler.pull_user.context import PullUserContext, grants_in_user_policy
+from provisioning.reconciler.pull_user.context import PullUserContext, own_policy
 from provisioning.reconciler.pull_user.keys import unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
 from provisioning.reconciler.result import BELIEVED_AFTER
@@ -41,9 +42,9 @@ def observe(context: PullUserContext) -> ObservedUser:
         and context.registry.boundary_arn in ("", user.boundary_arn),
         user_id=user.user_id,
         keys=gateway.access_keys(row.name),
-        repositories=policies.opened_by(gateway.user_policy(row.name, own))
+        own_policy=policies.content_of(gateway.user_policy(row.name, own))
         if own in inline
-        else frozenset(),
+        else NO_POLICY,
         foreign=frozenset(attached - {context.login_policy_arn} | inline - {own}),
     )
 
@@ -62,9 +63,7 @@ def desired_user(row: PullUser) -> DesiredUser:
             for key in keys
         },
         needs_key=needs_key,
-        repositories=frozenset(
-            grant.repository.arn for grant in grants_in_user_policy(row).desired
-        ),
+        own_policy=own_policy(row).desired,
     )
 
 
@@ -74,7 +73,7 @@ def differences(
     """What AWS has that the portal did not do."""
     row = context.pull_user
     keys = {key.access_key_id: key for key in row.access_keys.living()}
-    recorded = frozenset(grant.repository.arn for grant in grants_in_user_policy(row).recorded)
+    recorded = own_policy(row).recorded
     found = compare(row, keys, recorded, desired, observed, timezone.now())
     if key_in_doubt_until(row):
         # An unknown key is then the portal's own, and is deleted without a word.
@@ -85,13 +84,13 @@ def differences(
 def compare(
     row: PullUser,
     keys: Mapping[str, AccessKey],
-    recorded: frozenset[str],
+    recorded: UserPolicy,
     desired: DesiredUser,
     observed: ObservedUser,
     now: datetime,
 ) -> list[Difference]:
-    """``keys``: those that AWS was last seen to have; ``recorded``: the repositories that the
-    user's own policy was last seen to open. Pure.
+    """``keys``: those that AWS was last seen to have; ``recorded``: what the
+    user's own policy was last seen to say. Pure.
 
     Drift is where AWS differs from what was *recorded*, while nothing new is *desired*: what
     the portal is about to change itself is no drift. To watch one more thing, record it in a
@@ -120,7 +119,7 @@ def compare(
         Difference(Kind.KEY_UNKNOWN, key_id, PlannedStep(Step.REMOVE_ACCESS_KEY, key_id))
         for key_id in sorted(observed.keys.keys() - keys.keys())
     ]
-    if recorded == desired.repositories and observed.repositories != recorded:
+    if recorded == desired.own_policy and observed.own_policy != recorded:
         step = PlannedStep(Step.ENSURE_USER_POLICY)
         found.append(Difference(Kind.USER_POLICY_CHANGED, row.name, step))
     return found

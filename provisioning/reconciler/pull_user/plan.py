@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.states import KeyStatus, Step
 
 
@@ -24,18 +25,18 @@ class PlannedStep:
 @dataclass(frozen=True)
 class DesiredUser:
     """``keys``: those that should exist, id → IAM's status; ``needs_key``: whether another
-    should be created; ``repositories``: ARNs that the user's own policy should open."""
+    should be created; ``own_policy``: what the user's own policy should say."""
 
     is_present: bool
     keys: Mapping[str, str] = field(default_factory=dict)
     needs_key: bool = False
-    repositories: frozenset[str] = frozenset()
+    own_policy: UserPolicy = NO_POLICY
 
 
 @dataclass(frozen=True)
 class ObservedUser:
     """``is_complete``: it is the very user that the database knows, and may sign in; ``keys``:
-    access key id → IAM's status; ``repositories``: what its own policy opens, None where that
+    access key id → IAM's status; ``own_policy``: what its own policy says, None where that
     policy is not as the portal writes it; ``foreign``: names of policies that the portal did not
     give it."""
 
@@ -44,7 +45,7 @@ class ObservedUser:
     is_complete: bool = False
     user_id: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
-    repositories: frozenset[str] | None = frozenset()
+    own_policy: UserPolicy | None = NO_POLICY
     foreign: frozenset[str] = frozenset()
 
 
@@ -69,7 +70,7 @@ def diff(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
         steps.append(PlannedStep(Step.ENSURE_PULL_USER))
     if desired.needs_key:
         steps.append(PlannedStep(Step.ENSURE_ACCESS_KEY))
-    if desired.repositories != observed.repositories:
+    if desired.own_policy != observed.own_policy:
         steps.append(PlannedStep(Step.ENSURE_USER_POLICY))
     return steps
 
@@ -78,7 +79,7 @@ def _remove(observed: ObservedUser) -> list[PlannedStep]:
     if not observed.is_present:
         return []
     closing = []
-    if observed.repositories != frozenset():
+    if observed.own_policy is None or observed.own_policy.repositories:
         closing = [PlannedStep(Step.ENSURE_USER_POLICY)]
     removals = [PlannedStep(Step.REMOVE_ACCESS_KEY, key) for key in sorted(observed.keys)]
     return [*closing, *removals, PlannedStep(Step.REMOVE_PULL_USER)]

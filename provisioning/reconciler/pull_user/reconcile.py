@@ -16,9 +16,9 @@ from provisioning.reconciler.lease import Lease
 from provisioning.reconciler.pull_user import plan
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
-    grants_in_user_policy,
     mark_keys_deleted,
     mark_written,
+    own_policy,
     record_user_policy,
 )
 from provisioning.reconciler.pull_user.keys import (
@@ -100,9 +100,9 @@ def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> b
 def _record_provided(context: PullUserContext) -> None:
     """Record that AWS has what is desired of the user, and wake the repositories it needs."""
     row = context.pull_user
-    grants = grants_in_user_policy(row)
-    if grants.desired != grants.recorded:
-        record_user_policy(context, grants.desired)
+    own = own_policy(row)
+    if own.desired != own.recorded:
+        record_user_policy(context, own.desired_grants)
     status = STATUS_OF[Desired(row.desired)]
     with context.lease.writing():
         changes = {"observed_at": timezone.now()}
@@ -122,6 +122,11 @@ def _verify_key(context: PullUserContext) -> datetime | None:
     key: AccessKey | None = untested(row).first()
     open_ = row.grants.filter(desired=Desired.PRESENT, status=Status.READY)
     if key is None or row.desired != Desired.PRESENT or not open_.exists():
+        return None
+    if row.customer.sources:
+        # AWS would refuse the key here, outside of the customer's networks.
+        with context.lease.writing():
+            AccessKey.objects.filter(pk=key.pk).update(tested_at=timezone.now())
         return None
     try:
         perform(plan.PlannedStep(Step.VERIFY_ACCESS_KEY, key.access_key_id), context)

@@ -16,9 +16,9 @@ from provisioning.models import AccessKey, Grant, PullUser, Registry
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
-    grants_in_user_policy,
     mark_keys_deleted,
     mark_written,
+    own_policy,
     record_user_policy,
 )
 from provisioning.reconciler.pull_user.plan import PlannedStep
@@ -109,6 +109,8 @@ def _forget_previous_user(row: PullUser) -> None:
     it, and a policy that named it does not admit this one: the next turn replaces both."""
     mark_written(row.grants.all(), Placement.REPOSITORY_POLICY, is_written=False)
     mark_written(row.grants.all(), Placement.USER_POLICY, is_written=False)
+    row.source_addresses = ""
+    row.save(update_fields=["source_addresses"])
     if mark_keys_deleted(row.access_keys.all()):
         schedule.wake(pull_users={row.pk})
 
@@ -138,15 +140,16 @@ def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
 
 
 def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
-    """The user's own policy opens exactly the repositories of the grants placed there."""
+    """The user's own policy opens exactly the repositories of the grants placed there, and is
+    limited to the customer's networks."""
     row = context.pull_user
-    grants = grants_in_user_policy(row).desired
-    document = policies.user_policy({grant.repository.arn for grant in grants})
+    own = own_policy(row)
+    document = policies.user_policy(own.desired)
     if document is None:
         context.gateway.delete_user_policy(row.name, policies.USER_POLICY_NAME)
     else:
         context.gateway.put_user_policy(row.name, policies.USER_POLICY_NAME, document)
-    record_user_policy(context, grants)
+    record_user_policy(context, own.desired_grants)
 
 
 # --- Its keys ------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Every action writes one line in its own transaction, and lines are never changed or deleted."""
 
 from collections.abc import Callable
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from provisioning.flows.entitlements import (
 )
 from provisioning.flows.labels import add_label, remove_label
 from provisioning.flows.retry import retry
+from provisioning.flows.source_addresses import limit_sources
 from provisioning.models import AccessKey, Drift, Entitlement, Label, PullUser
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.own_account import ON_OWN_ACCOUNT
@@ -291,6 +293,10 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
         lambda cast, row: sign_in_rules.change(
             row, second_factor=True, single_sign_on=False, by=Actor(cast.alice)
         ),
+    ),
+    Action.LIMITED_SOURCES: (
+        lambda cast: cast.birch,
+        lambda cast, row: limit_sources(row, [ip_network("198.51.100.7/32")], by=Actor(cast.alice)),
     ),
     Action.ENDED_SESSIONS: (
         lambda cast: as_user(cast.alice),

@@ -12,6 +12,7 @@ from provisioning import reconciler
 from provisioning.demo.seed import ACCOUNT_ID, REGION, Cast
 from provisioning.desired import capacity, grants
 from provisioning.documents import limits, policies
+from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import Credentials, reveal
@@ -207,9 +208,10 @@ def test_approval_is_refused_while_the_account_is_full(aws: Aws, cast: Cast) -> 
 @given(st.sets(st.from_regex(r"[a-z]{1,60}", fullmatch=True), max_size=40))
 def test_user_policy_fits_exactly_within_the_limit(repositories: set[str]) -> None:
     arns = {f"arn:aws:ecr:eu-central-1:123456789012:repository/{name}" for name in repositories}
-    document = policies.user_policy(arns)
+    content = UserPolicy(frozenset(arns))
+    document = policies.user_policy(content)
     length = len(policies.to_json(document)) if document else 0
-    assert limits.fits_user_policy(arns) == (length <= limits.USER_POLICY_LIMIT)
+    assert limits.fits_user_policy(content) == (length <= limits.USER_POLICY_LIMIT)
 
 
 def test_moving_grant_stays_open_if_the_repositorys_turn_comes_first(

@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from provisioning.documents import limits, policies
+from provisioning.documents.policies import UserPolicy
 
 ALICE = "arn:aws:iam::123456789012:user/ecr-portal/birch-bank"
 CHARLIE = "arn:aws:iam::123456789012:user/ecr-portal/cedar-clinic"
@@ -163,10 +164,27 @@ def test_everyone_who_may_pull_is_listed_with_the_statement_that_allows_it() -> 
     assert policies.pullers(policy) == [("*", "Open"), (ALICE, "EcrPortal")]
 
 
-def test_only_a_user_policy_as_the_portal_writes_it_is_read_back() -> None:
-    written = policies.user_policy({"arn:b", "arn:a"})
-    assert policies.opened_by(written) == {"arn:a", "arn:b"}
-    assert policies.opened_by(None) == frozenset()
-    assert written is not None
-    wider = written | {"Statement": [written["Statement"][0] | {"Action": "ecr:*"}]}
-    assert policies.opened_by(wider) is None
+@pytest.mark.parametrize(
+    "content",
+    [
+        UserPolicy(),
+        UserPolicy(frozenset({"arn:b", "arn:a"})),
+        UserPolicy(sources=frozenset({"203.0.113.0/24", "2001:db8::/32"})),
+        UserPolicy(frozenset({"arn:a"}), frozenset({"203.0.113.7/32"})),
+    ],
+)
+def test_only_a_user_policy_as_the_portal_writes_it_is_read_back(content: UserPolicy) -> None:
+    written = policies.user_policy(content)
+    assert policies.content_of(written) == content
+    for statement in policies.statements(written):
+        changed = statement | {"Action": "ecr:*", "Resource": "x"}
+        assert policies.content_of({"Version": "2012-10-17", "Statement": [changed]}) is None
+
+
+def test_limit_to_networks_denies_everything_from_elsewhere() -> None:
+    (statement,) = policies.statements(
+        policies.user_policy(UserPolicy(sources=frozenset({"203.0.113.0/24"})))
+    )
+    assert statement["Effect"] == "Deny"
+    assert (statement["Action"], statement["Resource"]) == ("*", "*")
+    assert statement["Condition"] == {"NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24"]}}

@@ -9,6 +9,7 @@ from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import Cast
 from provisioning.documents import names, policies
+from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import rotate
@@ -46,7 +47,7 @@ def detach_login_policy(aws: Aws, cast: Cast) -> None:
 
 
 def edit_login_policy(aws: Aws, cast: Cast) -> None:
-    wider = policies.to_json(policies.user_policy({"*"}) or {})
+    wider = policies.to_json(policies.user_policy(UserPolicy(frozenset({"*"}))) or {})
     aws.iam.create_policy_version(PolicyArn=LOGIN_POLICY, PolicyDocument=wider, SetAsDefault=True)
 
 
@@ -78,7 +79,8 @@ def refuse_new_key(aws: Aws, cast: Cast) -> None:
 
 
 def edit_user_policy(aws: Aws, cast: Cast) -> None:
-    everything = policies.to_json(policies.user_policy({"arn:aws:ecr:*:*:repository/*"}) or {})
+    wider = UserPolicy(frozenset({"arn:aws:ecr:*:*:repository/*"}))
+    everything = policies.to_json(policies.user_policy(wider) or {})
     aws.iam.put_user_policy(
         UserName=USER, PolicyName=policies.USER_POLICY_NAME, PolicyDocument=everything
     )

@@ -8,12 +8,14 @@ from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as factor_forms
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn import forms as key_forms
 from django import forms
 from django.core.cache import cache
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from accounts import mfa
+from accounts.models import User
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +92,19 @@ class AddKeyForm(key_forms.AddWebAuthnForm):
         passkey.help_text = "It then asks for your fingerprint, face or PIN instead of a password."
 
 
+def use_once(user: User, code: str) -> str:
+    """The code, for as long as it is valid at its first use only. Raises ValidationError."""
+    valid_for = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
+    if not cache.add(f"used-code:{user.pk}:{code}", "", timeout=valid_for):
+        raise get_adapter().validation_error("incorrect_code")
+    return code
+
+
+class ActivateForm(ActivateTOTPForm):
+    def clean_code(self) -> str:
+        return use_once(self.user, super().clean_code())
+
+
 class OnceForm(factor_forms.BaseAuthenticateForm):
     """A code works once, and for the person whose app shows it. allauth forgets a used one after
     the period in which an app shows it, but accepts it for the tolerance before and after."""
@@ -99,11 +114,7 @@ class OnceForm(factor_forms.BaseAuthenticateForm):
             if mfa.is_anothers(authenticator):
                 log.error("Second factor %s was moved from another person", authenticator.pk)
                 raise get_adapter().validation_error("incorrect_code")
-        code = super().clean_code()
-        valid_for = app_settings.TOTP_PERIOD * (2 * app_settings.TOTP_TOLERANCE + 1)
-        if not cache.add(f"used-code:{self.user.pk}:{code}", "", timeout=valid_for):
-            raise get_adapter().validation_error("incorrect_code")
-        return str(code)
+        return use_once(self.user, super().clean_code())
 
 
 class AuthenticateForm(OnceForm, factor_forms.AuthenticateForm):

@@ -29,10 +29,18 @@ def role_of(user: User, customer: Customer) -> str | None:
     return membership.effective_role if membership else None
 
 
-def require_role(user: User, customer: Customer, allowed: set[Role], action: str) -> None:
-    """Raise NotAllowed unless ``user`` has one of the ``allowed`` roles at ``customer``.
+def require_role(
+    user: User,
+    customer: Customer,
+    allowed: set[Role],
+    action: str,
+    *,
+    is_taking_away: bool = False,
+) -> None:
+    """Raise NotAllowed unless ``user`` has one of the ``allowed`` roles at ``customer``, and may
+    use it now; ``is_taking_away`` access of keys is never held back.
 
-    The vendor's people never do: someone who can add members must not get at secrets that way.
+    The vendor's people never may: someone who can add members must not get at secrets that way.
     """
     if user.is_staff:
         raise NotAllowed(f"The vendor's own people cannot {action}; only the customer can.")
@@ -48,15 +56,10 @@ def require_role(user: User, customer: Customer, allowed: set[Role], action: str
             f"Only an {roles} of {customer} can {action}. Ask one of them, or ask an owner "
             "to change your role."
         )
-
-
-def require_credentials_role(user: User, customer: Customer, action: str) -> None:
-    """Raise NotAllowed unless ``user`` may get at the customer's keys now."""
-    require_role(user, customer, MAY_HANDLE_CREDENTIALS, action)
-    if user.reveals_locked_at:
+    if user.reveals_locked_at and not is_taking_away:
         raise NotAllowed(
-            f"You cannot {action}, because someone else may have used your account. An owner of "
-            f"{customer} or the vendor's administrators can allow it again."
+            f"You cannot {action}, because someone else may have used your account. Another owner "
+            f"of {customer} or the vendor's administrators can allow it again."
         )
 
 

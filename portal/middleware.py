@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
-CHARSETS = {"utf-8", "utf8", "us-ascii", "iso-8859-1"}
+CHARSETS = {"utf-8", "utf8"}
 # Where not all that is sent goes through the fields of a form, which refuse null characters.
 READ_FORMS_THEMSELVES = ("/account/", "/admin/")
 # Features that no page uses; a script that got in could not use them either.
@@ -68,6 +68,8 @@ def well_formed(get_response: GetResponse) -> GetResponse:
     def middleware(request: HttpRequest) -> HttpResponse:
         charset = (request.content_params or {}).get("charset", "utf-8")
         if charset.lower() not in CHARSETS:
+            # The page that says so has a form itself, and would read this one.
+            request.POST = QueryDict()
             raise BadRequest("The encoding of the form is not known.")
         # Django reads the query and the form as the encoding says.
         texts = [request.path, *request.COOKIES.values(), *_values(request.GET)]

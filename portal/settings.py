@@ -250,6 +250,7 @@ ACCOUNT_FORMS = {
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
 }
 MFA_FORMS = {
+    "activate_totp": "accounts.forms.ActivateForm",
     "add_webauthn": "accounts.forms.AddKeyForm",
     "authenticate": "accounts.forms.AuthenticateForm",
     "authenticate_webauthn": "accounts.forms.AuthenticateKeyForm",

@@ -22,12 +22,31 @@ from accounts.models import AuditEvent, Customer, User
 SUBJECT_LENGTH: int = AuditEvent._meta.get_field("subject").max_length  # type: ignore[assignment]
 # How much of a changed text is recorded.
 VALUE_LENGTH = 200
+# A primary key has fewer.
+KEY_DIGITS = 19
 
 # It deletes outside a transaction.
 admin.site.disable_action("delete_selected")
 
 
-class AuditedAdmin(admin.ModelAdmin):
+class KeysFromAddress(admin.ModelAdmin):
+    """Fills a new row's form from the address, without keys that are none."""
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial = super().get_changeform_initial_data(request)
+        relations = {field.name for field in self.model._meta.fields if field.is_relation}
+        return {
+            name: value
+            for name, value in initial.items()
+            if name not in relations or _is_key(str(value))
+        }
+
+
+def _is_key(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < KEY_DIGITS
+
+
+class AuditedAdmin(KeysFromAddress):
     """Rows of which every change is an action. Django calls ``log_*`` in the transaction of the
     change; its own history of a row holds the same words as the audit log."""
 

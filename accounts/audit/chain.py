@@ -11,11 +11,9 @@ import hashlib
 import json
 import random
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from accounts.audit import head
 from accounts.audit.log import content_of, is_genuine
@@ -24,8 +22,6 @@ from accounts.audit.signature import is_signed, sign
 
 # What stands before the first link.
 BEGINNING = "0" * 64
-# For how long after the first signed line an older version, which signs nothing, may write.
-UPGRADE = timedelta(hours=1)
 # What one run of ``watch`` looks at: the newest links, and as many at a random place.
 WINDOW = 2000
 
@@ -41,16 +37,17 @@ class Verdict:
     broken: str = ""
 
 
-def link(limit: int) -> int:
+def link(limit: int, *, is_adopting: bool = False) -> int:
     """Link up to ``limit`` lines and return how many. Of two processes that try at the same
-    time, one succeeds. Lines that the portal did not write are not linked."""
+    time, one succeeds. Lines that the portal did not write are not linked; ``is_adopting``
+    unsigned ones, which a version that did not sign has written, is an operator's decision."""
     number, newest = 0, ""
     try:
         with transaction.atomic():
             last = ChainLink.objects.last()
             previous = last.hash if last else BEGINNING
             at = last.number if last else 0
-            for number, event in enumerate(_waiting(limit)[0], start=1):
+            for number, event in enumerate(_waiting(limit, is_adopting=is_adopting)[0], start=1):
                 signature = sign(_content(event, at + number, previous))
                 created = ChainLink.objects.create(
                     number=at + number, event=event, previous=previous, hash=signature
@@ -114,8 +111,9 @@ def _what_is_wrong(row: ChainLink, previous: str) -> str:
         is_right = is_signed(_content(row.event, row.number, previous), row.hash)
     else:
         is_right = row.hash == _plain_hash(row.event, row.number, previous)
-        if previous != BEGINNING and ":" in previous:
-            is_right = False  # No plain link follows a signed one.
+        # Plain links are of unsigned lines, and none follows a signed one.
+        if row.event.signature or ":" in previous:
+            is_right = False
     if row.previous != previous or not is_right:
         return f"The line of link {row.number} has been changed since: {row.event}"
     if row.event.signature and not is_genuine(row.event):
@@ -138,30 +136,20 @@ def _check_lines() -> str:
     return f"Line {beside[0].pk} was written beside the portal: {beside[0]}" if beside else ""
 
 
-def _waiting(limit: int) -> tuple[list[AuditEvent], list[AuditEvent]]:
+def _waiting(limit: int, *, is_adopting: bool = False) -> tuple[list[AuditEvent], list[AuditEvent]]:
     """Lines that are not linked yet, and those among them that the portal did not write: neither
     unsigned ones, nor changed ones, nor copies of others."""
     lines = list(AuditEvent.objects.filter(link__isnull=True).order_by("pk")[:limit])
-    may_be_unsigned = _may_be_unsigned()
     signatures = {line.signature for line in lines} - {""}
     linked = AuditEvent.objects.filter(link__isnull=False, signature__in=signatures)
     seen = set(linked.values_list("signature", flat=True))
     own: list[AuditEvent] = []
     beside: list[AuditEvent] = []
     for line in lines:
-        if line.signature:
-            is_own = line.signature not in seen and is_genuine(line)
-        else:
-            is_own = may_be_unsigned
+        is_own = line.signature not in seen and is_genuine(line) if line.signature else is_adopting
         seen.add(line.signature)
         (own if is_own else beside).append(line)
     return own, beside
-
-
-def _may_be_unsigned() -> bool:
-    """While the portal is being upgraded from a version that signed nothing."""
-    first = ChainLink.objects.exclude(event__signature="").select_related("event").first()
-    return first is None or timezone.now() < first.event.at + UPGRADE
 
 
 def _content(event: AuditEvent, number: int, previous: str) -> dict[str, Any]:

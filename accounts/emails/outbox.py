@@ -60,9 +60,11 @@ def to_members(
     *,
     only: User | None = None,
     but: User | None = None,
+    roles: set[Membership.Role] | None = None,
     **facts: Any,
 ) -> None:
-    """To each member who wants this kind, to ``only`` that member, or to all ``but`` that member.
+    """To each member who wants this kind, to ``only`` that member, or to all ``but`` that member
+    and only to those in ``roles``.
     ``facts`` is what the email says; the names of moments end in ``_at``, and ``path`` is the page
     it links to."""
     members = customer.memberships.select_related("user").order_by("pk")
@@ -70,6 +72,8 @@ def to_members(
         members = members.filter(user=only)
     if but is not None:
         members = members.exclude(user=but)
+    if roles is not None:
+        members = members.filter(role__in=roles)
     Email.objects.bulk_create(
         Email(kind=kind, to=member.user.email, user=member.user, customer=customer, facts=facts)
         for member in members
@@ -78,13 +82,16 @@ def to_members(
 
 
 def member_joined(membership: Membership, *, by: str) -> None:
-    """To the owners: another person may handle credentials or manage members. ``by`` is who
-    invited or promoted them."""
+    """To the owners, or to all members where there is none: another person may handle credentials
+    or manage members. ``by`` is who invited or promoted them."""
     customer = membership.customer
+    owners = customer.memberships.filter(role=Membership.Role.OWNER, user__is_active=True)
+    has_owner = owners.exclude(pk=membership.pk).exists()
     to_members(
         EmailKind.MEMBER_JOINED,
         customer,
         but=membership.user,
+        roles={Membership.Role.OWNER} if has_owner else set(Membership.Role),
         path=reverse("customer:organisation", args=[customer.pk]),
         who=membership.user.email,
         role=membership.get_role_display().lower(),

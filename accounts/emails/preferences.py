@@ -27,6 +27,8 @@ OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET, EmailKind.HOLDER_L
 READERS = {kind: set(Role) for kind in PRODUCTS}
 READERS |= dict.fromkeys(CREDENTIALS + ALWAYS, MAY_HANDLE_CREDENTIALS)
 READERS |= dict.fromkeys(OF_OWNERS, MAY_MANAGE_MEMBERS)
+# Where there is no owner, all members hear of one.
+READERS[EmailKind.MEMBER_JOINED] = set(Role)
 
 
 def is_wanted_by(membership: Membership, kind: str) -> bool:

@@ -131,7 +131,7 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         user=by.user,
         customer=customer,
         role=pending.role,
-        awaits_confirmation=pending.is_by_vendor and members.has_owner(customer),
+        awaits_confirmation=pending.is_by_vendor and members.has_had_owner(customer),
     )
     subject = f"as {membership.get_role_display().lower()}"
     record(Action.JOINED, subject, by=by, customer=customer)

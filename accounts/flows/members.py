@@ -35,9 +35,14 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> None:
 
 @transaction.atomic
 def confirm(membership: Membership, *, by: Actor) -> None:
-    """An owner confirms a member whom the vendor invited. Raises NotAllowed, Refused."""
+    """An owner confirms a member whom the vendor invited; where none can, another member does.
+    Raises NotAllowed, Refused."""
     held = _lock(membership)
-    require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    if has_owner(held.customer):
+        require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    else:
+        # Nobody but a person whom the customer chose.
+        require_role(by.user, held.customer, set(Role), "confirm a member")
     if not held.awaits_confirmation:
         raise Refused(f"{held.user} is confirmed already.")
     held.awaits_confirmation = False
@@ -69,6 +74,11 @@ def leave(membership: Membership, *, by: Actor) -> None:
 def has_owner(customer: Customer) -> bool:
     """Whether there is someone who can invite others and confirm members."""
     return _owners(customer).exists()
+
+
+def has_had_owner(customer: Customer) -> bool:
+    """Whether there is an owner, perhaps one whose account the vendor made inactive."""
+    return customer.memberships.filter(role=Role.OWNER, awaits_confirmation=False).exists()
 
 
 def _owners(customer: Customer) -> QuerySet[Membership]:

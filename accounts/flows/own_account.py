@@ -33,9 +33,13 @@ def end_other_sessions(current: str | None, *, by: Actor) -> None:
 
 @transaction.atomic
 def report_misuse(*, by: Actor) -> None:
-    """Someone else used the person's account: end all sessions, and lock reveals."""
-    User.objects.filter(pk=by.user.pk).update(reveals_locked_at=timezone.now())
-    lifetime.end_all(by.user)
+    """Someone else used the person's account: end all sessions, make the password unusable, and
+    lock what the person may do for organisations besides taking keys away."""
+    user = User.objects.get(pk=by.user.pk)
+    user.set_unusable_password()
+    user.reveals_locked_at = timezone.now()
+    user.save(update_fields=["password", "reveals_locked_at"])
+    lifetime.end_all(user)
     for membership in by.user.memberships.select_related("customer"):
         record(Action.LOCKED, by.user.email, by=by, customer=membership.customer)
     record(Action.LOCKED, by.user.email, by=by)

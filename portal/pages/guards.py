@@ -1,5 +1,6 @@
 """Who may pass: ops, staff with a second factor, and people who signed in recently."""
 
+import secrets
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -88,9 +89,10 @@ def _require_recent_sign_in(request: HttpRequest) -> HttpResponse | None:
     return _confirm(request)
 
 
-def _confirm(request: HttpRequest) -> HttpResponse:
-    """Lead to the page on which the person confirms who they are, and from there back here."""
-    address = request.get_full_path()
+def _confirm(request: HttpRequest, *, back_to: str = "") -> HttpResponse:
+    """Lead to the page on which the person confirms who they are, and from there back here, or to
+    another address."""
+    address = back_to or request.get_full_path()
     if not can_confirm(request.user):
         logout(request)
         messages.info(request, "Sign in again to confirm that it is you.")
@@ -163,21 +165,24 @@ def _guard_staff(request: HttpRequest) -> HttpResponse | None:
     if settings.STAFF_SECOND_FACTOR and not used_second_factor(request):
         return _ask_for_second_factor(request, settings.SITE_NAME)
     if request.method in SAFE:
-        return _go_on(request)
+        return _go_on(request) if INTERRUPTED in request.GET else None
     if has_recent_sign_in(request, within=settings.STAFF_REAUTHENTICATION_TIMEOUT):
         return None
+    token, address = secrets.token_urlsafe(8), request.get_full_path()
     fields = request.POST.urlencode()
-    request.session[INTERRUPTED] = {"address": request.get_full_path(), "fields": fields}
-    return _confirm(request)
+    request.session[INTERRUPTED] = {"token": token, "address": address, "fields": fields}
+    return _confirm(request, back_to=f"{request.path}?{urlencode({INTERRUPTED: token})}")
 
 
-def _go_on(request: HttpRequest) -> HttpResponse | None:
-    """The form that was interrupted, to be sent again from where it was; files that it had must
-    be chosen again."""
-    interrupted = request.session.get(INTERRUPTED)
-    if not interrupted or interrupted["address"] != request.get_full_path():
-        return None
-    del request.session[INTERRUPTED]
+def _go_on(request: HttpRequest) -> HttpResponse:
+    """After the confirmation: the form that was interrupted, to be looked at and sent again from
+    where it was. Files that it had must be chosen again."""
+    interrupted = request.session.pop(INTERRUPTED, {})
+    is_this = interrupted.get("token") == request.GET[INTERRUPTED]
+    limit = settings.STAFF_REAUTHENTICATION_TIMEOUT
+    if not is_this or not has_recent_sign_in(request, within=limit):
+        return redirect(request.path)
     fields = QueryDict(interrupted["fields"], mutable=True)
     fields.pop("csrfmiddlewaretoken", None)
-    return render(request, "interrupted.html", {"fields": list(fields.lists())})
+    context = {"fields": list(fields.lists()), "address": interrupted["address"]}
+    return render(request, "interrupted.html", context)

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from django.utils.timesince import timesince
 
 from accounts.actor import actor
-from accounts.audit.admin import audit_link, see_audit_log
+from accounts.audit.admin import KeysFromAddress, audit_link, see_audit_log
 from accounts.permissions import DECIDE
 from provisioning.admin.decisions import DECISIONS, Decision
 from provisioning.flows import NotAllowed, Refused
@@ -27,7 +27,7 @@ PK_DIGITS = 18  # More may exceed what the database can hold.
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(admin.ModelAdmin):
+class EntitlementAdmin(KeysFromAddress):
     list_display = ["customer", "product", "state", "reference", "age", "starts_at", "ends_at"]
     list_filter = ["state", "product"]
     list_select_related = ["customer", "product"]

@@ -11,7 +11,6 @@ from accounts.audit.log import Action, record
 from accounts.permissions import (
     MAY_HANDLE_CREDENTIALS,
     OPERATE,
-    require_credentials_role,
     require_role,
     require_staff,
 )
@@ -59,7 +58,7 @@ def key_to_reveal(pull_user: PullUser, *, by: Actor) -> AccessKey:
     Raises NotAllowed for viewers and for people of other customers, AlreadyRevealed when it was
     shown before, Refused when there is nothing to reveal.
     """
-    require_credentials_role(by.user, pull_user.customer, "reveal credentials")
+    require_role(by.user, pull_user.customer, MAY_HANDLE_CREDENTIALS, "reveal credentials")
     keys = pull_user.access_keys.current().select_related("secret__revealed_by")
     key = keys.first() if pull_user.is_ready else None
     if key is None and pull_user.unclaimed_at:
@@ -133,7 +132,7 @@ def rotate(
 ) -> None:
     """The customer has a new key created, as ``reissue`` does. The caller has checked that the
     person signed in recently. Raises NotAllowed, Refused."""
-    require_credentials_role(by.user, pull_user.customer, "rotate credentials")
+    require_role(by.user, pull_user.customer, MAY_HANDLE_CREDENTIALS, "rotate credentials")
     _replace(
         pull_user, Action.ROTATED, by=by, reason="", overlap=overlap, key_to_delete=key_to_delete
     )
@@ -225,10 +224,11 @@ def _switch(key: AccessKey, to: KeyStatus, action: Action, *, by: Actor, reason:
     words = "deactivate and activate access keys"
     if by.user.is_staff:
         require_staff(by.user, OPERATE, words)
-    elif to == KeyStatus.ACTIVE:
-        require_credentials_role(by.user, customer, words)
     else:
-        require_role(by.user, customer, MAY_HANDLE_CREDENTIALS, words)
+        is_taking_away = to == KeyStatus.INACTIVE
+        require_role(
+            by.user, customer, MAY_HANDLE_CREDENTIALS, words, is_taking_away=is_taking_away
+        )
     try:
         move(key, to, field="desired")
     except IllegalMove:

@@ -7,7 +7,6 @@ from accounts.audit.log import Action, record
 from accounts.models import Customer
 from accounts.permissions import (
     MAY_HANDLE_CREDENTIALS,
-    require_credentials_role,
     require_role,
 )
 from provisioning.desired.grants import sync_grants
@@ -23,7 +22,7 @@ LABELS_PER_CUSTOMER = 10
 def add_label(customer: Customer, name: str, *, by: Actor) -> Label:
     """Add a pull user with this label to each of the customer's accounts; it has keys of its own
     and opens the same repositories. Raises NotAllowed, Refused."""
-    require_credentials_role(by.user, customer, "add pull users")
+    require_role(by.user, customer, MAY_HANDLE_CREDENTIALS, "add pull users")
     if name == names.DEFAULT_LABEL:
         raise Refused(f"Every customer has the label {names.DEFAULT_LABEL}. Choose another one.")
     if customer.labels.count() >= LABELS_PER_CUSTOMER:

@@ -216,7 +216,9 @@ def test_only_the_kinds_that_a_member_turned_off_are_not_written(cast: Cast) -> 
 def test_viewer_gets_only_emails_about_products(cast: Cast) -> None:
     for kind in preferences.READERS:
         outbox.to_members(kind, cast.birch, path="/")
-        to_bob = [cast.bob.email] if kind in preferences.PRODUCTS else []
+        # Of a member, owners hear; where there is none, everyone.
+        is_for_all = kind in {*preferences.PRODUCTS, EmailKind.MEMBER_JOINED}
+        to_bob = [cast.bob.email] if is_for_all else []
         assert recipients(kind) == [cast.alice.email, *to_bob]
 
 

@@ -370,6 +370,27 @@ def test_member_whom_the_vendor_invited_only_reads_until_an_owner_confirms(
     assert reveal(pull_user, by=Actor(dana)).secret_access_key
 
 
+def test_owner_whom_the_vendor_made_inactive_is_not_replaced_by_the_vendor(
+    cast: Cast, dana: User
+) -> None:
+    """Nobody whom the customer did not choose gets at its secrets."""
+    cast.alice.is_active = False
+    cast.alice.save()
+    by = Actor(User.objects.create_superuser("root@acme.example"))
+    invitation = invitations.invite_owner(cast.birch, DANA, by=by)
+    Email.objects.all().delete()
+    joined = invitations.accept(invitation, by=Actor(dana))
+    assert [email.to for email in Email.objects.all()] == [cast.bob.email]
+    approved(cast)
+    with pytest.raises(NotAllowed, match="must confirm your membership"):
+        reveal(provision(cast.birch), by=Actor(dana))
+    with pytest.raises(NotAllowed):
+        members.confirm(joined, by=Actor(dana))
+    members.confirm(joined, by=Actor(cast.bob))
+    joined.refresh_from_db()
+    assert not joined.awaits_confirmation
+
+
 def test_unconfirmed_owner_counts_as_none(cast: Cast, dana_by_vendor: Membership) -> None:
     with pytest.raises(Refused, match="last owner"):
         members.leave(membership(cast.alice), by=Actor(cast.alice))

@@ -104,3 +104,18 @@ def test_secret_of_an_earlier_version_works_and_is_bound_at_the_next_rotation(
     row.user = cast.bob
     assert mfa.is_anothers(row)
     assert mfa.MfaAdapter().decrypt(row.data["secret"]) == SECRET
+
+
+def test_code_that_set_up_the_app_does_not_sign_in(cast: Cast) -> None:
+    alice = just_signed_in(cast.alice)
+    alice.get("/account/2fa/totp/activate/")
+    session = alice.session
+    session["mfa.totp.secret"] = SECRET
+    session.save()
+    used = code()
+    alice.post("/account/2fa/totp/activate/", {"code": used})
+    assert Authenticator.objects.filter(user=cast.alice, type="totp").exists()
+    client = Client()
+    client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    client.post("/account/2fa/authenticate/", {"code": used})
+    assert "_auth_user_id" not in client.session

@@ -29,13 +29,15 @@ from pytest_django import Settings
 from accounts import own_account
 from accounts.actor import Actor
 from accounts.emails import delivery
-from accounts.flows import invitations
+from accounts.flows import invitations, members, sign_in_rules
 from accounts.flows import own_account as flows
 from accounts.flows.members import Role
 from accounts.models import AuditEvent, Email, Membership, Session, User
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
-from provisioning.flows.credentials import reveal, rotate
+from provisioning.flows.credentials import deactivate, reveal, rotate
+from provisioning.flows.entitlements import request
+from provisioning.flows.source_addresses import limit_sources
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.own_account import ON_OWN_ACCOUNT
 from tests.entitlements import approved
@@ -380,6 +382,35 @@ def test_person_who_reported_misuse_reveals_nothing_until_an_owner_allows_it(
     owner.post(page, {"allow_reveals": "yes"})
     cast.bob.refresh_from_db()
     assert reveal(pull_user, by=Actor(cast.bob)).secret_access_key
+
+
+def test_reported_account_opens_with_its_old_password_no_more(cast: Cast) -> None:
+    as_user(cast.alice).post("/account/security/misuse/")
+    thief = Client()
+    thief.post("/account/login/", SIGN_IN)
+    assert "_auth_user_id" not in thief.session
+
+
+def test_reported_person_takes_keys_away_and_does_nothing_else_for_an_organisation(
+    cast: Cast,
+) -> None:
+    approved(cast)
+    pull_user = provision(cast.birch)
+    flows.report_misuse(by=Actor(cast.alice))
+    cast.alice.refresh_from_db()
+    by, bobs = Actor(cast.alice), Membership.objects.get(user=cast.bob)
+    refused: list[Callable[[], object]] = [
+        lambda: invitations.invite(cast.birch, "eve@x.example", Role.ENGINEER, by=by),
+        lambda: members.change_role(bobs, Role.OWNER, by=by),
+        lambda: members.remove(bobs, by=by),
+        lambda: sign_in_rules.change(cast.birch, second_factor=False, single_sign_on=False, by=by),
+        lambda: limit_sources(cast.birch, [], by=by),
+        lambda: request(cast.birch, cast.reports, by=by),
+    ]
+    for action in refused:
+        with pytest.raises(NotAllowed, match="someone else may have used your account"):
+            action()
+    deactivate(pull_user.access_keys.get(), by=by)
 
 
 def test_owner_does_not_allow_it_to_themselves_but_the_vendor_does(cast: Cast) -> None:

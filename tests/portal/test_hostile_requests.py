@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import Settings
 from structlog.contextvars import get_contextvars
 
+from accounts.models import User
 from portal import oidc
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.pages import as_user, just_signed_in, words
@@ -43,12 +44,16 @@ def test_null_character_is_refused_wherever_it_is(
     assert "Content-Security-Policy" in answer.headers
 
 
-@pytest.mark.parametrize("charset", ["hex", "undefined", "utf-7", "no-such", "base64"])
+@pytest.mark.parametrize(
+    "charset", ["hex", "undefined", "utf-7", "no-such", "base64", "iso-8859-1", "us-ascii"]
+)
 @pytest.mark.django_db
 def test_unknown_encoding_is_refused_with_our_headers_and_one_log_line(
     charset: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answer = Client().generic("POST", LOGIN, b"login=x", f"{FORM}; charset={charset}")
+    client = Client()
+    client.cookies["csrftoken"] = "x" * 32
+    answer = client.generic("POST", LOGIN, b"login=x", f"{FORM}; charset={charset}")
     assert answer.status_code == 400
     assert "Content-Security-Policy" in answer.headers
     assert len([record for record in caplog.records if record.name.startswith("django")]) == 1
@@ -160,3 +165,10 @@ def test_log_lines_of_a_request_name_person_address_and_request(cast: Cast) -> N
         "user_id": cast.alice.pk,
         "address": HERS,
     }
+
+
+@pytest.mark.parametrize("value", ["²", "x", "-1", "9" * 30, "1"])
+def test_address_of_the_admin_fills_in_only_keys(cast: Cast, value: str) -> None:
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
+    page = "/admin/provisioning/entitlement/add/"
+    assert root.get(page, {"customer": value, "product": value}).status_code == 200

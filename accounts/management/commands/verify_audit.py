@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from accounts.audit.chain import verify
+from accounts.audit.chain import link, verify
 
 
 def head(words: str) -> str:
@@ -26,7 +26,15 @@ class Command(BaseCommand):
             help="a head from an earlier run or the worker's log that must be part of the chain",
         )
 
+        parser.add_argument(
+            "--adopt",
+            action="store_true",
+            help="once, after the upgrade from a version that did not sign lines: link its lines",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
+        while options["adopt"] and link(1000, is_adopting=True):
+            pass
         verdict = verify(options["head"] or "")
         if verdict.broken:
             raise CommandError(

@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from threading import Barrier, Thread
@@ -71,14 +70,14 @@ def test_a_run_links_no_more_than_its_limit(cast: Cast) -> None:
 def test_line_that_was_committed_late_is_linked_later(cast: Cast) -> None:
     """Its transaction began before the others', so that its id is lower than theirs."""
     first = record(Action.RETRIED, "first", by=Actor(cast.otto))
-    # Lines of an older version, which does not sign, and may write during an upgrade.
-    late = AuditEvent(
-        pk=first.pk + 1, action=Action.RETRIED, actor_label="Otto", subject="late", actor=cast.otto
-    )
-    AuditEvent(pk=first.pk + 2, action=Action.RETRIED, actor_label="Otto", subject="third").save()
+    late = record(Action.RETRIED, "late", by=Actor(cast.otto))
+    third = record(Action.RETRIED, "third", by=Actor(cast.otto))
+    change_directly("DELETE FROM accounts_auditevent WHERE id = %s", late.pk)
     link(10)
+    late._state.adding = True
     late.save()
     link(10)
+    assert first.pk < late.pk < third.pk
     subjects = [row.event.subject for row in ChainLink.objects.select_related("event")]
     assert subjects == ["first", "third", "late"]
     assert verify().broken == ""
@@ -209,11 +208,6 @@ def test_link_cannot_be_changed_or_deleted(change: Callable[[ChainLink], object]
 # --- Who has the database, but not the key -------------------------------------------
 
 
-@pytest.fixture
-def _upgrade_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain, "UPGRADE", timedelta(0))
-
-
 def insert_line(signature: str, subject: str = "forged") -> None:
     change_directly(
         "INSERT INTO accounts_auditevent (at, action, actor_label, subject, changes, reason, "
@@ -238,7 +232,6 @@ FORGERIES: dict[str, Callable[[int], str]] = {
 }
 
 
-@pytest.mark.usefixtures("_upgrade_is_over")
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_line_written_beside_the_portal_is_not_linked_and_is_reported(
     pks: list[int], cast: Cast, forgery: str
@@ -250,7 +243,7 @@ def test_line_written_beside_the_portal_is_not_linked_and_is_reported(
         assert "was written beside the portal: Otto asked for another try: forged" in broken
 
 
-@pytest.mark.usefixtures("pks", "_upgrade_is_over")
+@pytest.mark.usefixtures("pks")
 def test_chain_that_is_linked_again_without_the_key_is_detected() -> None:
     """As links were before they were signed, which needs no key."""
     change_directly("DELETE FROM accounts_chainlink WHERE number > 3")
@@ -276,18 +269,29 @@ def test_change_of_a_line_before_it_is_linked_is_detected(cast: Cast) -> None:
     assert "was written beside the portal" in watch()
 
 
-def test_chain_of_a_version_that_did_not_sign_is_continued(cast: Cast) -> None:
+def test_chain_of_a_version_that_did_not_sign_is_continued_when_an_operator_says_so(
+    cast: Cast,
+) -> None:
     previous = chain.BEGINNING
     for number in (1, 2):
         event = AuditEvent.objects.create(action=Action.RETRIED, actor_label="O", subject="old")
         digest = chain._plain_hash(event, number, previous)
         ChainLink.objects.create(number=number, event=event, previous=previous, hash=digest)
         previous = digest
+    AuditEvent.objects.create(action=Action.RETRIED, actor_label="O", subject="not linked yet")
     record(Action.RETRIED, "new", by=Actor(cast.otto))
     assert link(10) == 1
-    assert verify().broken == ""
+    assert "was written beside the portal: O asked for another try: not linked yet" in watch()
+    assert "4 lines are as they were written" in output_of_verify("--adopt")
+    assert watch() == ""
     change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE subject = 'old'")
     assert "link 1 has been changed" in verify().broken
+
+
+def test_first_line_of_an_installation_may_not_be_unsigned(cast: Cast) -> None:
+    insert_line("")
+    assert link(10) == 0
+    assert "was written beside the portal" in verify().broken
 
 
 def test_line_signed_with_an_older_key_stays_genuine(
@@ -329,7 +333,7 @@ def test_watch_costs_the_same_whatever_the_length_of_the_log(
     for number in range(30):
         record(Action.RETRIED, f"row {number}", by=Actor(cast.otto))
     link(100)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         assert watch() == ""
     assert len(looked_at) <= 6
     assert looked_at[:3] == [33, 34, 35]

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY as RECORDS
@@ -204,7 +205,13 @@ def test_interrupted_form_of_staff_is_sent_again_from_where_it_was(cast: Cast) -
         fields |= {f"{rows}-TOTAL_FORMS": "0", f"{rows}-INITIAL_FORMS": "0"}
     asked = client.post(address, fields)["Location"]
     assert not Customer.objects.filter(slug="dogwood").exists()
-    shown = client.post(asked, {"password": PASSWORD, "next": address}, follow=True)
+    back = parse_qs(urlsplit(asked).query)["next"][0]
+    # Before the confirmation, and to anyone who guesses, the form is not shown.
+    assert client.get("/admin/accounts/customer/add/?interrupted=x").status_code == 302
+    asked = client.post(address, fields)["Location"]
+    back = parse_qs(urlsplit(asked).query)["next"][0]
+    shown = client.post(asked, {"password": PASSWORD, "next": back}, follow=True)
+    assert "Dogwood <Bank>" in words(shown)
     hidden = BeautifulSoup(shown.content, "html.parser").select("main input[type=hidden]")
     sent = [(field["name"], field["value"]) for field in hidden]
     assert shown.request["PATH_INFO"] == "/admin/accounts/customer/add/"
@@ -213,7 +220,16 @@ def test_interrupted_form_of_staff_is_sent_again_from_where_it_was(cast: Cast) -
     assert client.post(address, dict(sent)).status_code == 302
     assert Customer.objects.filter(slug="dogwood").exists()
     # Shown once; then the page is itself again.
-    assert "Go on where you were" not in words(client.get(address))
+    assert client.get(back)["Location"] == "/admin/accounts/customer/add/"
+
+
+def test_form_that_someone_else_left_is_not_offered_after_another_confirmation(cast: Cast) -> None:
+    """A thief of an old session leaves a form for the rightful person to send."""
+    session = as_user(cast.sandra)
+    session.post("/admin/accounts/customer/add/", {"name": "Evil"})
+    session.post("/account/reauthenticate/", {"password": PASSWORD})
+    shown = session.get("/admin/accounts/customer/add/")
+    assert "Go on where you were" not in words(shown)
 
 
 def test_recent_sign_in_of_staff_counts_for_a_quarter_of_an_hour(cast: Cast) -> None:

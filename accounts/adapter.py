@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import own_account
+from accounts import account_events
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
 
@@ -68,7 +68,7 @@ class AccountAdapter(DefaultAccountAdapter):
             if not ratelimit.consume(request, app="allauth.account", action=GUESSES, key=email):
                 raise self.validation_error("too_many_login_attempts")
         except ValidationError:
-            own_account.locked_out(request, credentials.get("email", ""))
+            account_events.locked_out(request, credentials.get("email", ""))
             raise
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:

@@ -5,6 +5,6 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import own_account
+        from accounts import account_events
 
-        own_account.connect()
+        account_events.connect()

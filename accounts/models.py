@@ -109,6 +109,14 @@ class Customer(models.Model):
         Customer.objects.select_for_update(no_key=True).get(pk=self.pk)
 
 
+class MembershipQuerySet(TenantQuerySet["Membership"]):
+    def owners(self) -> "MembershipQuerySet":
+        """Those who can invite others and confirm members now."""
+        return self.filter(
+            role=Membership.Role.OWNER, awaits_confirmation=False, user__is_active=True
+        )
+
+
 class Membership(models.Model):
     """A person acting for a customer, in a role."""
 
@@ -126,7 +134,7 @@ class Membership(models.Model):
     # The kinds of emails that the member has turned off.
     muted = models.JSONField(default=list, editable=False)
 
-    objects = TenantQuerySet["Membership"].as_manager()
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [

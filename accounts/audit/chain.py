@@ -40,7 +40,7 @@ class Verdict:
 def link(limit: int, *, is_adopting: bool = False) -> int:
     """Link up to ``limit`` lines and return how many. Of two processes that try at the same
     time, one succeeds. Lines that the portal did not write are not linked; ``is_adopting``
-    unsigned ones, which a version that did not sign has written, is an operator's decision."""
+    unsigned ones, which a version that did not sign has written, is left to ``adopt``."""
     number, newest = 0, ""
     try:
         with transaction.atomic():
@@ -56,9 +56,20 @@ def link(limit: int, *, is_adopting: bool = False) -> int:
     except IntegrityError:
         # The other process has linked these lines, or the next run will.
         return 0
-    if number:
+    # The head that was kept is the evidence of a cut: another does not take its place.
+    if number and not _check_known(head.known()):
         head.keep(newest)
     return number
+
+
+def adopt() -> None:
+    """An operator accepts the log as it is, after an upgrade or after a backup was restored: link
+    the unsigned lines, and keep the head of this chain."""
+    while link(WINDOW, is_adopting=True):
+        pass
+    last = ChainLink.objects.last()
+    if last is not None:
+        head.keep(str(last))
 
 
 def verify(known: str = "") -> Verdict:
@@ -75,15 +86,15 @@ def verify(known: str = "") -> Verdict:
     return Verdict(at, f"{at}:{previous}", waiting, broken)
 
 
-def watch() -> str:
-    """Check the newest links and some others, whatever the length of the log, and that the chain
-    still contains the head that was kept. Returns what is wrong, or nothing."""
+def watch(window: int = WINDOW) -> str:
+    """Check the newest links and as many others, whatever the length of the log, and that the
+    chain still contains the head that was kept. Returns what is wrong, or nothing."""
     last = ChainLink.objects.last()
     if last is None:
         return _check_known(head.known())
     anywhere = random.randint(1, last.number)  # noqa: S311 - a sample
-    for first in (max(1, last.number - WINDOW + 1), anywhere):
-        _, _, broken = _check(first, min(first + WINDOW - 1, last.number))
+    for first in (max(1, last.number - window + 1), anywhere):
+        _, _, broken = _check(first, min(first + window - 1, last.number))
         if broken:
             return broken
     return _check_known(head.known()) or _check_lines()

@@ -85,8 +85,7 @@ def member_joined(membership: Membership, *, by: str) -> None:
     """To the owners, or to all members where there is none: another person may handle credentials
     or manage members. ``by`` is who invited or promoted them."""
     customer = membership.customer
-    owners = customer.memberships.filter(role=Membership.Role.OWNER, user__is_active=True)
-    has_owner = owners.exclude(pk=membership.pk).exists()
+    has_owner = customer.memberships.owners().exclude(pk=membership.pk).exists()
     to_members(
         EmailKind.MEMBER_JOINED,
         customer,

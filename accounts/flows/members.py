@@ -5,7 +5,6 @@ leave, or demote each other, at the same time would otherwise leave the organisa
 """
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
@@ -41,7 +40,7 @@ def confirm(membership: Membership, *, by: Actor) -> None:
     if has_owner(held.customer):
         require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
     else:
-        # Nobody but a person whom the customer chose.
+        # Then any member does, whom the customer chose.
         require_role(by.user, held.customer, set(Role), "confirm a member")
     if not held.awaits_confirmation:
         raise Refused(f"{held.user} is confirmed already.")
@@ -73,18 +72,12 @@ def leave(membership: Membership, *, by: Actor) -> None:
 
 def has_owner(customer: Customer) -> bool:
     """Whether there is someone who can invite others and confirm members."""
-    return _owners(customer).exists()
+    return customer.memberships.owners().exists()
 
 
 def has_had_owner(customer: Customer) -> bool:
     """Whether there is an owner, perhaps one whose account the vendor made inactive."""
     return customer.memberships.filter(role=Role.OWNER, awaits_confirmation=False).exists()
-
-
-def _owners(customer: Customer) -> QuerySet[Membership]:
-    return customer.memberships.filter(
-        role=Role.OWNER, awaits_confirmation=False, user__is_active=True
-    )
 
 
 def _lock(membership: Membership) -> Membership:
@@ -98,7 +91,7 @@ def _lock(membership: Membership) -> Membership:
 
 def _require_another_owner(membership: Membership) -> None:
     """Refuse what would leave the customer without an owner."""
-    others = _owners(membership.customer).exclude(pk=membership.pk)
+    others = membership.customer.memberships.owners().exclude(pk=membership.pk)
     if membership.effective_role == Role.OWNER and not others.exists():
         raise Refused(
             f"{membership.user} is the last owner of {membership.customer}. Make another member "

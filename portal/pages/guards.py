@@ -184,5 +184,8 @@ def _go_on(request: HttpRequest) -> HttpResponse:
         return redirect(request.path)
     fields = QueryDict(interrupted["fields"], mutable=True)
     fields.pop("csrfmiddlewaretoken", None)
-    context = {"fields": list(fields.lists()), "address": interrupted["address"]}
+    all_fields = list(fields.lists())
+    # Without what Django's forms count their rows with.
+    shown = [(name, values) for name, values in all_fields if not name.endswith("_FORMS")]
+    context = {"fields": all_fields, "shown": shown, "address": interrupted["address"]}
     return render(request, "interrupted.html", context)

@@ -26,7 +26,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts import own_account
+from accounts import account_events
 from accounts.actor import Actor
 from accounts.emails import delivery
 from accounts.flows import invitations, members, sign_in_rules
@@ -85,9 +85,9 @@ def signals(*modules: ModuleType) -> Iterator[Signal]:
 
 
 def test_every_signal_of_allauths_is_received_or_known_to_say_nothing_new() -> None:
-    known = set(own_account.RECEIVERS) | IGNORED
+    known = set(account_events.RECEIVERS) | IGNORED
     assert set(signals(account, mfa, social)) <= known
-    assert not set(own_account.RECEIVERS) & IGNORED
+    assert not set(account_events.RECEIVERS) & IGNORED
 
 
 # --- One line for each action, in its transaction ------------------------------------

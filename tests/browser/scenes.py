@@ -253,6 +253,18 @@ def problems_for_ops(page: Page, site: Site) -> Iterator[str]:
     yield "dashboard with problems"
 
 
+def member_to_confirm(page: Page, site: Site) -> Iterator[str]:
+    bob = Membership.objects.filter(user=site.cast.bob)
+    bob.update(awaits_confirmation=True, role=Membership.Role.OWNER)
+    User.objects.filter(pk=site.cast.bob.pk).update(reveals_locked_at=timezone.now())
+    page.goto(f"/customers/{site.cast.birch.pk}/")
+    expect(page.get_by_text("Awaits confirmation")).to_be_visible()
+    yield "members, one to confirm"
+    page.goto(f"/members/{bob.get().pk}/")
+    expect(page.get_by_role("button", name="Confirm this member")).to_be_visible()
+    yield "member to confirm"
+
+
 def every_decision(page: Page, site: Site) -> Iterator[str]:
     asked = request(site.cast.cedar, site.cast.reports, by=Actor(site.cast.charlie))
     page.goto(f"/admin/provisioning/entitlement/{asked.pk}/change/")
@@ -333,6 +345,7 @@ SCENES: dict[Scene, str] = {
     viewer: "viewer",
     no_organisation: "stranger",
     problems_for_ops: "ops",
+    member_to_confirm: "owner",
     every_decision: "sales",
     interrupted_form: "nobody",
     errors: "owner",

@@ -3,7 +3,6 @@ sessions."""
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
@@ -23,27 +22,18 @@ from django.core import mail
 from django.db import OperationalError
 from django.dispatch import Signal
 from django.test import Client
-from django.utils import timezone
-from pytest_django import Settings
 
 from accounts import account_events
 from accounts.actor import Actor
 from accounts.emails import delivery
-from accounts.flows import invitations, members, sign_in_rules
-from accounts.flows import own_account as flows
+from accounts.flows import invitations
 from accounts.flows.members import Role
-from accounts.models import AuditEvent, Email, Membership, Session, User
-from accounts.permissions import NotAllowed
+from accounts.models import AuditEvent, Email, User
 from provisioning.demo.seed import PASSWORD, Cast
-from provisioning.flows.credentials import deactivate, reveal, rotate
-from provisioning.flows.entitlements import request
-from provisioning.flows.source_addresses import limit_sources
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.own_account import ON_OWN_ACCOUNT
-from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user, just_signed_in, words
-from tests.provisioned import provision
+from tests.portal.pages.pages import as_user, just_signed_in
 
 SECRET = "JBSWY3DPEHPK3PXP"
 NEW_PASSWORD = "another battery staple"
@@ -358,131 +348,3 @@ def test_failed_sign_in_is_logged_without_what_was_typed(
     found = [record.getMessage() for record in caplog.records if "Failed" in record.getMessage()]
     assert found == ["Failed sign-in of nobody known", f"Failed sign-in of user {cast.alice.pk}"]
     assert "typed-secret" not in caplog.text
-
-
-# --- "This wasn't me" ----------------------------------------------------------------
-
-
-def test_person_who_reported_misuse_reveals_nothing_until_an_owner_allows_it(
-    cast: Cast,
-) -> None:
-    Membership.objects.filter(user=cast.bob).update(role=Role.ENGINEER)
-    approved(cast)
-    pull_user = provision(cast.birch)
-    shown = as_user(cast.bob).post("/account/security/misuse/", follow=True)
-    assert "All your sessions have ended" in words(shown)
-    cast.bob.refresh_from_db()
-    for action in (reveal, rotate):
-        with pytest.raises(NotAllowed, match="someone else may have used your account"):
-            action(pull_user, by=Actor(cast.bob))
-    membership = Membership.objects.get(user=cast.bob)
-    owner = just_signed_in(cast.alice)
-    page = f"/members/{membership.pk}/"
-    assert "Allow reveals again" in words(owner.get(page))
-    owner.post(page, {"allow_reveals": "yes"})
-    cast.bob.refresh_from_db()
-    assert reveal(pull_user, by=Actor(cast.bob)).secret_access_key
-
-
-def test_reported_account_opens_with_its_old_password_no_more(cast: Cast) -> None:
-    as_user(cast.alice).post("/account/security/misuse/")
-    thief = Client()
-    thief.post("/account/login/", SIGN_IN)
-    assert "_auth_user_id" not in thief.session
-
-
-def test_reported_person_takes_keys_away_and_does_nothing_else_for_an_organisation(
-    cast: Cast,
-) -> None:
-    approved(cast)
-    pull_user = provision(cast.birch)
-    flows.report_misuse(by=Actor(cast.alice))
-    cast.alice.refresh_from_db()
-    by, bobs = Actor(cast.alice), Membership.objects.get(user=cast.bob)
-    refused: list[Callable[[], object]] = [
-        lambda: invitations.invite(cast.birch, "eve@x.example", Role.ENGINEER, by=by),
-        lambda: members.change_role(bobs, Role.OWNER, by=by),
-        lambda: members.remove(bobs, by=by),
-        lambda: sign_in_rules.change(cast.birch, second_factor=False, single_sign_on=False, by=by),
-        lambda: limit_sources(cast.birch, [], by=by),
-        lambda: request(cast.birch, cast.reports, by=by),
-    ]
-    for action in refused:
-        with pytest.raises(NotAllowed, match="someone else may have used your account"):
-            action()
-    deactivate(pull_user.access_keys.get(), by=by)
-
-
-def test_owner_does_not_allow_it_to_themselves_but_the_vendor_does(cast: Cast) -> None:
-    flows.report_misuse(by=Actor(cast.alice))
-    membership = Membership.objects.get(user=cast.alice)
-    with pytest.raises(flows.Refused, match="Ask another owner"):
-        flows.allow_reveals(membership, by=Actor(cast.alice))
-    with pytest.raises(NotAllowed):
-        flows.allow_reveals_as_staff(cast.alice, by=Actor(cast.sandra))
-    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
-    fields = {"action": "allow_reveals", "_selected_action": [cast.alice.pk]}
-    assert "can reveal credentials again" in words(
-        root.post("/admin/accounts/user/", fields, follow=True)
-    )
-    cast.alice.refresh_from_db()
-    assert cast.alice.reveals_locked_at is None
-
-
-# --- The page ------------------------------------------------------------------------
-
-
-def test_page_shows_sessions_and_events_and_ends_one_session(cast: Cast) -> None:
-    here, elsewhere = Client(), Client()
-    here.post("/account/login/", SIGN_IN)
-    Client().post("/account/login/", SIGN_IN | {"password": "x"})
-    elsewhere.post(
-        "/account/login/", SIGN_IN, headers={"user-agent": "Mozilla (iPhone) Safari/605"}
-    )
-    shown = words(here.get("/account/security/"))
-    assert "Safari on iPhone" in shown
-    assert "Failed to sign in as: alice@birch.example" in shown
-    other = Session.objects.get(user_agent__contains="iPhone")
-    ended = here.post("/account/security/", {"session": other.pk}, follow=True)
-    assert "Safari on iPhone is signed out." in words(ended)
-    assert elsewhere.get("/")["Location"].startswith("/account/login/")
-    assert here.get("/").status_code == 200
-
-
-def test_nobody_ends_another_persons_session(cast: Cast) -> None:
-    alice = as_user(cast.alice)
-    session = Session.objects.get(user=cast.alice)
-    as_user(cast.charlie).post("/account/security/", {"session": session.pk})
-    assert alice.get("/").status_code == 200
-
-
-# --- Sessions of staff ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("age", "idle", "is_over"),
-    [
-        (timedelta(hours=11, minutes=59), timedelta(minutes=29), False),
-        (timedelta(hours=12), timedelta(0), True),
-        (timedelta(hours=1), timedelta(minutes=30), True),
-    ],
-)
-def test_session_of_staff_ends_after_a_working_day_or_a_break(
-    cast: Cast, age: timedelta, idle: timedelta, *, is_over: bool
-) -> None:
-    for person, ends in ((cast.otto, is_over), (cast.alice, False)):
-        client = Client()
-        client.post("/account/login/", SIGN_IN | {"login": person.email})
-        session, now = client.session, timezone.now()
-        session["signed_in_at"] = (now - age).timestamp()
-        session["seen_at"] = (now - idle).timestamp()
-        session.save()
-        client.get("/account/security/")
-        assert ("_auth_user_id" not in client.session) is ends
-
-
-def test_limits_come_from_the_settings(cast: Cast, settings: Settings) -> None:
-    settings.STAFF_SESSION_AGE = timedelta(0)
-    client = Client()
-    client.post("/account/login/", SIGN_IN | {"login": cast.otto.email})
-    assert "Your session has ended" in words(client.get("/ops/", follow=True))

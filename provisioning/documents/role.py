@@ -7,11 +7,15 @@ from provisioning.documents.policies import PULL_ACTIONS, VERSION, Document
 
 
 def boundary(account_id: str) -> Document:
-    """The limit for every pull user: signing in to the account's registry, and pulling.
+    """The limit for every pull user: signing in to the account's registry, and pulling, with an
+    access key.
 
     What a boundary only does not allow, a resource's policy that names the user can still allow;
-    what it denies, nothing can. Hence the last statement. Source: IAM user guide, "Permissions
-    boundaries for IAM entities", on resource-based policies.
+    what it denies, nothing can: IAM user guide, "Permissions boundaries for IAM entities", on
+    resource-based policies. Hence the third statement. The last one refuses sessions: every user
+    can get one of up to 36 hours from ``sts:GetSessionToken``, which needs no permission, and it
+    outlives the deactivation of its key (STS API reference, "GetSessionToken"). Only requests of
+    sessions bring the key ``aws:TokenIssueTime``.
     """
     may = ["ecr:GetAuthorizationToken", *PULL_ACTIONS]
     return {
@@ -24,6 +28,12 @@ def boundary(account_id: str) -> Document:
                 "Resource": f"arn:aws:ecr:*:{account_id}:repository/*",
             },
             {"Effect": "Deny", "NotAction": may, "Resource": "*"},
+            {
+                "Effect": "Deny",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {"Null": {"aws:TokenIssueTime": "false"}},
+            },
         ],
     }
 

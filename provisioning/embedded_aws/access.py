@@ -1,10 +1,23 @@
 """Who may do what, from identity and resource policies together."""
 
+from typing import NamedTuple
+
 from provisioning.embedded_aws import authorization, errors, identities
 from provisioning.embedded_aws.authorization import Question, Verdict
 from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.config import Broken, Config
 from provisioning.embedded_aws.repository_policies import RepositoryPolicies
+
+# Their API references: nobody can be denied them.
+NEEDS_NO_PERMISSION = {"sts:GetCallerIdentity", "sts:GetSessionToken"}
+
+
+class ByIdentity(NamedTuple):
+    """What the caller's own policies say, and what its permissions boundary does: ALLOWED where
+    there is none."""
+
+    policies: Verdict
+    boundary: Verdict
 
 
 class Access:
@@ -16,7 +29,7 @@ class Access:
 
     def require(self, call: Call) -> None:
         """Raise ApiError unless the caller may make the call."""
-        if call.caller.is_root or call.action == "sts:GetCallerIdentity":
+        if call.caller.is_root or call.action in NEEDS_NO_PERMISSION:
             return
         for action in call.actions:
             self._require(call, action)
@@ -25,9 +38,9 @@ class Access:
         question = Question(call.caller, action, call.resource, call.context)
         if call.operation == "AssumeRole":
             is_trusted = authorization.trusts(question, identities.trust_policy(call.resource))
-            reason = None if is_trusted else "the role's trust policy does not allow it"
+            reason = None if is_trusted else "because the role's trust policy does not allow it"
             reason = reason or self._why_identity_denies(question)
-        elif call.service == "ecr" and call.repository:
+        elif call.service == "ecr":
             reason = self.why_denied(question, call.account_id, call.region, call.repository)
         else:
             reason = self._why_identity_denies(question)
@@ -35,37 +48,75 @@ class Access:
             raise errors.denied(call.service, call.caller.arn, action, call.resource, reason)
 
     def _why_identity_denies(self, question: Question) -> str | None:
-        if self._by_identity(question) is Verdict.ALLOWED:
-            return None
-        return f"no identity-based policy allows the {question.action} action"
+        return _why(question.action, self._by_identity(question))
 
     def why_denied(
         self, question: Question, account_id: str, region: str, repository: str
     ) -> str | None:
-        """Identity and repository policy together: in one account either is enough,
-        across accounts both are needed, and a Deny in either is final."""
+        """Identity, repository and registry policy together: in one account one of them is
+        enough, across accounts the caller's own must allow it as well, and a Deny in any is
+        final. The registry's (version 2, AWS's default) is about every request to ECR."""
         by_identity = self._by_identity(question)
-        if Broken.REPOSITORY_POLICY in self._config.broken:
-            by_repository = Verdict.ALLOWED
-        else:
-            policy = self._policies.shown(account_id, region, repository)
-            by_repository = authorization.by_resource(question, policy)
-        verdicts = (by_identity, by_repository)
-        if Verdict.DENIED in verdicts:
-            return "of an explicit deny"
-        needed = any if question.caller.account_id == account_id else all
-        if needed(verdict is Verdict.ALLOWED for verdict in verdicts):
-            return None
-        return f"no resource-based policy allows the {question.action} action"
+        registry = self._policies.of_registry(account_id, region)
+        by_resource = authorization.by_resource(question, registry)
+        if repository and by_resource is not Verdict.DENIED:
+            by_repository = self._by_repository(question, account_id, region, repository)
+            rank = [Verdict.SILENT, Verdict.DELEGATED, Verdict.ALLOWED, Verdict.DENIED]
+            by_resource = max(by_resource, by_repository, key=rank.index)
+        return _why(
+            question.action,
+            by_identity,
+            by_resource,
+            is_same_account=question.caller.account_id == account_id,
+            is_about_repository=bool(repository),
+        )
 
-    def _by_identity(self, question: Question) -> Verdict:
-        if Broken.IDENTITY_POLICY in self._config.broken:
+    def _by_repository(
+        self, question: Question, account_id: str, region: str, repository: str
+    ) -> Verdict:
+        if Broken.REPOSITORY_POLICY in self._config.broken:
             return Verdict.ALLOWED
-        verdict = authorization.by_identity(question, identities.identity_policies(question.caller))
+        policy = self._policies.shown(account_id, region, repository)
+        return authorization.by_resource(question, policy)
+
+    def _by_identity(self, question: Question) -> ByIdentity:
+        if Broken.IDENTITY_POLICY in self._config.broken:
+            return ByIdentity(Verdict.ALLOWED, Verdict.ALLOWED)
+        policies = identities.identity_policies(question.caller)
         boundary = identities.boundary(question.caller)
-        if boundary is None:
-            return verdict
-        # A Deny counts whoever allows; what is merely not allowed limits the identity's own
-        # policies, and not a repository's policy that names the user.
-        limit = authorization.by_identity(question, [boundary])
-        return limit if verdict is Verdict.ALLOWED or limit is Verdict.DENIED else verdict
+        limit = authorization.by_identity(question, [boundary]) if boundary else Verdict.ALLOWED
+        return ByIdentity(authorization.by_identity(question, policies), limit)
+
+
+def _why(
+    action: str,
+    by: ByIdentity,
+    by_resource: Verdict = Verdict.SILENT,
+    *,
+    is_same_account: bool = True,
+    is_about_repository: bool = False,
+) -> str | None:
+    """Why it is denied, in AWS's words; None where it is allowed.
+
+    A Deny counts whoever allows. What a boundary merely does not allow limits the identity's own
+    policies, and not a resource's policy that names the user.
+    """
+    denials = {
+        "an identity-based policy": by.policies,
+        "a permissions boundary": by.boundary,
+        "a resource-based policy": by_resource,
+    }
+    for name, verdict in denials.items():
+        if verdict is Verdict.DENIED:
+            return f"with an explicit deny in {name}"
+    is_allowed = by.policies is Verdict.ALLOWED and by.boundary is Verdict.ALLOWED
+    if is_same_account and (is_allowed or by_resource is Verdict.ALLOWED):
+        return None
+    if is_allowed and by_resource in (Verdict.ALLOWED, Verdict.DELEGATED):
+        return None
+    # Of the policies that lack an Allow, AWS names one: ECR the repository's.
+    if by.policies is not Verdict.ALLOWED and not is_about_repository:
+        return f"because no identity-based policy allows the {action} action"
+    if by.boundary is not Verdict.ALLOWED:
+        return f"because no permissions boundary allows the {action} action"
+    return f"because no resource-based policy allows the {action} action"

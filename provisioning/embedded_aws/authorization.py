@@ -1,21 +1,20 @@
-"""Policy evaluation, as far as the portal's policies need it: Effect, Principal, Action,
-Resource, and the conditions in use. What is not understood never allows and always
-denies. Source: the IAM user guide, "Policy evaluation logic"."""
+"""Policy evaluation: Effect, Principal, Action, Resource and Condition. What is not understood
+never allows and always denies. Source: the IAM user guide, "Policy evaluation logic"."""
 
-import fnmatch
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import lru_cache
-from ipaddress import ip_address, ip_network
 from typing import Any
 
+from provisioning.embedded_aws import conditions
+from provisioning.embedded_aws.conditions import as_list, matches
 from provisioning.embedded_aws.identities import Caller, Document
 
 
 class Verdict(Enum):
     ALLOWED = "allowed"
+    # A resource's policy leaves it to the caller's account: its identity policies decide.
+    DELEGATED = "delegated"
     DENIED = "denied"
     SILENT = "silent"
 
@@ -29,115 +28,105 @@ class Question:
     resource: str
     context: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def condition_keys(self) -> dict[str, str]:
+        """Every key of the request, in lower case."""
+        caller = self.caller
+        keys = {
+            "aws:PrincipalArn": caller.principal_arn,
+            "aws:PrincipalAccount": caller.account_id,
+            "aws:PrincipalIsAWSService": "false",
+            "aws:ViaAWSService": "false",
+        }
+        if caller.token_issued_at:
+            keys["aws:TokenIssueTime"] = caller.token_issued_at
+        return {key.lower(): value for key, value in (keys | self.context).items()}
+
 
 def by_identity(question: Question, documents: Iterable[Document]) -> Verdict:
     """What the caller's own policies say."""
-    return _verdict(
-        question,
-        (
-            statement
-            for document in documents
-            for statement in _as_list(document.get("Statement", []))
-            if _matches_any(question.resource, statement.get("Resource", []))
-        ),
-    )
+    statements = [each for document in documents for each in statements_of(document)]
+    return _verdict(question, {id(s): Verdict.ALLOWED for s in statements}, statements)
 
 
 def by_resource(question: Question, document: Document | None) -> Verdict:
-    """What the resource's policy says about this caller."""
-    statements = _as_list((document or {}).get("Statement", []))
-    return _verdict(
-        question,
-        (
-            statement
-            for statement in statements
-            if _names(statement.get("Principal"), question.caller)
-        ),
-    )
-
-
-def _verdict(question: Question, statements: Iterable[Document]) -> Verdict:
-    verdict = Verdict.SILENT
-    for statement in statements:
-        if not _is_about(question.action, statement):
-            continue
-        is_deny = statement.get("Effect") == "Deny"
-        if not _holds(statement.get("Condition", {}), question, if_unknown=is_deny):
-            continue
-        if is_deny:
-            return Verdict.DENIED
-        verdict = Verdict.ALLOWED
-    return verdict
-
-
-def _is_about(action: str, statement: Document) -> bool:
-    if "NotAction" in statement:
-        return not _matches_any(action, statement["NotAction"], ignore_case=True)
-    return _matches_any(action, statement.get("Action", []), ignore_case=True)
-
-
-def _names(principal: Any, caller: Caller) -> bool:
-    """Whether a Principal element names the caller. The account's root stands for the
-    account, whose identity policies then decide: by itself it grants nothing."""
-    if principal == "*":
-        return True
-    named = _as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
-    return bool({"*", caller.arn, caller.principal_arn} & set(named))
+    """What the policy of a repository or of a registry says about this caller."""
+    statements = statements_of(document)
+    named = {id(statement): _named(statement, question.caller) for statement in statements}
+    return _verdict(question, named, statements)
 
 
 def trusts(question: Question, document: Document | None) -> bool:
-    """Whether a role's trust policy lets the caller assume it; here an account's root
-    stands for everyone in the account whose own policies allow it."""
-    root = f"arn:aws:iam::{question.caller.account_id}:root"
-    for statement in _as_list((document or {}).get("Statement", [])):
-        named = _as_list((statement.get("Principal") or {}).get("AWS", []))
-        if not {root, question.caller.account_id, question.caller.principal_arn} & set(named):
+    """Whether a role's trust policy lets the caller assume it; naming the account is enough where
+    the caller's own policies allow it."""
+    return by_resource(question, document) in (Verdict.ALLOWED, Verdict.DELEGATED)
+
+
+def statements_of(document: Document | None) -> list[Document]:
+    """The statements of a document; a lone one may stand without its list."""
+    return as_list((document or {}).get("Statement", []))
+
+
+def _verdict(question: Question, named: dict[int, Verdict], statements: list[Document]) -> Verdict:
+    """``named``: what each statement would mean to the caller by its principals alone."""
+    verdict = Verdict.SILENT
+    for statement in statements:
+        by_name = named[id(statement)]
+        if by_name is Verdict.SILENT or not _is_about(question, statement):
             continue
-        if _verdict(question, [statement]) is Verdict.ALLOWED:
-            return True
-    return False
+        is_deny = statement.get("Effect") == "Deny"
+        is_met = conditions.holds(statement.get("Condition", {}), question.condition_keys)
+        if is_deny if is_met is None else is_met:
+            if is_deny:
+                return Verdict.DENIED
+            verdict = by_name if verdict is not Verdict.ALLOWED else verdict
+    return verdict
 
 
-def _holds(condition: Document, question: Question, *, if_unknown: bool) -> bool:
-    context = {"aws:PrincipalArn": question.caller.principal_arn} | question.context
-    context = {key.lower(): value for key, value in context.items()}
-    for operator, tests in condition.items():
-        for key, expected in tests.items():
-            value = context.get(key.lower())
-            match operator:
-                case "StringEquals" | "ArnEquals":
-                    is_so = value in _as_list(expected)
-                case "StringLike" | "ArnLike":
-                    is_so = value is not None and _matches_any(value, expected)
-                case "IpAddress":
-                    is_so = value is not None and _is_within(value, expected)
-                case "NotIpAddress":
-                    # "If the key is not present, the condition is met": negated operators.
-                    is_so = value is None or not _is_within(value, expected)
-                case _:
-                    is_so = if_unknown
-            if not is_so:
-                return False
-    return True
-
-
-def _is_within(address: str, networks: Any) -> bool:
-    return any(ip_address(address) in ip_network(network) for network in _as_list(networks))
-
-
-def _matches_any(value: str, patterns: Any, *, ignore_case: bool = False) -> bool:
-    return any(
-        _pattern(pattern, ignore_case=ignore_case).match(value) for pattern in _as_list(patterns)
+def _is_about(question: Question, statement: Document) -> bool:
+    return _covers(statement, "Action", question.action, ignore_case=True) and _covers(
+        statement, "Resource", question.resource
     )
 
 
-@lru_cache(maxsize=4096)
-def _pattern(pattern: str, *, ignore_case: bool) -> re.Pattern[str]:
-    # In a policy only * and ? are wildcards; fnmatch's brackets are not.
-    return re.compile(
-        fnmatch.translate(pattern.replace("[", "[[]")), re.IGNORECASE if ignore_case else 0
-    )
+def _covers(statement: Document, element: str, value: str, *, ignore_case: bool = False) -> bool:
+    """Whether an element, or its negation, covers the value. A repository's policy has no
+    Resource: it is about the repository."""
+    patterns = statement.get(element, statement.get(f"Not{element}"))
+    if patterns is None:
+        return element == "Resource"
+    is_named = any(matches(value, each, ignore_case=ignore_case) for each in as_list(patterns))
+    return is_named is (element in statement)
 
 
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _named(statement: Document, caller: Caller) -> Verdict:
+    """What a statement's principals make of the caller: ALLOWED where it is named itself,
+    DELEGATED where its account is, SILENT where neither is.
+
+    A Deny that names an account is for everybody in it. "Use NotPrincipal with Deny": who should
+    be spared is named together with its account, and nobody who has a permissions boundary ever
+    is.
+    """
+    is_deny = statement.get("Effect") == "Deny"
+    account = {caller.account_id, f"arn:aws:iam::{caller.account_id}:root"}
+    if "NotPrincipal" in statement:
+        spared = set(aws_principals(statement["NotPrincipal"]))
+        is_named = bool(caller.arns & spared)
+        if is_deny:
+            is_spared = is_named and bool(account & spared) and not caller.has_boundary
+            return Verdict.SILENT if is_spared else Verdict.ALLOWED
+        return Verdict.SILENT if is_named or account & spared else Verdict.ALLOWED
+    named = set(aws_principals(statement.get("Principal")))
+    if named & ({"*"} | caller.arns):
+        return Verdict.ALLOWED
+    if named & account:
+        return Verdict.ALLOWED if is_deny else Verdict.DELEGATED
+    return Verdict.SILENT
+
+
+def aws_principals(principal: Any) -> list[str]:
+    """The accounts, users and roles of a Principal element; services and federated users are no
+    callers here."""
+    if isinstance(principal, dict):
+        return [str(each) for each in as_list(principal.get("AWS", []))]
+    return as_list(principal) if isinstance(principal, str) else []

@@ -60,7 +60,9 @@ class Call:
         """The ARN that a policy must name, or ``*`` for what has none ("Actions,
         resources, and condition keys" of each service)."""
         account_id = self.account_id
-        if self.service == "ecr" and self.operation != "GetAuthorizationToken":
+        if self.operation == "GetAuthorizationToken" or self.operation.endswith("RegistryPolicy"):
+            return "*"
+        if self.service == "ecr":
             return f"arn:aws:ecr:{self.region}:{account_id}:repository/{self.repository or '*'}"
         if self.operation == "AssumeRole":
             return str(self.parameters["RoleArn"])

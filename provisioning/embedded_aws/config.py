@@ -18,7 +18,8 @@ class Config:
     """``propagation_seconds``: how long ECR does not know a new user;
     ``key_propagation_seconds``: how long a new access key is not accepted; ``login_hours``:
     how long a login token is valid; ``page_size``: how many items one response lists;
-    ``seconds_ahead``: how far AWS's clock is ahead of this machine's. Whether a token outlives
+    ``seconds_ahead``: how far AWS's clock is ahead of this machine's; ``closed_accounts``: ids of
+    AWS accounts that no longer exist. Whether a token outlives
     its key on the real ECR is not known; here it does, unless ``tokens_die_with_their_key``.
     """
 
@@ -30,4 +31,5 @@ class Config:
     page_size: int = 100
     seconds_ahead: float = 0
     tokens_die_with_their_key: bool = False
+    closed_accounts: frozenset[str] = frozenset()
     broken: frozenset[Broken] = frozenset()

@@ -16,9 +16,10 @@ class ApiError(Exception):
 
 
 def denied(service: str, caller: str, action: str, resource: str, reason: str) -> ApiError:
-    """IAM and STS deny with 403, ECR with 400 (their API references, "Common errors")."""
+    """IAM and STS deny with 403, ECR with 400 (their API references, "Common errors").
+    ``reason``: as in "Troubleshoot access denied error messages", IAM user guide."""
     message = f"User: {caller} is not authorized to perform: {action} on resource: {resource}"
-    message += f" because {reason}"
+    message += f" {reason}"
     if service == "ecr":
         return ApiError(400, "AccessDeniedException", message)
     return ApiError(403, "AccessDenied", message)
@@ -58,3 +59,10 @@ def bad_policy_text(constraint: str) -> ApiError:
         "InvalidParameterException",
         f"Invalid parameter at 'PolicyText' failed to satisfy constraint: '{constraint}'",
     )
+
+
+def incomplete_signature(service: str, part: str) -> ApiError:
+    message = f"'{part}' not a valid key=value pair (missing equal-sign) in Authorization header."
+    if service == "ecr":
+        return ApiError(400, "IncompleteSignatureException", message)
+    return ApiError(403, "IncompleteSignature", message)

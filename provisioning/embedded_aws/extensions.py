@@ -1,10 +1,13 @@
-"""Operations of IAM that moto lacks: the permissions boundaries of users, and service
-credentials, which no user here has."""
+"""Operations that moto lacks or only pretends to have: the permissions boundaries of users, their
+sessions, and service credentials, which no user here has."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from provisioning.embedded_aws import identities, simulation
 from provisioning.embedded_aws.calls import Call
+
+SESSION_SECONDS = 12 * 3600
 
 
 def remember_boundary(call: Call) -> None:
@@ -36,15 +39,36 @@ def _list_service_specific_credentials(call: Call) -> str:
     return _answer(call, "<ServiceSpecificCredentials></ServiceSpecificCredentials>")
 
 
+def _get_session_token(call: Call) -> str:
+    """Its call needs no permission, and no policy can deny it."""
+    seconds = float(call.parameters.get("DurationSeconds", SESSION_SECONDS))
+    session = identities.create_user_session(call.caller, seconds)
+    expiration = datetime.now(UTC) + timedelta(seconds=seconds)
+    return _answer(
+        call,
+        f"<Credentials><AccessKeyId>{session.caller.access_key_id}</AccessKeyId>"
+        f"<SecretAccessKey>{session.secret_access_key}</SecretAccessKey>"
+        f"<SessionToken>{session.session_token}</SessionToken>"
+        f"<Expiration>{expiration:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials>",
+    )
+
+
+NAMESPACES = {
+    "iam": "https://iam.amazonaws.com/doc/2010-05-08/",
+    "sts": "https://sts.amazonaws.com/doc/2011-06-15/",
+}
+
+
 def _answer(call: Call, content: str) -> str:
     name = call.operation
     return (
-        f'<{name}Response xmlns="https://iam.amazonaws.com/doc/2010-05-08/">'
+        f'<{name}Response xmlns="{NAMESPACES[call.service]}">'
         f"<{name}Result>{content}</{name}Result></{name}Response>"
     )
 
 
 ANSWERS: dict[str, Callable[[Call], str]] = {
+    "GetSessionToken": _get_session_token,
     "SimulatePrincipalPolicy": simulation.answer,
     "PutUserPermissionsBoundary": _put_user_permissions_boundary,
     "ListServiceSpecificCredentials": _list_service_specific_credentials,

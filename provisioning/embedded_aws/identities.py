@@ -1,7 +1,10 @@
 """Users, keys, roles and policies, read from moto's own backends."""
 
 import json
+import secrets
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from moto.ecr.models import ecr_backends
@@ -13,17 +16,28 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls. ``principal_arn`` is what a policy names: a user's ARN, or a role's."""
+    """Who calls. ``principal_arn`` is what a policy names: a user's ARN, or a role's.
+    ``token_issued_at`` is empty for a key that is valid for long."""
 
     account_id: str
     arn: str
     principal_arn: str
     access_key_id: str
     is_root: bool = False
+    token_issued_at: str = ""
 
     @property
     def name(self) -> str:
         return self.principal_arn.rpartition("/")[2]
+
+    @property
+    def arns(self) -> set[str]:
+        """By either of them a policy names the caller."""
+        return {self.arn, self.principal_arn}
+
+    @property
+    def has_boundary(self) -> bool:
+        return boundary(self) is not None
 
 
 @dataclass(frozen=True)
@@ -58,16 +72,58 @@ def credential(access_key_id: str) -> Credential | None:
                 return None
             caller = Caller(account_id, user.arn, user.arn, access_key_id)
             return Credential(caller, key.secret_access_key, "", key.status == "Active")
-        return _session(account_id, access_key_id)
-    return None
+        return _role_session(account_id, access_key_id)
+    return _user_session(access_key_id)
 
 
-def _session(account_id: str, access_key_id: str) -> Credential | None:
+def _role_session(account_id: str, access_key_id: str) -> Credential | None:
     role = sts_backends[account_id]["aws"].get_assumed_role_from_access_key(access_key_id)
     if role is None:
         return None
-    caller = Caller(account_id, role.arn, role.role_arn, access_key_id)
+    caller = Caller(account_id, role.arn, role.role_arn, access_key_id, token_issued_at=_now())
     return Credential(caller, role.secret_access_key, role.session_token, is_active=True)
+
+
+# --- Sessions of users ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class UserSession:
+    """What GetSessionToken has answered. AWS cannot revoke it: it outlives the key with which it
+    was created, and ends with its time or with its user."""
+
+    user_id: str
+    credential: Credential
+    expires_at: float
+
+
+# By the session's access key id.
+user_sessions: dict[str, UserSession] = {}
+
+
+def create_user_session(caller: Caller, seconds: float) -> Credential:
+    """A session for a user, as GetSessionToken creates it."""
+    user = user_of_arn(caller.arn)
+    key_id = "ASIA" + secrets.token_hex(8).upper()
+    session = Caller(caller.account_id, caller.arn, caller.arn, key_id, token_issued_at=_now())
+    created = Credential(
+        session, secrets.token_urlsafe(30), secrets.token_urlsafe(60), is_active=True
+    )
+    user_sessions[key_id] = UserSession(unique_id(user), created, time.time() + seconds)
+    return created
+
+
+def _user_session(access_key_id: str) -> Credential | None:
+    session = user_sessions.get(access_key_id)
+    if session is None or session.expires_at < time.time():
+        return None
+    user = user_of_arn(session.credential.caller.arn)
+    is_there = user is not None and unique_id(user) == session.user_id
+    return session.credential if is_there else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
 def identity_policies(caller: Caller) -> list[Document]:

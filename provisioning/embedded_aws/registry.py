@@ -113,7 +113,7 @@ class Registry:
         )
         if reason is not None:
             message = f"User: {caller.arn} is not authorized to perform: {action} on resource: "
-            return _error(403, "DENIED", f"{message}{resource} because {reason}")
+            return _error(403, "DENIED", f"{message}{resource} {reason}")
         if found["tags"]:
             tags = sorted(tag for image in repository.images for tag in image.image_tags)
             return _json({"name": name, "tags": tags})

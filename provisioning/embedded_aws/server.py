@@ -41,6 +41,7 @@ from provisioning.embedded_aws.serving import Server
 from provisioning.embedded_aws.validation import Validation
 
 SERVICES: tuple[Literal["ecr", "iam", "sts"], ...] = ("ecr", "iam", "sts")
+JSON = "application/x-amz-json-1.1"
 REGISTRY_NAME = re.compile(rb"\d{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com")
 
 
@@ -73,6 +74,7 @@ class EmbeddedAws:
         self.watch: Callable[[str, Call], None] = lambda moment, call: None
         self._pushed = 0
         identities.boundaries.clear()
+        identities.user_sessions.clear()
         self._root = {bootstrap.ROOT_ACCESS_KEY_ID: bootstrap.root()}
         bootstrap.create_portal_identity()
 
@@ -169,7 +171,11 @@ class EmbeddedAws:
             body,
             request.remote_addr or "",
         )
-        signed = signature.parse(read)
+        try:
+            signed = signature.parse(read)
+        except ApiError as refusal:
+            service = "ecr" if "Exception" in refusal.code else "sts"
+            return responses.refused(service, refusal)
         if signed is None:
             return responses.refused(
                 "sts",
@@ -217,8 +223,15 @@ class EmbeddedAws:
         if call.operation in extensions.ANSWERS:
             content = extensions.ANSWERS[call.operation](call)
             return Response(content, 200, {"Content-Type": "text/xml"})
+        if call.operation.endswith("RegistryPolicy"):
+            content = self._policies.answer_for_registry(call)
+            return Response(content, 200, {"Content-Type": JSON})
+        if call.operation == "UpdateUser":
+            return self._moved(call, environ)
         if call.operation == "GetAccountSummary":
             identities.set_users_quota(call.account_id, self.config.users_per_account)
+        if call.operation == "SetRepositoryPolicy" and self._policies.has_repository(call):
+            return Response(self._policies.set(call), 200, {"Content-Type": JSON})
         response = Response.from_app(self._apis[call.service], environ)
         if response.status_code != 200:
             return response
@@ -233,8 +246,6 @@ class EmbeddedAws:
                 response.set_data(extensions.with_boundary(call, content))
             case "CreateAccessKey":
                 self._validation.remember_key(response.get_data(as_text=True))
-            case "SetRepositoryPolicy":
-                self._policies.remember(call)
             case "GetRepositoryPolicy":
                 answer = json.loads(response.get_data())
                 shown = self._policies.shown(call.account_id, call.region, call.repository)
@@ -248,6 +259,16 @@ class EmbeddedAws:
         if not self.has_real_names:
             host = request.host.encode()
             response.set_data(REGISTRY_NAME.sub(host, response.get_data()))
+        return response
+
+    def _moved(self, call: Call, environ: dict[str, Any]) -> Response:
+        """A user under another name or path: moto keeps the tags under its old ARN."""
+        backend = identities.iam(call.account_id)
+        user = backend.users.get(call.user_name)
+        tags = user.tags if user else None
+        response = Response.from_app(self._apis[call.service], environ)
+        if user and tags:
+            backend.tagger.tag_resource(user.arn, tags)
         return response
 
     def _authorization_token(self, call: Call, request: Request) -> Response:
@@ -271,4 +292,4 @@ class EmbeddedAws:
             "proxyEndpoint": endpoint,
         }
         content = json.dumps({"authorizationData": [data]})
-        return Response(content, 200, {"Content-Type": "application/x-amz-json-1.1"})
+        return Response(content, 200, {"Content-Type": JSON})

@@ -15,7 +15,7 @@ from provisioning.embedded_aws import errors, identities
 from provisioning.embedded_aws.identities import Caller, Credential
 
 AUTHORIZATION = re.compile(
-    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/]+)/(?P<date>\d{8})/(?P<region>[^/]+)/"
+    r"AWS4-HMAC-SHA256 Credential=(?P<key>[^/\s]+)/(?P<date>\d{8})/(?P<region>[^/]+)/"
     r"(?P<service>[^/]+)/aws4_request, ?SignedHeaders=(?P<headers>[^,]+), ?"
     r"Signature=(?P<signature>[0-9a-f]{64})"
 )
@@ -49,8 +49,13 @@ class Signed:
 
 
 def parse(request: HttpRequest) -> Signed | None:
-    """The parts of the Authorization header, or None where there is no signature."""
-    found = AUTHORIZATION.match(request.headers.get("authorization", ""))
+    """The parts of the Authorization header, or None where there is no signature. Raises ApiError
+    for a header that holds a blank too many, as a key id copied with one does."""
+    header = request.headers.get("authorization", "")
+    found = AUTHORIZATION.match(header)
+    if found is None and header.startswith("AWS4-HMAC-SHA256 Credential="):
+        service = header.partition("/aws4_request")[0].rpartition("/")[2]
+        raise errors.incomplete_signature(service, header.split()[2])
     if found is None:
         return None
     return Signed(

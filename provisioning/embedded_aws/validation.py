@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable
 
 from provisioning.embedded_aws import errors, identities
+from provisioning.embedded_aws.authorization import statements_of
 from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.config import Config
 from provisioning.embedded_aws.errors import ApiError
+from provisioning.embedded_aws.identities import Document
 from provisioning.embedded_aws.repository_policies import named_in
 from provisioning.embedded_aws.signature import Signed
 
@@ -86,6 +88,9 @@ class Validation:
             "policies": user.policies or user.managed_policies,
             "login profile": user.password,
             "groups": backend.get_groups_for_user(call.user_name),
+            "MFA device": user.mfa_devices,
+            "SSH public keys": user.ssh_public_keys,
+            "signing certificates": user.signing_certificates,
         }
         for name, found in leftovers.items():
             if found:
@@ -118,15 +123,20 @@ class Validation:
         try:
             document = json.loads(text)
         except ValueError:
-            raise errors.bad_policy_text("Invalid repository policy provided") from None
-        for statement in document.get("Statement", []):
-            if "Resource" in statement:
+            document = None
+        if not isinstance(document, dict):
+            raise errors.bad_policy_text("Invalid repository policy provided")
+        for statement in statements_of(document):
+            if not isinstance(statement, dict) or not _is_of_a_repository(statement):
                 raise errors.bad_policy_text("Invalid repository policy provided")
             if not all(self.is_known(arn) for arn in named_in(statement)):
                 raise errors.bad_policy_text("Principal not found")
 
     def is_known(self, principal: str) -> bool:
-        """Whether ECR knows a principal: users after a while, ids of deleted users never."""
+        """Whether ECR knows a principal: users after a while, ids of deleted users and roles and
+        accounts that were closed never."""
+        if any(account_id in principal for account_id in self.config.closed_accounts):
+            return False
         if ":user/" in principal:
             user = identities.user_of_arn(principal)
             if user is None:
@@ -134,7 +144,14 @@ class Validation:
             # A monotonic clock counts from the machine's start: zero may be a moment ago.
             created_at = self.users_created_at.get(identities.unique_id(user), -math.inf)
             return time.monotonic() - created_at >= self.config.propagation_seconds
-        return not principal.startswith("AIDA")
+        return not principal.startswith(("AIDA", "AROA"))
+
+
+def _is_of_a_repository(statement: Document) -> bool:
+    """Whether a statement is one that a repository's policy may have: it names no Resource."""
+    has = {name.removeprefix("Not") for name in statement}
+    is_complete = {"Effect", "Principal", "Action"} <= has and "Resource" not in has
+    return is_complete and statement["Effect"] in ("Allow", "Deny")
 
 
 def _quota(name: str, value: int) -> ApiError:

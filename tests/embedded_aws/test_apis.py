@@ -2,7 +2,6 @@
 they may do, and how it refuses."""
 
 import json
-from typing import Any
 
 import boto3
 import pytest
@@ -14,12 +13,18 @@ from provisioning.embedded_aws import (
     ROOT_ACCESS_KEY_ID,
     ROOT_SECRET_ACCESS_KEY,
     boundary_arn,
+    repository_policies,
     role_arn,
 )
-from provisioning.embedded_aws.config import Broken
-from provisioning.embedded_aws.customer_machine import PullRefused
 from tests.aws import ACCOUNT_ID, REGION, Aws
-from tests.embedded_aws.users import User, policy_allowing, refused, repository_policy
+from tests.embedded_aws.users import (
+    User,
+    certificate,
+    policy_allowing,
+    pulls,
+    refused,
+    repository_policy,
+)
 
 # --- Who is calling ----------------------------------------------------------------
 
@@ -55,6 +60,40 @@ def test_inactive_or_deleted_key_is_refused(aws: Aws, change: str) -> None:
         message,
     )
     assert refused(alice.client("iam").get_user)[1:] == ("InvalidClientTokenId", message)
+
+
+def test_key_id_copied_with_a_blank_makes_an_incomplete_signature(aws: Aws) -> None:
+    alice = User(aws, "alice")
+    iam = aws.client("iam", f" {alice.key_id}", alice.secret)
+    assert refused(iam.get_user)[:2] == (403, "IncompleteSignature")
+    ecr = aws.client("ecr", f" {alice.key_id}", alice.secret)
+    assert refused(ecr.get_authorization_token)[:2] == (400, "IncompleteSignatureException")
+
+
+def test_user_moved_to_another_path_keeps_its_tags_and_its_place_in_policies(aws: Aws) -> None:
+    alice = User(aws, "alice")
+    aws.iam.tag_user(UserName="alice", Tags=[{"Key": "team", "Value": "one"}])
+    aws.set_repository_policy("acme/server", json.loads(repository_policy(alice.arn)))
+    aws.iam.update_user(UserName="alice", NewPath="/people/")
+    moved = aws.iam.get_user(UserName="alice")["User"]
+    assert moved["Tags"] == [{"Key": "team", "Value": "one"}]
+    assert moved["Arn"] == f"arn:aws:iam::{ACCOUNT_ID}:user/people/alice"
+    assert repository_policies.named_in(
+        aws.repository_policy("acme/server")["Statement"][0]  # type: ignore[index]
+    ) == [moved["Arn"]]
+    # The old ARN names nobody any more.
+    assert "Principal not found" in set_policy(aws, repository_policy(alice.arn))[2]
+
+
+@pytest.mark.parametrize("element", ["Principal", "NotPrincipal"])
+@pytest.mark.parametrize("who", ["AROAEXAMPLEEXAMPLE001", "arn:aws:iam::210987654321:role/ci"])
+def test_policy_that_names_somebody_who_is_gone_is_refused(
+    aws: Aws, element: str, who: str
+) -> None:
+    aws.embedded.config.closed_accounts = frozenset({"210987654321"})
+    statement = {"Effect": "Deny", element: {"AWS": who}, "Action": "ecr:*"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert "Principal not found" in set_policy(aws, text)[2]
 
 
 def test_role_can_be_assumed_only_with_its_external_id(aws: Aws) -> None:
@@ -104,79 +143,6 @@ def test_portals_role_may_do_what_its_policy_allows_and_no_more(aws: Aws) -> Non
     attached = refused(iam.attach_user_policy, UserName="ours", PolicyArn=arn)
     assert attached[1] == "AccessDenied"
     assert refused(ecr.get_authorization_token)[:2] == (400, "AccessDeniedException")
-
-
-# --- What they may do --------------------------------------------------------------
-
-
-def pulls(aws: Aws, user: User) -> bool:
-    """Whether the user, once signed in, may pull acme/server."""
-    machine = aws.machine(user.key_id, user.secret)
-    token = machine.login_token()
-    try:
-        machine.pull("acme/server", "1.1", token=token)
-    except PullRefused:
-        return False
-    return True
-
-
-@pytest.fixture
-def alice(aws: Aws) -> User:
-    """A user that may sign in and has no grant yet."""
-    user = User(aws, "alice")
-    user.allow("ecr:GetAuthorizationToken")
-    return user
-
-
-def test_in_one_account_either_policy_is_enough(aws: Aws, alice: User) -> None:
-    assert not pulls(aws, alice)
-    aws.ecr.set_repository_policy(
-        repositoryName="acme/server", policyText=repository_policy(alice.arn)
-    )
-    assert pulls(aws, alice)
-    aws.ecr.delete_repository_policy(repositoryName="acme/server")
-    alice.allow("ecr:*")
-    assert pulls(aws, alice)
-
-
-def test_deny_is_final(aws: Aws, alice: User) -> None:
-    alice.allow("ecr:*")
-    denial = repository_policy(alice.arn, effect="Deny")
-    aws.ecr.set_repository_policy(repositoryName="acme/server", policyText=denial)
-    assert not pulls(aws, alice)
-
-
-@pytest.mark.parametrize(
-    ("more", "admits"),
-    [
-        ({"Principal": "*"}, True),
-        ({"Action": ["ecr:Batch*", "ecr:Get*"]}, True),
-        ({"Action": "ecr:PutImage"}, False),
-        ({"Principal": {"AWS": f"arn:aws:iam::{ACCOUNT_ID}:root"}}, False),
-        (
-            {"Condition": {"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:user/ecr-portal/*"}}},
-            True,
-        ),
-        ({"Condition": {"StringEquals": {"aws:PrincipalArn": "someone"}}}, False),
-        # A condition that is not understood admits nobody.
-        ({"Condition": {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}}, False),
-    ],
-)
-def test_statement_admits_whom_it_names_to_the_actions_it_lists(
-    aws: Aws, alice: User, more: dict[str, Any], *, admits: bool
-) -> None:
-    aws.ecr.set_repository_policy(
-        repositoryName="acme/server", policyText=repository_policy(alice.arn, **more)
-    )
-    assert pulls(aws, alice) is admits
-
-
-def test_condition_that_is_not_understood_denies(aws: Aws, alice: User) -> None:
-    alice.allow("ecr:*")
-    condition = {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
-    denial = repository_policy(alice.arn, effect="Deny", Condition=condition)
-    aws.ecr.set_repository_policy(repositoryName="acme/server", policyText=denial)
-    assert not pulls(aws, alice)
 
 
 # --- What is refused ---------------------------------------------------------------
@@ -315,7 +281,19 @@ def test_user_with_dependencies_cannot_be_deleted(aws: Aws) -> None:
     aws.iam.create_login_profile(UserName="alice", Password="A-password-1")
     aws.iam.create_group(GroupName="g")
     aws.iam.add_user_to_group(GroupName="g", UserName="alice")
+    aws.iam.create_virtual_mfa_device(VirtualMFADeviceName="phone")
+    serial = f"arn:aws:iam::{ACCOUNT_ID}:mfa/phone"
+    codes = {"AuthenticationCode1": "123456", "AuthenticationCode2": "654321"}
+    aws.iam.enable_mfa_device(UserName="alice", SerialNumber=serial, **codes)
+    ssh_key = aws.iam.upload_ssh_public_key(UserName="alice", SSHPublicKeyBody="ssh-rsa AAAA")
+    ssh_key_id = ssh_key["SSHPublicKey"]["SSHPublicKeyId"]
+    signing = aws.iam.upload_signing_certificate(UserName="alice", CertificateBody=certificate())[
+        "Certificate"
+    ]["CertificateId"]
     undo = [
+        lambda: aws.iam.deactivate_mfa_device(UserName="alice", SerialNumber=serial),
+        lambda: aws.iam.delete_ssh_public_key(UserName="alice", SSHPublicKeyId=ssh_key_id),
+        lambda: aws.iam.delete_signing_certificate(UserName="alice", CertificateId=signing),
         lambda: aws.iam.delete_access_key(UserName="alice", AccessKeyId=alice.key_id),
         lambda: aws.iam.delete_user_policy(UserName="alice", PolicyName="p"),
         lambda: aws.iam.delete_login_profile(UserName="alice"),
@@ -338,18 +316,6 @@ def test_attached_policy_cannot_be_deleted(aws: Aws) -> None:
 
 
 # --- Switches and reset ------------------------------------------------------------
-
-
-def test_broken_enforcement_admits_what_it_should_refuse(aws: Aws, alice: User) -> None:
-    assert not pulls(aws, alice)
-    for place in (Broken.REPOSITORY_POLICY, Broken.IDENTITY_POLICY):
-        aws.embedded.config.broken = frozenset({place})
-        assert pulls(aws, alice)
-    aws.embedded.config.broken = frozenset()
-    aws.iam.update_access_key(UserName="alice", AccessKeyId=alice.key_id, Status="Inactive")
-    assert refused(alice.client("ecr").get_authorization_token)[0] == 400
-    aws.embedded.config.broken = frozenset({Broken.KEY_AT_API})
-    alice.client("ecr").get_authorization_token()
 
 
 def test_reset_forgets_everything(aws: Aws) -> None:

@@ -2,11 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from provisioning.embedded_aws.customer_machine import PullRefused
 from tests.aws import Aws
 
 PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
@@ -54,3 +60,25 @@ class User:
             PolicyName="p",
             PolicyDocument=policy_allowing(*actions, resource=resource),
         )
+
+
+def pulls(aws: Aws, user: User) -> bool:
+    """Whether the user, once signed in, may pull acme/server."""
+    machine = aws.machine(user.key_id, user.secret)
+    token = machine.login_token()
+    try:
+        machine.pull("acme/server", "1.1", token=token)
+    except PullRefused:
+        return False
+    return True
+
+
+def certificate() -> str:
+    """A signing certificate, in PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "alice")])
+    now = datetime.now(UTC)
+    unsigned = x509.CertificateBuilder(
+        name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1)
+    )
+    return unsigned.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

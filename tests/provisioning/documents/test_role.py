@@ -41,8 +41,8 @@ def test_role_reaches_only_the_named_repositories() -> None:
             assert statement["Resource"] == f"arn:aws:ecr:*:{ACCOUNT}:repository/acme/*"
 
 
-def test_boundary_allows_signing_in_and_pulling_and_denies_everything_else() -> None:
-    *allowing, denying = role.boundary(ACCOUNT)["Statement"]
+def test_boundary_allows_signing_in_and_pulling_with_a_key_and_denies_everything_else() -> None:
+    *allowing, denying, of_sessions = role.boundary(ACCOUNT)["Statement"]
     may = {
         "ecr:GetAuthorizationToken",
         "ecr:BatchCheckLayerAvailability",
@@ -53,3 +53,5 @@ def test_boundary_allows_signing_in_and_pulling_and_denies_everything_else() -> 
     assert {a for each in allowed for a in ([each] if isinstance(each, str) else each)} == may
     assert denying == {"Effect": "Deny", "NotAction": denying["NotAction"], "Resource": "*"}
     assert set(denying["NotAction"]) == may
+    assert of_sessions["Effect"] == "Deny"
+    assert of_sessions["Condition"] == {"Null": {"aws:TokenIssueTime": "false"}}

@@ -10,11 +10,14 @@ from typing import Any
 
 from allauth.account import signals as account
 from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount import signals as social
+from allauth.socialaccount.models import SocialAccount
+from django.contrib import messages
 from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
@@ -40,6 +43,10 @@ FACTORS = {
 }
 # A person whose account is under attack is told this often at most.
 LOCKED_OUT_EVERY = timedelta(hours=1)
+VERIFIED_ELSEWHERE = (
+    "The account was created in another browser, so its password was removed: someone else may "
+    "have chosen it. Sign in with a code by email, and set a password on the page of your account."
+)
 
 
 # --- Signing in and out --------------------------------------------------------------
@@ -133,8 +140,22 @@ def address_changed(
 
 
 def address_verified(request: HttpRequest, email_address: EmailAddress, **kwargs: Any) -> None:
+    user = email_address.user
     subject = f"email address {email_address.email} verified"
-    record(Action.CHANGED_SIGN_IN, subject, by=_actor(request, email_address.user))
+    record(Action.CHANGED_SIGN_IN, subject, by=_actor(request, user))
+    if user.last_login is None and not _is_signing_up(request, user):
+        # Perhaps someone else signed up with this address and waited for its owner's click.
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        SocialAccount.objects.filter(user=user).delete()
+        lifetime.end_all(user)
+        messages.info(request, VERIFIED_ELSEWHERE)
+
+
+def _is_signing_up(request: HttpRequest, user: User) -> bool:
+    """Whether the account was created in this browser."""
+    pending = request.session.get(LOGIN_SESSION_KEY, {})
+    return str(pending.get("user_pk", "")) == str(user.pk) or request.user == user
 
 
 def factor_added(instance: Authenticator, *, created: bool, **kwargs: Any) -> None:

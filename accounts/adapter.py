@@ -5,18 +5,23 @@ from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.utils import is_mfa_enabled
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
+from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import account_events
+from accounts import account_events, single_sign_on
+from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
 
@@ -27,6 +32,8 @@ BY_PASSWORD, BY_CODE = "reauthenticate", "mfa_reauthenticate"
 BY_KEY = "mfa_reauthenticate:webauthn"
 # Of allauth's links in an email, the one that its button leads to.
 LINKS = ("activate_url", "password_reset_url")
+# Its emails to addresses of which nobody knows yet whose they are.
+TO_STRANGERS = "account/email/email_confirmation"
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -50,6 +57,11 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Only with the link of an invitation, unless the vendor has opened sign-up to everyone."""
         return settings.SIGNUP == "open" or invitation_of(request) is not None
+
+    def clean_email(self, email: str) -> str:
+        if is_deceptive(email):
+            raise ValidationError("This address can be mistaken for another. Use another one.")
+        return email
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """A person with the link of an invitation receives email at its address."""
@@ -98,6 +110,9 @@ class AccountAdapter(DefaultAccountAdapter):
             "vendor_name": settings.VENDOR_NAME,
             "support_email": settings.SUPPORT_EMAIL,
         } | context
+        if template_prefix.startswith(TO_STRANGERS):
+            # The person who signed up with this address has chosen the name.
+            shown["user"] = None
         # A link leads to this site, whatever host the request named.
         for name, value in shown.items():
             if isinstance(value, str) and value.startswith(("http://", "https://")):
@@ -115,6 +130,20 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         "no_password": "You would have no way left to sign in. Set a password first.",
         "no_verified_email": "Verify your email address first.",
     }
+
+    def new_user(self, request: HttpRequest, sociallogin: SocialLogin) -> Any:
+        """Raises PermissionDenied, of which allauth makes its page, for an unusable identity."""
+        if not single_sign_on.is_usable(sociallogin.account):
+            raise PermissionDenied
+        return super().new_user(request, sociallogin)
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        if sociallogin.state.get("process") != AuthProcess.CONNECT:
+            return
+        why = single_sign_on.why_not_connected(request, sociallogin)
+        if why:
+            messages.error(request, why)
+            raise ImmediateHttpResponse(redirect("socialaccount_connections"))
 
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """A person who was invited under another address than the identity provider reports is

@@ -1,9 +1,13 @@
 """allauth's forms, in our words."""
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from allauth.account import forms as account_forms
+from allauth.account.adapter import get_adapter as account_adapter
+from allauth.core import context
+from allauth.core.internal import ratelimit
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
 from allauth.mfa.base import forms as factor_forms
@@ -12,14 +16,17 @@ from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn import forms as key_forms
 from django import forms
 from django.core.cache import cache
+from django.http import HttpRequest
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from accounts import mfa
+from accounts import account_events, mfa
 from accounts.models import User
 
 log = logging.getLogger(__name__)
 
 
+# Codes of a second factor: from one source, and from all of them (settings.ACCOUNT_RATE_LIMITS).
+RATES, CODES, GUESSES = "allauth.account", "codes", "code_guesses"
 CREDENTIAL_LENGTH = 20_000  # Characters; a real one has about two thousand.
 
 
@@ -107,19 +114,59 @@ class ActivateForm(ActivateTOTPForm):
 
 class OnceForm(factor_forms.BaseAuthenticateForm):
     """A code works once, and for the person whose app shows it. allauth forgets a used one after
-    the period in which an app shows it, but accepts it for the tolerance before and after."""
+    the period in which an app shows it, but accepts it for the tolerance before and after.
+
+    Wrong codes count for where they are entered, and not for the person: who knows a person's
+    password could lock them out otherwise.
+    """
+
+    def source(self, request: HttpRequest) -> str:
+        """Where the code is entered."""
+        raise NotImplementedError
 
     def clean_code(self) -> str:
-        for authenticator in Authenticator.objects.filter(user=self.user):
-            if mfa.is_anothers(authenticator):
-                log.error("Second factor %s was moved from another person", authenticator.pk)
+        request = context.request
+        forget = self._count(request)
+        code = self.cleaned_data["code"]
+        factors = list(
+            Authenticator.objects.filter(user=self.user)
+            .exclude(type=Authenticator.Type.WEBAUTHN)
+            .order_by("-type")  # Of the two, the failure is the app's.
+        )
+        for factor in factors:
+            if mfa.is_anothers(factor):
+                log.error("Second factor %s was moved from another person", factor.pk)
                 raise get_adapter().validation_error("incorrect_code")
-        return use_once(self.user, super().clean_code())
+        for factor in factors:
+            if factor.wrap().validate_code(code):
+                factor.user = self.user
+                self.authenticator = factor
+                forget()
+                return use_once(self.user, code)
+        if factors:
+            self._emit_authentication_failed(factors[0])
+        raise get_adapter().validation_error("incorrect_code")
+
+    def _count(self, request: HttpRequest) -> Callable[[], None]:
+        """Count an attempt, until what is returned forgets the attempts of its source. Raises
+        ValidationError where there were too many."""
+        user = self.user.pk
+        limits = {
+            CODES: f"{user} {self.source(request)}",
+            GUESSES: f"{user} {type(self).__name__}",
+        }
+        for action, key in limits.items():
+            if not ratelimit.consume(request, app=RATES, action=action, key=key):
+                account_events.locked_out(request, self.user.email)
+                raise account_adapter().validation_error("rate_limited")
+        return lambda: ratelimit.clear(request, app=RATES, action=CODES, key=limits[CODES])
 
 
 class AuthenticateForm(OnceForm, factor_forms.AuthenticateForm):
-    pass
+    def source(self, request: HttpRequest) -> str:
+        return f"from {ratelimit.get_ip(request)}"
 
 
 class ReauthenticateForm(OnceForm, factor_forms.ReauthenticateForm):
-    pass
+    def source(self, request: HttpRequest) -> str:
+        return f"in {request.session.session_key}"

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from accounts.invitation_session import invitation_of
 from accounts.models import User
+from accounts.names import require_plain_name
 
 
 class SignupForm(forms.Form):
@@ -20,6 +21,7 @@ class SignupForm(forms.Form):
     name = forms.CharField(
         max_length=120,
         label="Your name",
+        validators=[require_plain_name],
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
 

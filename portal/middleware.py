@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
-from django.core.exceptions import BadRequest
+from django.core.exceptions import BadRequest, ImproperlyConfigured
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
+# What allauth raises for claims without a subject, or with one that is none.
+NO_IDENTITY = (AttributeError, ImproperlyConfigured, KeyError, TypeError, ValueError)
 CHARSETS = {"utf-8", "utf8"}
 # Where not all that is sent goes through the fields of a form, which refuse null characters.
 READ_FORMS_THEMSELVES = ("/account/", "/admin/")
@@ -86,8 +88,8 @@ def _values(query: QueryDict) -> list[str]:
     return [text for name, values in query.lists() for text in (name, *values)]
 
 
-class IdentityProviderDown:
-    """Says so where the identity provider does not answer."""
+class IdentityProviderFailed:
+    """Says so where the identity provider does not answer, or answers with what is no identity."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -96,10 +98,15 @@ class IdentityProviderDown:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        if not isinstance(exception, RequestException):
-            return None
-        log.warning("The identity provider does not answer: %s", type(exception).__name__)
-        return render(request, "socialaccount/provider_down.html", status=503)
+        name, match = type(exception).__name__, request.resolver_match
+        if isinstance(exception, RequestException):
+            log.warning("The identity provider does not answer: %s", name)
+            return render(request, "socialaccount/provider_down.html", status=503)
+        is_callback = match is not None and match.view_name == "openid_connect_callback"
+        if is_callback and isinstance(exception, NO_IDENTITY):
+            log.warning("The identity provider reports no usable identity: %s", name)
+            return render(request, "socialaccount/authentication_error.html", status=401)
+        return None
 
 
 def not_stored(get_response: GetResponse) -> GetResponse:

@@ -96,7 +96,7 @@ MIDDLEWARE = [
     "accounts.sessions.devices.set_cookie",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
-    "portal.middleware.IdentityProviderDown",
+    "portal.middleware.IdentityProviderFailed",
 ]
 
 TEMPLATES = [
@@ -262,6 +262,8 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 # A single network must not be able to lock out a person: what counts for a person (key) is more
 # than one network (ip) may try. Wrong passwords also count for the two together (login_failed).
 ACCOUNT_RATE_LIMITS = {
+    "codes": "5/5m/key",
+    "code_guesses": "100/h/key",
     "guesses": "100/h/key",
     "request_login_code": "10/10m/ip,100/h/key",
     "reset_password": "10/10m/ip,100/h/key",

@@ -3,6 +3,8 @@ cut off at its end or recomputed."""
 
 import json
 import logging
+import time
+from datetime import timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
 
@@ -11,7 +13,7 @@ from django.conf import settings
 
 log = logging.getLogger(__name__)
 
-NAME = "audit-head"
+NAME, ALARM = "audit-head", "audit-alarm"
 TIMEOUT = 5  # seconds
 
 
@@ -39,6 +41,32 @@ def known() -> str:
     except (OSError, redis.RedisError) as error:
         log.warning("The head of the audit log is not known: %s", error)
         return ""
+
+
+def begin_alarm(every: timedelta) -> bool:
+    """Whether nobody was alarmed for as long as ``every``; from now on someone was. Kept here
+    because who changed the log may have changed every table. True where that is not known."""
+    try:
+        if store := _redis():
+            return bool(store.set(ALARM, "", nx=True, ex=every))
+        alarm = _file().with_name(ALARM)
+        if alarm.exists() and time.time() - alarm.stat().st_mtime < every.total_seconds():
+            return False
+        alarm.touch()
+    except (OSError, redis.RedisError) as error:
+        log.warning("It is not known when the last alarm was: %s", error)
+    return True
+
+
+def end_alarm() -> None:
+    """Nobody was reached: the next alarm need not wait."""
+    try:
+        if store := _redis():
+            store.delete(ALARM)
+        else:
+            _file().with_name(ALARM).unlink(missing_ok=True)
+    except (OSError, redis.RedisError) as error:
+        log.warning("An alarm could not be taken back: %s", error)
 
 
 def _send(head: str) -> None:

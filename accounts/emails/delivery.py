@@ -69,6 +69,16 @@ def send_due() -> None:
             _failed(email, f"The portal itself failed ({type(error).__name__}): see its log.")
 
 
+def send_now(email: Email) -> bool:
+    """Send an email that is in no table. Returns whether the mail server accepted it."""
+    try:
+        _message(email, _context(email)).send()
+    except OSError as error:
+        log.warning("The email to %s could not be sent: %s", email.to, _words(error))
+        return False
+    return True
+
+
 def _claim(pk: int) -> Email | None:
     """The email, unless another worker has it: the one that moves its ``due_at`` has it."""
     due = Email.objects.due().filter(pk=pk)

@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 
+from accounts import single_sign_on
 from accounts.models import Customer
 from accounts.permissions import OPERATE
 from accounts.recent_sign_in import (
@@ -46,6 +47,8 @@ WAYS_TO_SIGN_IN = {
     "openid_connect_login",
     "socialaccount_connections",
 }
+# Those of them that a person without an identity needs to get one.
+CONNECTING = {"openid_connect_login", "socialaccount_connections"}
 # What a member of staff sent before they confirmed who they are.
 INTERRUPTED = "interrupted"
 
@@ -122,7 +125,7 @@ class GuardMiddleware:
         if not user.is_authenticated or not match:
             return None
         if match.view_name in WAYS_TO_SIGN_IN:
-            return _require_recent_sign_in(request)
+            return _guard_ways_to_sign_in(request, match.view_name)
         return _guard_customer(request) if match.namespace == "customer" else None
 
 
@@ -131,17 +134,31 @@ class GuardMiddleware:
 
 def _guard_customer(request: HttpRequest) -> HttpResponse | None:
     """Members have signed in as their organisations require."""
-    strict = Customer.objects.for_user(request.user).filter(
-        Q(requires_second_factor=True) | Q(requires_single_sign_on=True)
-    )
+    mine = Customer.objects.for_user(request.user)
+    strict = mine.filter(Q(requires_second_factor=True) | Q(requires_single_sign_on=True))
     for customer in strict:
         if customer.requires_single_sign_on and not used_single_sign_on(request):
-            logout(request)
-            messages.info(request, f"{customer} requires single sign-on. Sign in by it.")
-            return redirect_to_login(request.get_full_path())
+            return _ask_for_single_sign_on(request, customer)
         if customer.requires_second_factor and not used_second_factor(request):
             return _ask_for_second_factor(request, customer.name)
     return None
+
+
+def _guard_ways_to_sign_in(request: HttpRequest, page: str) -> HttpResponse | None:
+    """A password that an organisation does not accept opens no other way in."""
+    user: Any = request.user
+    strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
+    if strict and not used_single_sign_on(request):
+        is_first = page in CONNECTING and not single_sign_on.has_identity(user)
+        if not is_first:
+            return _ask_for_single_sign_on(request, strict)
+    return _require_recent_sign_in(request)
+
+
+def _ask_for_single_sign_on(request: HttpRequest, customer: Customer) -> HttpResponse:
+    logout(request)
+    messages.info(request, f"{customer} requires single sign-on. Sign in by it.")
+    return redirect_to_login(request.get_full_path())
 
 
 def _ask_for_second_factor(request: HttpRequest, whose: str) -> HttpResponse:

@@ -98,7 +98,7 @@ def _why(
 ) -> str | None:
     """Why it is denied, in AWS's words; None where it is allowed.
 
-    A Deny counts whoever allows. What a boundary merely does not allow limits the identity's own
+    A Deny counts whatever allows. What a boundary merely does not allow limits the identity's own
     policies, and not a resource's policy that names the user.
     """
     denials = {

@@ -1,13 +1,17 @@
 """Addresses that can be taken for others are not invited."""
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from pytest_django import Settings
 
 from accounts.actor import Actor, Refused
 from accounts.addresses import is_deceptive
 from accounts.flows import invitations
 from accounts.flows.members import Role
-from accounts.models import Email
+from accounts.models import Email, User
 from provisioning.demo.seed import Cast
+from tests.portal.pages.pages import just_signed_in
 
 APPLE_IN_CYRILLIC = "\u0430\u0440\u0440\u04cf\u0435"
 
@@ -22,10 +26,34 @@ APPLE_IN_CYRILLIC = "\u0430\u0440\u0440\u04cf\u0435"
         (f"dana@{APPLE_IN_CYRILLIC}.example", True),
         (f"dana@{APPLE_IN_CYRILLIC.encode('idna').decode()}.example", True),
         ("dana@b\u0456rch.example", True),
+        ("dana@b\u0131rch.example", True),
+        ("dana@birch.example\u200b", True),
+        ("dana\u202e@birch.example", True),
     ],
 )
 def test_domain_that_looks_like_another_is_deceptive(email: str, *, deceives: bool) -> None:
     assert is_deceptive(email) is deceives
+
+
+@pytest.mark.parametrize("address", ["alice@b\u0456rch.example", "alice@birch.example\u200b"])
+def test_deceptive_address_neither_signs_up_nor_is_added(
+    cast: Cast, settings: Settings, address: str
+) -> None:
+    settings.SIGNUP = "open"
+    fields = {
+        "email": address,
+        "name": "New",
+        "password1": "a-Long-one-7",
+        "password2": "a-Long-one-7",
+    }
+    assert Client().post("/account/signup/", fields).status_code == 200
+    just_signed_in(cast.alice).post("/account/email/", {"email": address, "action_add": ""})
+    assert not User.objects.filter(name="New").exists()
+    assert (
+        not EmailAddress.objects.filter(email__startswith="alice@b")
+        .exclude(user=cast.alice, email=cast.alice.email)
+        .exists()
+    )
 
 
 def test_deceptive_address_is_not_invited(cast: Cast) -> None:

@@ -3,19 +3,15 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, CDPSession, ConsoleMessage, Page, sync_playwright
 from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
-from werkzeug.serving import make_server
 
-from portal import oidc
 from provisioning.demo.seed import Cast, seed
-from tests import requires
-from tests.browser.provider import provider
+from tests import identity_provider, requires
 
 FLAGS = [
     "--no-sandbox",
@@ -103,15 +99,5 @@ def cast(page: Page, transactional_db: None) -> Cast:
 @pytest.fixture
 def person(settings: Settings) -> Iterator[dict[str, Any]]:
     """The person signed in at the provider."""
-    person: dict[str, Any] = {"sub": "7", "name": "Alice", "email_verified": True}
-    server = make_server("127.0.0.1", 0, provider(person), threaded=True)
-    Thread(target=server.serve_forever, daemon=True).start()
-    issuer = f"http://127.0.0.1:{server.port}"
-    settings.SOCIALACCOUNT_PROVIDERS = oidc.providers(
-        issuer, name="Birch ID", client_id="portal", secret="not-a-secret"
-    )
-    policy = settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]
-    form_action = [*policy["form-action"], *oidc.form_targets(issuer)]
-    settings.CONTENT_SECURITY_POLICY = {"DIRECTIVES": policy | {"form-action": form_action}}
-    yield person
-    server.shutdown()
+    with identity_provider.serving(settings) as person:
+        yield person

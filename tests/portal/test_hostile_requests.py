@@ -6,13 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 from allauth.account.models import EmailAddress
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 from structlog.contextvars import get_contextvars
 
-from accounts.models import User
+from accounts.models import Email, User
 from portal import oidc
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.pages import as_user, just_signed_in, words
@@ -156,6 +162,38 @@ def test_guesses_from_many_networks_are_limited_too(cast: Cast) -> None:
     ]
     assert "Too many attempts" not in answers[99]
     assert "Too many attempts" in answers[103]
+
+
+def test_wrong_codes_of_someone_who_knows_the_password_lock_out_only_them(cast: Cast) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(cast.otto, secret)
+    working = just_signed_in(cast.otto, "mfa", type="totp")
+    thief, otto = Client(REMOTE_ADDR=STRANGER), Client(REMOTE_ADDR=HERS)
+    for client in (thief, otto):
+        client.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+    page = "/account/2fa/authenticate/"
+    answers = [words(thief.post(page, {"code": "000000"})) for _ in range(7)]
+    assert "Too many attempts" in answers[-1]
+    assert Email.objects.filter(kind="locked_out", user=cast.otto).count() == 1
+    counter = next(yield_hotp_counters_from_time())
+    codes = [format_hotp_value(hotp_value(secret, counter + step)) for step in (0, 1)]
+    otto.post(page, {"code": codes[0]})
+    assert "_auth_user_id" in otto.session
+    confirmed = working.post("/account/2fa/reauthenticate/", {"code": codes[1], "next": "/ops/"})
+    assert (confirmed.status_code, confirmed.get("Location")) == (302, "/ops/")
+
+
+def test_codes_guessed_from_many_networks_are_limited_too(cast: Cast) -> None:
+    TOTP.activate(cast.otto, generate_totp_secret())
+    shown = ""
+    for number in range(102):
+        if number % 4 == 0:
+            client = Client(REMOTE_ADDR=f"198.51.100.{number}")
+            client.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+        shown = words(client.post("/account/2fa/authenticate/", {"code": "000000"}))
+        if number < 100:
+            assert "Too many attempts" not in shown, number
+    assert "Too many attempts" in shown
 
 
 def test_log_lines_of_a_request_name_person_address_and_request(cast: Cast) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
+from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -31,6 +33,7 @@ from tests.services import redis
 @pytest.fixture(autouse=True)
 def _no_head_of_another_test() -> None:
     head._file().unlink(missing_ok=True)
+    head._file().with_name(head.ALARM).unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -348,18 +351,35 @@ def test_watch_costs_the_same_whatever_the_length_of_the_log(cast: Cast) -> None
 
 
 def test_administrators_learn_once_a_day_that_the_log_was_changed(
-    pks: list[int], caplog: pytest.LogCaptureFixture
+    pks: list[int], caplog: pytest.LogCaptureFixture, settings: Settings
 ) -> None:
-    root = User.objects.create_superuser("root@acme.example")
+    User.objects.create_superuser("root@acme.example")
     watch_audit_log()
-    assert not Email.objects.exists()
+    assert mail.outbox == []
     change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
+    # Who changed the log can write what was sent, too, and empty the outbox.
+    now = timezone.now()
+    Email.objects.create(kind="audit_broken", to="x@y.example", sent_at=now, due_at=None)
     for _ in range(2):
         watch_audit_log()
-    assert [(email.kind, email.to) for email in Email.objects.all()] == [
-        ("audit_broken", root.email)
-    ]
+    assert sorted(to for message in mail.outbox for to in message.to) == sorted(
+        ["root@acme.example", settings.SUPPORT_EMAIL]
+    )
+    assert "line of link 3" in str(mail.outbox[0].body)
     assert "The audit log was changed beside the portal. The line of link 3" in caplog.text
+    os.utime(head._file().with_name(head.ALARM), (0, 0))
+    watch_audit_log()
+    assert len(mail.outbox) == 4
+
+
+def test_alarm_that_reached_nobody_is_given_again(pks: list[int], settings: Settings) -> None:
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    watch_audit_log()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    watch_audit_log()
+    assert len(mail.outbox) == 1
 
 
 def test_head_is_logged_kept_and_sent(

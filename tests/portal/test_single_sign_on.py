@@ -1,0 +1,117 @@
+"""Single sign-on beside passwords: whose identity may be connected, and what a provider reports."""
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from allauth.socialaccount.models import SocialAccount
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from accounts.models import Customer, User
+from provisioning.demo.seed import PASSWORD, Cast
+from tests import identity_provider
+from tests.portal.pages.pages import as_user, just_signed_in, words
+
+CONNECTIONS = "/account/3rdparty/"
+
+
+@pytest.fixture
+def person(settings: Settings) -> Iterator[dict[str, Any]]:
+    """The person signed in at the provider."""
+    with identity_provider.serving(settings) as person:
+        yield person
+
+
+def single_sign_on(client: Client, process: str = "login") -> Any:
+    """Go to the provider and come back, as a browser does."""
+    to = client.post(f"/account/oidc/oidc/login/?process={process}")
+    if "state=" not in to.get("Location", ""):
+        return to
+    state = parse_qs(urlsplit(to["Location"]).query)["state"][0]
+    callback = "/account/oidc/oidc/login/callback/"
+    return client.get(callback, {"code": "code", "state": state}, follow=True)
+
+
+def identities(user: User) -> list[str]:
+    return [row.uid for row in SocialAccount.objects.filter(user=user).order_by("uid")]
+
+
+@pytest.fixture
+def strict(cast: Cast) -> Cast:
+    """Cedar Clinic requires single sign-on of its members."""
+    Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
+    return cast
+
+
+@pytest.mark.parametrize(
+    ("reported", "is_verified", "is_connected"),
+    [("charlie", True, True), ("charlie", False, False), ("foreign", True, False)],
+)
+def test_password_leads_only_to_the_identity_with_ones_own_address(
+    strict: Cast,
+    person: dict[str, Any],
+    reported: str,
+    *,
+    is_verified: bool,
+    is_connected: bool,
+) -> None:
+    domain = strict.charlie.email.partition("@")[2]
+    person |= {"email": f"{reported}@{domain}", "email_verified": is_verified}
+    shown = single_sign_on(just_signed_in(strict.charlie), "connect")
+    assert identities(strict.charlie) == (["7"] if is_connected else [])
+    assert ("requires single sign-on, so only" in words(shown)) is not is_connected
+
+
+def test_password_opens_no_way_in_once_an_identity_is_connected(
+    strict: Cast, person: dict[str, Any]
+) -> None:
+    person["email"] = strict.charlie.email
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    for address in (CONNECTIONS, "/account/email/", "/account/password/change/"):
+        thief = just_signed_in(strict.charlie)
+        shown = thief.get(address, follow=True)
+        assert "Cedar Clinic requires single sign-on" in words(shown), address
+    person |= {"sub": "8", "email": "thief@evil.example"}
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    assert identities(strict.charlie) == ["7"]
+    # With single sign-on itself everything is open.
+    person |= {"sub": "7", "email": strict.charlie.email}
+    charlie = Client()
+    single_sign_on(charlie)
+    assert charlie.get("/").status_code == 200
+    charlie.post("/account/reauthenticate/", {"password": PASSWORD})
+    assert charlie.get(CONNECTIONS).status_code == 200
+
+
+def test_account_has_one_identity_at_a_provider(cast: Cast, person: dict[str, Any]) -> None:
+    person["email"] = cast.alice.email
+    single_sign_on(just_signed_in(cast.alice), "connect")
+    person["sub"] = "8"
+    shown = single_sign_on(just_signed_in(cast.alice), "connect")
+    assert "Disconnect that one first" in words(shown)
+    assert identities(cast.alice) == ["7"]
+
+
+@pytest.mark.parametrize("sub", ["", ["7"], "7" * 1000, "7\0", None, {"a": 1}])
+def test_provider_that_reports_no_identity_gets_a_page_and_no_error(
+    cast: Cast, person: dict[str, Any], settings: Settings, sub: Any
+) -> None:
+    settings.SIGNUP = "open"
+    person |= {"sub": sub, "email": "new@birch.example"}
+    client = Client(raise_request_exception=False)
+    shown = single_sign_on(client)
+    assert shown.status_code == 401
+    assert "Single sign-on failed" in words(shown)
+    assert not User.objects.filter(email="new@birch.example").exists()
+
+
+def test_null_character_in_a_claim_gets_a_page_and_no_error(
+    cast: Cast, person: dict[str, Any], settings: Settings
+) -> None:
+    settings.SIGNUP = "open"
+    person |= {"name": "a\0b", "email": "new@birch.example"}
+    shown = single_sign_on(Client(raise_request_exception=False))
+    assert (shown.status_code, User.objects.filter(email="new@birch.example").count()) == (401, 0)
+    assert as_user(cast.alice).get("/").status_code == 200

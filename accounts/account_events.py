@@ -10,20 +10,18 @@ from typing import Any
 
 from allauth.account import signals as account
 from allauth.account.authentication import get_authentication_records
-from allauth.account.internal.stagekit import LOGIN_SESSION_KEY
 from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount import signals as social
-from allauth.socialaccount.models import SocialAccount
-from django.contrib import messages
 from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 
+from accounts import verification
 from accounts.actor import Actor, client_address
 from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
@@ -43,16 +41,13 @@ FACTORS = {
 }
 # A person whose account is under attack is told this often at most.
 LOCKED_OUT_EVERY = timedelta(hours=1)
-VERIFIED_ELSEWHERE = (
-    "The account was created in another browser, so its password was removed: someone else may "
-    "have chosen it. Sign in with a code by email, and set a password on the page of your account."
-)
 
 
 # --- Signing in and out --------------------------------------------------------------
 
 
 def signed_up(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    verification.created(request, user)
     record(Action.SIGNED_UP, user.email, by=_actor(request, user))
 
 
@@ -116,6 +111,7 @@ def password_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 
 def password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
+    verification.reset(request, user)
     _changed(request, user, "password reset by a link in an email")
 
 
@@ -143,19 +139,7 @@ def address_verified(request: HttpRequest, email_address: EmailAddress, **kwargs
     user = email_address.user
     subject = f"email address {email_address.email} verified"
     record(Action.CHANGED_SIGN_IN, subject, by=_actor(request, user))
-    if user.last_login is None and not _is_signing_up(request, user):
-        # Perhaps someone else signed up with this address and waited for its owner's click.
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-        SocialAccount.objects.filter(user=user).delete()
-        lifetime.end_all(user)
-        messages.info(request, VERIFIED_ELSEWHERE)
-
-
-def _is_signing_up(request: HttpRequest, user: User) -> bool:
-    """Whether the account was created in this browser."""
-    pending = request.session.get(LOGIN_SESSION_KEY, {})
-    return str(pending.get("user_pk", "")) == str(user.pk) or request.user == user
+    verification.verified(request, email_address)
 
 
 def factor_added(instance: Authenticator, *, created: bool, **kwargs: Any) -> None:

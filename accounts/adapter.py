@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
@@ -20,7 +21,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import account_events, single_sign_on
+from accounts import account_events, single_sign_on, verification
 from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
@@ -62,6 +63,12 @@ class AccountAdapter(DefaultAccountAdapter):
         if is_deceptive(email):
             raise ValidationError("This address can be mistaken for another. Use another one.")
         return email
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        if not verification.is_allowed(request, email_address):
+            messages.error(request, verification.OF_ANOTHER)
+            return False
+        return bool(super().confirm_email(request, email_address))
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """A person with the link of an invitation receives email at its address."""
@@ -135,11 +142,15 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         """Raises PermissionDenied, of which allauth makes its page, for an unusable identity."""
         if not single_sign_on.is_usable(sociallogin.account):
             raise PermissionDenied
+        for address in sociallogin.email_addresses:
+            address.verified = single_sign_on.is_verified(address.verified)
         return super().new_user(request, sociallogin)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         if sociallogin.state.get("process") != AuthProcess.CONNECT:
             return
+        if not request.user.is_authenticated:
+            raise ImmediateHttpResponse(redirect("account_login"))
         why = single_sign_on.why_not_connected(request, sociallogin)
         if why:
             messages.error(request, why)

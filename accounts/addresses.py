@@ -7,18 +7,17 @@ USUAL = string.ascii_letters + "ßæœøđłþðħŧŋ"
 
 
 def is_deceptive(email: str) -> bool:
-    """Whether the address can be taken for another: it holds what nobody sees, or its domain mixes
-    scripts in one label, or is written in another script than Latin under a Latin top-level
-    domain, as Cyrillic look-alikes are."""
-    if any(unicodedata.category(character)[0] in "CZ" for character in email):
+    """Whether the address can be taken for another: it holds what nobody sees, or characters that
+    look like ASCII's; or its domain mixes scripts in one label, or is written in another script
+    than Latin under a Latin top-level domain, as Cyrillic look-alikes are."""
+    name, _, domain = email.rpartition("@")
+    labels = [_readable(label) for label in domain.split(".")]
+    shown = "".join([name, *labels])
+    if any(unicodedata.category(each)[0] in "CZ" or _is_like_ascii(each) for each in shown):
         return True
-    *labels, top = _readable(email.rpartition("@")[2]).split(".")
-    foreign = [scripts for label in labels if (scripts := _scripts(label)) - {"LATIN"}]
-    return (
-        any(_is_like_ascii(character) for label in labels for character in label)
-        or any(len(scripts) > 1 for scripts in foreign)
-        or (bool(foreign) and _scripts(top) == {"LATIN"})
-    )
+    scripts = [_scripts(label) for label in labels]
+    is_foreign = any(each - {"LATIN"} for each in scripts[:-1])
+    return any(len(each) > 1 for each in scripts) or (is_foreign and scripts[-1] == {"LATIN"})
 
 
 def _is_like_ascii(character: str) -> bool:
@@ -29,12 +28,14 @@ def _is_like_ascii(character: str) -> bool:
     return unicodedata.normalize("NFD", character)[0] not in USUAL
 
 
-def _readable(domain: str) -> str:
-    """The domain as browsers and mail programs show it."""
+def _readable(label: str) -> str:
+    """The label as browsers and mail programs show it."""
+    if not label.lower().startswith("xn--"):
+        return label
     try:
-        return domain.encode("ascii").decode("idna")
+        return label[4:].encode("ascii").decode("punycode")
     except UnicodeError:
-        return domain
+        return label
 
 
 def _scripts(label: str) -> set[str]:

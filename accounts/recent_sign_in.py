@@ -29,8 +29,11 @@ def used_second_factor(request: HttpRequest) -> bool:
     return any(record["method"] == "mfa" for record in _records(request))
 
 
-def used_single_sign_on(request: HttpRequest) -> bool:
-    return any(record["method"] == "socialaccount" for record in _records(request))
+def identities_used(request: HttpRequest) -> list[str]:
+    """The identities, by the provider's names for them, with which the person signed in in this
+    session."""
+    records = [record for record in _records(request) if record["method"] == "socialaccount"]
+    return [str(record.get("uid", "")) for record in records]
 
 
 def has_recent_sign_in(request: HttpRequest, *, within: int = REAUTHENTICATION_TIMEOUT) -> bool:

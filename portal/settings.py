@@ -303,6 +303,8 @@ FOUR_EYES = env.boolean("FOUR_EYES", default=not EMBEDDED)
 # An identity provider at which people may sign in, by OpenID Connect; none without OIDC_ISSUER.
 OIDC_ISSUER = env.text("OIDC_ISSUER", "")
 SOCIALACCOUNT_ADAPTER = "accounts.adapter.SocialAccountAdapter"
+# Whether addresses count as verified of which the provider does not say so.
+OIDC_ADDRESSES_ARE_VERIFIED = env.boolean("OIDC_ADDRESSES_ARE_VERIFIED", default=False)
 SOCIALACCOUNT_PROVIDERS = oidc.providers(
     OIDC_ISSUER,
     name=env.text("OIDC_NAME", "single sign-on"),

@@ -83,5 +83,13 @@ def content_of(event: AuditEvent) -> dict[str, Any]:
         "changes": event.changes,
         "reason": event.reason,
         # PostgreSQL writes addresses in its own way.
-        "address": str(ip_address(event.address)) if event.address else None,
+        "address": _canonical(event.address) if event.address else None,
     }
+
+
+def _canonical(address: str) -> str:
+    """As PostgreSQL returns an address. What is none was written beside the portal."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address

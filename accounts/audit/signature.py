@@ -22,7 +22,7 @@ def is_signed(content: dict[str, Any], signature: str) -> bool:
     """Whether ``sign`` returned this for this content, under a key that AUDIT_KEYS still holds."""
     key_id, _, mac = signature.partition(":")
     key = _keys().get(key_id)
-    return key is not None and hmac.compare_digest(_mac(key, content), mac)
+    return key is not None and hmac.compare_digest(_mac(key, content).encode(), mac.encode())
 
 
 def _mac(key: bytes, content: dict[str, Any]) -> str:

@@ -73,8 +73,9 @@ def send_now(email: Email) -> bool:
     """Send an email that is in no table. Returns whether the mail server accepted it."""
     try:
         _message(email, _context(email)).send()
-    except OSError as error:
-        log.warning("The email to %s could not be sent: %s", email.to, _words(error))
+    except Exception:
+        # What is wrong with one reader's row must not keep it from the others.
+        log.exception("The email to %s could not be sent", email.to)
         return False
     return True
 

@@ -24,7 +24,6 @@ from accounts.recent_sign_in import (
     has_recent_sign_in,
     has_second_factor,
     used_second_factor,
-    used_single_sign_on,
 )
 
 View = Callable[..., HttpResponseBase]
@@ -47,6 +46,8 @@ WAYS_TO_SIGN_IN = {
     "openid_connect_login",
     "socialaccount_connections",
 }
+# Of one's own account, beside them: ending sessions locks the person out.
+OWN_ACCOUNT = {"security", "report_misuse", "accept_invitation"}
 # Those of them that a person without an identity needs to get one.
 CONNECTING = {"openid_connect_login", "socialaccount_connections"}
 # What a member of staff sent before they confirmed who they are.
@@ -124,8 +125,8 @@ class GuardMiddleware:
             return _guard_staff(request) if works_there else None
         if not user.is_authenticated or not match:
             return None
-        if match.view_name in WAYS_TO_SIGN_IN:
-            return _guard_ways_to_sign_in(request, match.view_name)
+        if match.view_name in WAYS_TO_SIGN_IN | OWN_ACCOUNT:
+            return _guard_own_account(request, match.view_name)
         return _guard_customer(request) if match.namespace == "customer" else None
 
 
@@ -137,22 +138,23 @@ def _guard_customer(request: HttpRequest) -> HttpResponse | None:
     mine = Customer.objects.for_user(request.user)
     strict = mine.filter(Q(requires_second_factor=True) | Q(requires_single_sign_on=True))
     for customer in strict:
-        if customer.requires_single_sign_on and not used_single_sign_on(request):
+        if customer.requires_single_sign_on and not single_sign_on.used_own_identity(request):
             return _ask_for_single_sign_on(request, customer)
         if customer.requires_second_factor and not used_second_factor(request):
             return _ask_for_second_factor(request, customer.name)
     return None
 
 
-def _guard_ways_to_sign_in(request: HttpRequest, page: str) -> HttpResponse | None:
-    """A password that an organisation does not accept opens no other way in."""
+def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
+    """A password that an organisation does not accept changes nothing, and opens no other way
+    in."""
     user: Any = request.user
     strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
-    if strict and not used_single_sign_on(request):
+    if strict and not single_sign_on.used_own_identity(request):
         is_first = page in CONNECTING and not single_sign_on.has_identity(user)
         if not is_first:
             return _ask_for_single_sign_on(request, strict)
-    return _require_recent_sign_in(request)
+    return _require_recent_sign_in(request) if page in WAYS_TO_SIGN_IN else None
 
 
 def _ask_for_single_sign_on(request: HttpRequest, customer: Customer) -> HttpResponse:

@@ -28,6 +28,10 @@ APPLE_IN_CYRILLIC = "\u0430\u0440\u0440\u04cf\u0435"
         ("dana@b\u0456rch.example", True),
         ("dana@b\u0131rch.example", True),
         ("dana@birch.example\u200b", True),
+        ("dana@xn--birch-pt3b.example", True),
+        ("dana@xn--birch-1ha.example", True),
+        ("d\u0131na@birch.example", True),
+        ("dana@birch.\u0441om", True),
         ("dana\u202e@birch.example", True),
     ],
 )

@@ -1,8 +1,10 @@
 """Sign-up open to everyone: what a stranger can do with someone else's address."""
 
 import re
+from typing import Any
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.core import mail
 from django.test import Client
@@ -11,7 +13,7 @@ from pytest_django import Settings
 from accounts.models import User
 from accounts.names import require_plain_name
 from provisioning.demo.seed import Cast
-from tests.portal.pages.pages import words
+from tests.portal.pages.pages import as_user, just_signed_in, words
 
 ADDRESS, CHOSEN = "dana@larch.example", "a-Long-one-7"
 
@@ -28,10 +30,22 @@ def sign_up(client: Client, name: str = "Dana") -> None:
 
 def verify(client: Client) -> str:
     """Press the button on the page of the link, and return what is shown."""
-    link = re.search(r"https?://\S+/confirm-email/\S+/", str(mail.outbox[-1].body))
+    texts = "\n".join(str(message.body) for message in mail.outbox)
+    link = re.search(r"https?://\S+/confirm-email/\S+/", texts)
     assert link is not None
     path = "/" + link[0].split("/", 3)[3]
     return words(client.post(path, follow=True))
+
+
+def code() -> str:
+    found = re.search(r"^([A-Z0-9]{4}-[A-Z0-9]{4})$", str(mail.outbox[-1].body), re.MULTILINE)
+    assert found is not None, mail.outbox[-1].body
+    return found[1]
+
+
+def sign_in_by_code(client: Client, address: str) -> Any:
+    client.post("/account/login/code/", {"email": address})
+    return client.post("/account/login/code/confirm/", {"code": code()})
 
 
 def can_sign_in() -> bool:
@@ -41,6 +55,7 @@ def can_sign_in() -> bool:
 
 
 def test_person_who_signs_up_verifies_and_is_in(cast: Cast) -> None:
+    User.objects.bulk_create(User(pk=pk, email=f"{pk}@x.example") for pk in range(900, 950))
     client = Client()
     sign_up(client)
     verify(client)
@@ -55,6 +70,44 @@ def test_password_chosen_in_another_browser_ends_with_the_verification(cast: Cas
     assert "its password was removed" in shown
     assert not can_sign_in()
     assert not SocialAccount.objects.filter(user=user).exists()
+
+
+def test_password_of_a_stranger_ends_when_the_owner_signs_in_by_code(cast: Cast) -> None:
+    sign_up(Client())
+    user = User.objects.get(email=ADDRESS)
+    SocialAccount.objects.create(user=user, provider="oidc", uid="8")
+    owner = Client()
+    sign_in_by_code(owner, ADDRESS)
+    assert owner.get("/").status_code == 200
+    assert not can_sign_in()
+    assert not SocialAccount.objects.filter(user=user).exists()
+
+
+def test_password_that_was_reset_stays_and_a_strangers_identity_does_not(cast: Cast) -> None:
+    sign_up(Client())
+    user = User.objects.get(email=ADDRESS)
+    SocialAccount.objects.create(user=user, provider="oidc", uid="8")
+    owner = Client()
+    owner.post("/account/password/reset/", {"email": ADDRESS})
+    link = re.search(r"https?://\S+(/account/password/reset/key/\S+)", str(mail.outbox[-1].body))
+    assert link is not None
+    page = owner.get(link[1])["Location"]
+    owner.post(page, {"password1": CHOSEN, "password2": CHOSEN})
+    owner.post("/account/login/", {"login": ADDRESS, "password": CHOSEN})
+    verify(owner)
+    assert can_sign_in()
+    assert not SocialAccount.objects.filter(user=user).exists()
+
+
+def test_added_address_is_verified_only_by_its_account(cast: Cast) -> None:
+    just_signed_in(cast.charlie).post("/account/email/", {"email": ADDRESS, "action_add": ""})
+    assert "not signed in here" in verify(Client())
+    stranger = Client(raise_request_exception=False)
+    assert sign_in_by_code(stranger, ADDRESS).status_code in (200, 302, 403)
+    assert "_auth_user_id" not in stranger.session
+    assert not EmailAddress.objects.get(email=ADDRESS).verified
+    verify(as_user(cast.charlie))
+    assert EmailAddress.objects.get(email=ADDRESS).verified
 
 
 @pytest.mark.parametrize(

@@ -196,6 +196,24 @@ def test_codes_guessed_from_many_networks_are_limited_too(cast: Cast) -> None:
     assert "Too many attempts" in shown
 
 
+def test_guesses_from_many_networks_do_not_lock_out_a_known_device(cast: Cast) -> None:
+    secret = generate_totp_secret()
+    own = Client()
+    own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+    own.post("/account/logout/")
+    TOTP.activate(cast.otto, secret)
+    for number in range(102):
+        if number % 4 == 0:
+            thief = Client(REMOTE_ADDR=f"198.51.100.{number}")
+            thief.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+        thief.post("/account/2fa/authenticate/", {"code": "000000"})
+    own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+    counter = next(yield_hotp_counters_from_time())
+    code = format_hotp_value(hotp_value(secret, counter))
+    own.post("/account/2fa/authenticate/", {"code": code})
+    assert "_auth_user_id" in own.session
+
+
 def test_log_lines_of_a_request_name_person_address_and_request(cast: Cast) -> None:
     answer = as_user(cast.alice).get("/no-such-page/", REMOTE_ADDR=HERS)
     assert get_contextvars() == {

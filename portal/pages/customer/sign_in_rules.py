@@ -11,7 +11,8 @@ from django.views.decorators.http import require_http_methods
 from accounts.actor import actor, current_user
 from accounts.flows import sign_in_rules
 from accounts.models import Customer
-from accounts.recent_sign_in import used_second_factor, used_single_sign_on
+from accounts.recent_sign_in import used_second_factor
+from accounts.single_sign_on import used_own_identity
 from portal.pages.guards import recent_login_required
 from portal.pages.perform import perform
 
@@ -43,7 +44,7 @@ class SignInRulesForm(forms.Form):
         return bool(self.cleaned_data["second_factor"])
 
     def clean_single_sign_on(self) -> bool:
-        if self.cleaned_data["single_sign_on"] and not used_single_sign_on(self.request):
+        if self.cleaned_data["single_sign_on"] and not used_own_identity(self.request):
             raise forms.ValidationError("Sign in by single sign-on yourself first.")
         return bool(self.cleaned_data["single_sign_on"])
 

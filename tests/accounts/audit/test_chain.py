@@ -372,6 +372,37 @@ def test_administrators_learn_once_a_day_that_the_log_was_changed(
     assert len(mail.outbox) == 4
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("signature", "{key}:\u00e9"), ("address", "10.0.0.0/8")]
+)
+def test_line_written_to_stop_the_check_is_found_and_stops_nothing(
+    pks: list[int], cast: Cast, column: str, value: str
+) -> None:
+    key = ChainLink.objects.all()[0].hash.partition(":")[0]
+    change_directly(
+        f"UPDATE accounts_auditevent SET {column} = %s WHERE id = %s",  # noqa: S608
+        value.format(key=key),
+        pks[2],
+    )
+    watch_audit_log()
+    assert len(mail.outbox) == 1
+    record(Action.RETRIED, "one more", by=Actor(cast.otto))
+    assert link(10) == 1
+
+
+def test_row_of_a_reader_that_cannot_be_used_keeps_nobody_from_the_alarm(
+    pks: list[int], settings: Settings
+) -> None:
+    for name in ("a", "z"):
+        User.objects.create_superuser(f"{name}@acme.example")
+    User.objects.create_superuser(settings.SUPPORT_EMAIL)
+    User.objects.exclude(email="z@acme.example").update(time_zone="Bad/Zone")
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
+    watch_audit_log()
+    sent = {to for message in mail.outbox for to in message.to}
+    assert sent == {settings.SUPPORT_EMAIL, "z@acme.example"}
+
+
 def test_alarm_that_reached_nobody_is_given_again(pks: list[int], settings: Settings) -> None:
     change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

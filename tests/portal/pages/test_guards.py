@@ -290,8 +290,15 @@ def test_owner_requires_single_sign_on_of_members(cast: Cast, settings: Settings
     settings.OIDC_ISSUER = "https://id.example.com"
     alice = just_signed_in(cast.alice)
     session = alice.session
-    session[RECORDS] = [*session[RECORDS], {"method": "socialaccount", "at": time.time()}]
+    used = {"method": "socialaccount", "at": time.time(), "uid": "7"}
+    session[RECORDS] = [*session[RECORDS], used]
     session.save()
+    SocialAccount.objects.create(
+        user=cast.alice,
+        provider="oidc",
+        uid="7",
+        extra_data={"userinfo": {"email": cast.alice.email, "email_verified": True}},
+    )
     alice.post(rules_of(cast), {"single_sign_on": "on"})
     bob = as_user(cast.bob)
     shown = bob.get("/", follow=True)

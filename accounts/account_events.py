@@ -16,12 +16,13 @@ from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount import signals as social
 from django.contrib.auth.signals import user_logged_out, user_login_failed
+from django.core.exceptions import PermissionDenied
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import verification
+from accounts import single_sign_on, verification
 from accounts.actor import Actor, client_address
 from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
@@ -139,7 +140,7 @@ def address_verified(request: HttpRequest, email_address: EmailAddress, **kwargs
     user = email_address.user
     subject = f"email address {email_address.email} verified"
     record(Action.CHANGED_SIGN_IN, subject, by=_actor(request, user))
-    verification.verified(request, email_address)
+    verification.verified(request, user)
 
 
 def factor_added(instance: Authenticator, *, created: bool, **kwargs: Any) -> None:
@@ -161,10 +162,14 @@ def _is_by_owner(authenticator: Authenticator) -> bool:
 
 
 def single_sign_on_added(request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
+    # allauth asks before only where nothing came in between, such as a confirmation.
+    if single_sign_on.why_not_connected(request, sociallogin):
+        raise PermissionDenied
     _changed(request, sociallogin.user, "single sign-on connected")
 
 
 def single_sign_on_removed(request: HttpRequest, socialaccount: Any, **kwargs: Any) -> None:
+    single_sign_on.forget(socialaccount)
     _changed(request, socialaccount.user, "single sign-on disconnected")
 
 

@@ -4,7 +4,6 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
-from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
@@ -32,9 +31,7 @@ GUESSES = "guesses"
 BY_PASSWORD, BY_CODE = "reauthenticate", "mfa_reauthenticate"
 BY_KEY = "mfa_reauthenticate:webauthn"
 # Of allauth's links in an email, the one that its button leads to.
-LINKS = ("activate_url", "password_reset_url")
-# Its emails to addresses of which nobody knows yet whose they are.
-TO_STRANGERS = "account/email/email_confirmation"
+LINKS = ("password_reset_url",)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -63,12 +60,6 @@ class AccountAdapter(DefaultAccountAdapter):
         if is_deceptive(email):
             raise ValidationError("This address can be mistaken for another. Use another one.")
         return email
-
-    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        if not verification.is_allowed(request, email_address):
-            messages.error(request, verification.OF_ANOTHER)
-            return False
-        return bool(super().confirm_email(request, email_address))
 
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """A person with the link of an invitation receives email at its address."""
@@ -110,16 +101,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """With what the base of our emails shows."""
         shown = {
-            "user": None,
             "link": next((context[name] for name in LINKS if name in context), ""),
             "is_by_invitation": settings.SIGNUP == "invitation",
             "site_name": settings.SITE_NAME,
             "vendor_name": settings.VENDOR_NAME,
             "support_email": settings.SUPPORT_EMAIL,
         } | context
-        if template_prefix.startswith(TO_STRANGERS):
-            # The person who signed up with this address has chosen the name.
-            shown["user"] = None
+        # Anyone can have these sent to any address, in the name of a person of their invention.
+        shown["user"] = None
         # A link leads to this site, whatever host the request named.
         for name, value in shown.items():
             if isinstance(value, str) and value.startswith(("http://", "https://")):
@@ -143,10 +132,13 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if not single_sign_on.is_usable(sociallogin.account):
             raise PermissionDenied
         for address in sociallogin.email_addresses:
-            address.verified = single_sign_on.is_verified(address.verified)
+            address.verified = single_sign_on.is_verified(sociallogin.account, address.email)
         return super().new_user(request, sociallogin)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
+        for address in sociallogin.email_addresses:
+            if address.verified:
+                verification.make_way(address.email)
         if sociallogin.state.get("process") != AuthProcess.CONNECT:
             return
         if not request.user.is_authenticated:
@@ -155,6 +147,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if why:
             messages.error(request, why)
             raise ImmediateHttpResponse(redirect("socialaccount_connections"))
+        single_sign_on.replace_others(request, sociallogin)
 
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """A person who was invited under another address than the identity provider reports is

@@ -152,10 +152,12 @@ class OnceForm(factor_forms.BaseAuthenticateForm):
         """Count an attempt, until what is returned forgets the attempts of its source. Raises
         ValidationError where there were too many."""
         user = self.user.pk
-        limits = {CODES: f"{user} {self.source(request)}"}
-        if not devices.knows(request, self.user):
-            # On their own devices nobody is locked out by guesses from many networks.
-            limits[GUESSES] = f"{user} {type(self).__name__}"
+        # On their own devices nobody is locked out by guesses from many networks.
+        device = devices.name(request) if devices.knows(request, self.user) else ""
+        limits = {
+            CODES: f"{user} {self.source(request)}",
+            GUESSES: f"{user} {type(self).__name__} {device}",
+        }
         for action, key in limits.items():
             if not ratelimit.consume(request, app=RATES, action=action, key=key):
                 account_events.locked_out(request, self.user.email)

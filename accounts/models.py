@@ -41,6 +41,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now)
     # While this is set, the person can reveal and create no keys: they reported misuse.
     reveals_locked_at = models.DateTimeField(null=True, editable=False)
+    # The identity provider's name for the person, once they signed in with the identity that
+    # reports their address.
+    own_identity = models.CharField(max_length=255, default="", db_default="", editable=False)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 

@@ -1,8 +1,8 @@
-"""Whose click verifies an address, and what it makes of the account.
+"""What the first proof that an address is a person's makes of the account.
 
-Anyone may sign up with another person's address, or add it to their account, and wait for its owner
-to click. So the account that was created with it keeps its password and its identities only in the
-browser that created it; and an address that was added is verified only by its account.
+Anyone may sign up with another person's address. Who proves later that they receive email there, by
+a code or by a link to choose a password, gets the account as their own: the password and the
+identities of the one who created it go.
 """
 
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
+from accounts.models import User
 from accounts.sessions import lifetime
 
 # The account that the person at this browser created, or whose password they chose with a link
@@ -20,11 +20,7 @@ from accounts.sessions import lifetime
 OWN = "own_account"
 ELSEWHERE = (
     "The account was created in another browser, so its password was removed: someone else may "
-    "have chosen it. Sign in with a code by email, and set a password on the page of your account."
-)
-OF_ANOTHER = (
-    "This address was added to an account that is not signed in here. If it is yours, sign in to "
-    "it and open the link again. If not, do nothing: the address stays unverified."
+    "have chosen it. Set one on the page of your account."
 )
 
 
@@ -36,22 +32,25 @@ def reset(request: HttpRequest, user: Any) -> None:
     """The person has chosen the password by a link in an email, and so receives email there."""
     request.session[OWN] = user.pk
     if user.last_login is None:
+        EmailAddress.objects.filter(user=user, email=user.email).update(verified=True)
         SocialAccount.objects.filter(user=user).delete()
 
 
-def is_allowed(request: HttpRequest, address: EmailAddress) -> bool:
-    """Whether this click may verify the address."""
-    return address.user.last_login is None or request.user == address.user
-
-
-def verified(request: HttpRequest, address: EmailAddress) -> None:
-    """Raises PermissionDenied where the click may not verify it, and nothing is written then."""
-    user = address.user
-    if not is_allowed(request, address):
-        raise PermissionDenied
+def verified(request: HttpRequest, user: Any) -> None:
     if user.last_login is None and request.session.get(OWN) != user.pk:
         user.set_unusable_password()
         user.save(update_fields=["password"])
         SocialAccount.objects.filter(user=user).delete()
         lifetime.end_all(user)
         messages.info(request, ELSEWHERE)
+
+
+def make_way(email: str) -> None:
+    """An address is proven to be a person's elsewhere: what others claimed without verifying it
+    gives way. An account that was never used keeps its audit lines and nothing else."""
+    EmailAddress.objects.filter(email__iexact=email, verified=False).delete()
+    claimed = User.objects.filter(email__iexact=email, last_login=None)
+    for user in claimed.exclude(emailaddress__verified=True):
+        SocialAccount.objects.filter(user=user).delete()
+        user.email, user.is_active = f"unverified-{user.pk}@example.invalid", False
+        user.save(update_fields=["email", "is_active"])

@@ -264,12 +264,17 @@ ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_RATE_LIMITS = {
     "codes": "5/5m/key",
     "code_guesses": "100/h/key",
+    "confirm_email": "10/10m/ip,100/h/key",
     "guesses": "100/h/key",
     "request_login_code": "10/10m/ip,100/h/key",
     "reset_password": "10/10m/ip,100/h/key",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
+# By a code that is entered where the address was: a link could be followed by its owner for someone
+# else, who had added the address to an account.
+ACCOUNT_EMAIL_VERIFICATION_BY_CODE_ENABLED = True
+ACCOUNT_EMAIL_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_LOGIN_BY_CODE_ENABLED = True
 # Proxies in front of the site that add to X-Forwarded-For: rate limits and the audit log use the
 # address that the outermost of them saw.

@@ -34,14 +34,17 @@ def watch() -> None:
 
 
 def _is_told(broken: str) -> bool:
-    """Whether an email reached the mail server: to the address in the settings, which no table
-    holds, and to each administrator."""
+    """Whether an email reached the mail server: first to the address in the settings, which no
+    table holds, then to each administrator."""
     facts = {"path": "/ops/audit/", "broken": broken}
-    administrators = User.objects.filter(is_superuser=True, is_active=True)
-    others = administrators.exclude(email__iexact=settings.SUPPORT_EMAIL)
-    readers = {settings.SUPPORT_EMAIL: None} | {user.email: user for user in others}
-    sent = [
-        delivery.send_now(Email(kind=EmailKind.AUDIT_BROKEN, user=user, to=to, facts=facts))
-        for to, user in readers.items()
-    ]
-    return any(sent)
+    is_told = _send(settings.SUPPORT_EMAIL, None, facts)
+    try:
+        for user in User.objects.filter(is_superuser=True, is_active=True):
+            is_told |= _send(user.email, user, facts)
+    except Exception:
+        log.exception("The administrators cannot be read")
+    return is_told
+
+
+def _send(to: str, user: User | None, facts: dict[str, str]) -> bool:
+    return delivery.send_now(Email(kind=EmailKind.AUDIT_BROKEN, user=user, to=to, facts=facts))

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import verification
 from accounts.actor import Actor, Refused
 from accounts.addresses import is_deceptive
 from accounts.audit.log import Action, record
@@ -172,17 +173,8 @@ def find(token: str) -> Invitation | None:
 
 @transaction.atomic
 def make_way(invitation: Invitation) -> None:
-    """The link proves whose address it is: what others claimed without verifying it gives way, so
-    that the invited person can use it."""
-    claimed = EmailAddress.objects.filter(email__iexact=invitation.email, verified=False)
-    claimed.delete()
-    squatters = User.objects.filter(email__iexact=invitation.email).exclude(
-        emailaddress__verified=True
-    )
-    for user in squatters.filter(last_login=None):
-        # The account was never used; its audit lines stay.
-        user.email, user.is_active = f"unverified-{user.pk}@example.invalid", False
-        user.save(update_fields=["email", "is_active"])
+    """The link proves whose address it is, so that the invited person can use it."""
+    verification.make_way(invitation.email)
 
 
 def is_for(invitation: Invitation, user: User) -> bool:

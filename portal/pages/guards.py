@@ -48,7 +48,7 @@ WAYS_TO_SIGN_IN = {
 }
 # Of one's own account, beside them: ending sessions locks the person out.
 OWN_ACCOUNT = {"security", "report_misuse", "accept_invitation"}
-# Those of them that a person without an identity needs to get one.
+# Those of them that a person needs to connect their identity.
 CONNECTING = {"openid_connect_login", "socialaccount_connections"}
 # What a member of staff sent before they confirmed who they are.
 INTERRUPTED = "interrupted"
@@ -151,7 +151,7 @@ def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
     user: Any = request.user
     strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
     if strict and not single_sign_on.used_own_identity(request):
-        is_first = page in CONNECTING and not single_sign_on.has_identity(user)
+        is_first = page in CONNECTING and not single_sign_on.has_own_identity(user)
         if not is_first:
             return _ask_for_single_sign_on(request, strict)
     return _require_recent_sign_in(request) if page in WAYS_TO_SIGN_IN else None

@@ -20,7 +20,7 @@ TURNED_OFF = [
     "*signup_by_passkey*",
     "*webauthn/signup*",
     "*email_change.html",  # one address only
-    "*confirm_email_verification_code*",  # verification by code
+    "*email_confirm.html",  # verification by a link
     "*base_confirm_code*",
     "*password_reset_code*",  # resetting a password by code
     "*trust*",  # browsers that skip the second factor

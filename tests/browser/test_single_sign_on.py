@@ -49,5 +49,5 @@ def test_address_reported_by_an_identity_provider_opens_no_existing_account(
     sign_in_at_provider(page)
     expect(page.get_by_role("heading", name="Verify your email address")).to_be_visible()
     page.goto("/")
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Verify your email address")).to_be_visible()
     assert EmailAddress.objects.filter(email=cast.alice.email).count() == 1

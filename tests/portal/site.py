@@ -28,7 +28,6 @@ from tests.provisioned import provision
 SAMPLES = {
     "account/oidc/^(?P<provider_id>[^/]+)/login/": "account/oidc/nowhere/login/",
     "account/oidc/^(?P<provider_id>[^/]+)/login/callback/": "account/oidc/nowhere/login/callback/",
-    r"account/^confirm-email/(?P<key>[-:\w]+)/$": "account/confirm-email/x/",
     r"account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": (
         "account/password/reset/key/1-x/"
     ),

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
 from django.test import Client
 from pytest_django.fixtures import Settings
@@ -51,6 +52,7 @@ def strict(cast: Cast) -> Cast:
         ("charlie", True, True),
         ("charlie", False, False),
         ("charlie", "false", False),
+        ("charlie", "true", True),
         ("charlie", None, False),
         ("foreign", True, False),
     ],
@@ -102,12 +104,67 @@ def test_identity_connected_before_the_rule_does_not_satisfy_it(
     assert thief.get("/").status_code == 302
 
 
+def test_own_identity_takes_the_place_of_one_that_does_not_count(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    person |= {"sub": "8", "email": "thief@evil.example"}
+    single_sign_on(just_signed_in(cast.charlie), "connect")
+    Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
+    person |= {"sub": "7", "email": cast.charlie.email}
+    single_sign_on(just_signed_in(cast.charlie), "connect")
+    assert identities(cast.charlie) == ["7"]
+    charlie = Client()
+    single_sign_on(charlie)
+    assert charlie.get("/").status_code == 200
+
+
+def test_secondary_address_makes_no_identity_ones_own(strict: Cast, person: dict[str, Any]) -> None:
+    other = "thief@evil.example"
+    EmailAddress.objects.create(user=strict.charlie, email=other, verified=True)
+    person["email"] = other
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    assert identities(strict.charlie) == []
+
+
+def test_identity_stays_ones_own_when_the_provider_reports_another_address(
+    strict: Cast, person: dict[str, Any]
+) -> None:
+    person["email"] = strict.charlie.email
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    single_sign_on(Client())
+    person["email"] = "charlie.married@cedar.example"
+    charlie = Client()
+    single_sign_on(charlie)
+    assert charlie.get("/").status_code == 200
+
+
+def test_verified_identity_is_not_kept_out_by_an_account_that_was_never_used(
+    cast: Cast, person: dict[str, Any], settings: Settings
+) -> None:
+    settings.SIGNUP = "open"
+    fields = {"password1": "a-Long-one-7", "password2": "a-Long-one-7", "name": "Thief"}
+    Client().post("/account/signup/", fields | {"email": "dana@larch.example"})
+    person |= {"sub": "9", "email": "dana@larch.example"}
+    dana = Client()
+    single_sign_on(dana)
+    assert dana.get("/").status_code == 200
+
+
 def test_password_neither_ends_sessions_nor_locks_a_member_out(
     strict: Cast, person: dict[str, Any]
 ) -> None:
     for address in ("/account/security/", "/account/security/misuse/", "/account/invitation/"):
         answer = just_signed_in(strict.charlie).post(address)
         assert answer["Location"].startswith("/account/login/"), address
+
+
+def test_address_that_the_provider_has_not_verified_is_trusted_in_no_case(
+    strict: Cast, person: dict[str, Any], settings: Settings
+) -> None:
+    settings.OIDC_ADDRESSES_ARE_VERIFIED = True
+    person |= {"email": strict.charlie.email, "email_verified": False}
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    assert identities(strict.charlie) == []
 
 
 def test_operator_may_trust_the_addresses_of_a_provider_that_says_nothing_of_them(
@@ -125,7 +182,7 @@ def test_operator_may_trust_the_addresses_of_a_provider_that_says_nothing_of_the
 def test_account_has_one_identity_at_a_provider(cast: Cast, person: dict[str, Any]) -> None:
     person["email"] = cast.alice.email
     single_sign_on(just_signed_in(cast.alice), "connect")
-    person["sub"] = "8"
+    person |= {"sub": "8", "email": "other@birch.example"}
     shown = single_sign_on(just_signed_in(cast.alice), "connect")
     assert "Disconnect that one first" in words(shown)
     assert identities(cast.alice) == ["7"]

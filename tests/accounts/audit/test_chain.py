@@ -403,6 +403,19 @@ def test_row_of_a_reader_that_cannot_be_used_keeps_nobody_from_the_alarm(
     assert sent == {settings.SUPPORT_EMAIL, "z@acme.example"}
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such a moment")
+def test_row_that_cannot_even_be_read_keeps_the_operator_from_nothing(
+    pks: list[int], settings: Settings
+) -> None:
+    root = User.objects.create_superuser("a@acme.example")
+    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
+    change_directly(
+        "UPDATE accounts_user SET last_login = '2026-13-45 00:00:00' WHERE id = %s", root.pk
+    )
+    watch_audit_log()
+    assert [message.to for message in mail.outbox] == [[settings.SUPPORT_EMAIL]]
+
+
 def test_alarm_that_reached_nobody_is_given_again(pks: list[int], settings: Settings) -> None:
     change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"

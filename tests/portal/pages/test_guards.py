@@ -160,7 +160,6 @@ def test_every_page_of_allauths_needs_a_recent_sign_in_or_is_known_to_need_none(
 
 # They sign people in or out, confirm who they are, or only show something.
 NEED_NONE = {
-    "account_confirm_email",
     "account_confirm_login_code",
     "account_email_verification_sent",
     "account_inactive",

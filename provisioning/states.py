@@ -35,6 +35,14 @@ class Status(models.TextChoices):
     GONE = "gone", "Gone"
 
 
+# What AWS should have of a pull user, once it has what is desired.
+STATUS_OF = {
+    Desired.PRESENT: Status.READY,
+    Desired.SUSPENDED: Status.SUSPENDED,
+    Desired.ABSENT: Status.GONE,
+}
+
+
 class KeyStatus(models.TextChoices):
     """An access key in AWS. The values are IAM's own, except ``Deleted``."""
 

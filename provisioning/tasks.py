@@ -6,10 +6,9 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from celery import Task, shared_task
-from django.utils import timezone
 from kombu.exceptions import ChannelError, OperationalError
 
-from accounts import cache
+from accounts import cache, clock
 from accounts.audit import alarm, chain
 from accounts.emails import delivery
 from accounts.models import Email
@@ -18,6 +17,7 @@ from provisioning import reconciler
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.notifications import reminders
 from provisioning.reconciler import entitlement, images
+from provisioning.reconciler.closure import record_closures
 from provisioning.reconciler.lease import free
 
 log = logging.getLogger(__name__)
@@ -83,12 +83,13 @@ def watch_audit_log() -> None:
 
 @shared_task
 def sweep() -> None:
-    """Apply the dates of entitlements, then enqueue what is due and has no message waiting; one
-    message serves for all emails."""
+    """Apply the dates of entitlements, record what has ended, then enqueue what is due and has no
+    message waiting; one message serves for all emails."""
     entitlement.apply_due()
+    record_closures()
     for model in TURNS:
         enqueue(model, _due(model))
-    _send([(release_lost, (timezone.now().isoformat(),)), *_image_messages()])
+    _send([(release_lost, (clock.now().isoformat(),)), *_image_messages()])
     if Email.objects.due().exists():
         _send([(send_emails, ())])
 
@@ -117,7 +118,7 @@ def enqueue(model: type[Reconciled], pks: set[int]) -> None:
     if model is Repository:
         # Before the turns, so that an opened repository has its images on the page.
         _send(_image_messages(pks))
-    rows, now = model._default_manager, timezone.now()
+    rows, now = model._default_manager, clock.now()
     # Of two that enqueue the same row, one does.
     rows.filter(free(now), pk__in=pks, queued_at__isnull=True).update(queued_at=now)
     mine = rows.filter(pk__in=pks, queued_at=now)
@@ -126,7 +127,7 @@ def enqueue(model: type[Reconciled], pks: set[int]) -> None:
 
 
 def _due(model: type[Reconciled]) -> set[int]:
-    now = timezone.now()
+    now = clock.now()
     rows = model._default_manager.filter(free(now), due_at__lte=now, queued_at__isnull=True)
     return set(rows.order_by("due_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
 

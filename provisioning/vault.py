@@ -1,9 +1,7 @@
 """The vault: a secret access key is stored encrypted, then revealed once or destroyed. It is bound
 to its access key id, so that it cannot be decrypted in any other row."""
 
-from django.utils import timezone
-
-from accounts import encryption
+from accounts import clock, encryption
 from accounts.models import User
 from provisioning.models import AccessKey, OneTimeSecret
 
@@ -34,7 +32,7 @@ def reveal_once(access_key: AccessKey, *, by: User) -> str:
         raise NothingToReveal
     secret = _decrypt(row)
     erased = OneTimeSecret.objects.filter(pk=row.pk, ciphertext__isnull=False).update(
-        ciphertext=None, revealed_at=timezone.now(), revealed_by=by
+        ciphertext=None, revealed_at=clock.now(), revealed_by=by
     )
     if erased != 1:
         raise NothingToReveal
@@ -51,7 +49,7 @@ def read_unrevealed(access_key: AccessKey) -> str | None:
 def destroy(*access_keys: AccessKey) -> None:
     """Erase the secrets of these keys that nobody has revealed."""
     OneTimeSecret.objects.filter(access_key__in=access_keys, ciphertext__isnull=False).update(
-        ciphertext=None, destroyed_at=timezone.now()
+        ciphertext=None, destroyed_at=clock.now()
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from provisioning.demo.seed import Cast
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names, policies
 from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor
@@ -13,6 +13,7 @@ from provisioning.flows.credentials import reveal
 from provisioning.models import AccessKey, Grant, PullUser, Registry, Repository
 from provisioning.states import Desired, KeyStatus, Status
 from tests.aws import ACCOUNT_ID, LOGIN_POLICY, Aws
+from tests.repository_policies import admitted
 
 
 def assert_provisioned(aws: Aws, cast: Cast) -> None:
@@ -22,7 +23,7 @@ def assert_provisioned(aws: Aws, cast: Cast) -> None:
     assert (pull_user.status, pull_user.attention, pull_user.failures) == ("ready", "", 0)
     assert aws.users() == ["birch-bank"]
     for repository in ("acme/server", "acme/agent"):
-        assert policies.principals(aws.repository_policy(repository)) == {pull_user.arn}
+        assert admitted(aws.repository_policy(repository)) == {pull_user.arn}
     credentials = reveal(pull_user, by=Actor(cast.alice))
     assert aws.keys("birch-bank") == {credentials.access_key_id: "Active"}
     machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
@@ -65,7 +66,7 @@ def _of_user(aws: Aws, row: PullUser, user: Any) -> list[str]:
     if row.desired == Desired.PRESENT and len(living.filter(retires_at__isnull=True)) != 1:
         found.append(f"{row} does not have exactly one current key")
     own = user.policies.get(policies.USER_POLICY_NAME)
-    says = policies.content_of(policies.from_found(own) if own else None)
+    says = policies.content_of(grammar.from_found(own) if own else None)
     placed = row.grants.filter(desired=Desired.PRESENT, placement=Grant.Placement.USER_POLICY)
     arns = frozenset(grant.repository.arn for grant in placed)
     if row.desired == Desired.PRESENT and says != UserPolicy(arns, row.customer.sources):
@@ -104,8 +105,8 @@ def _of_repositories(aws: Aws) -> list[str]:
         )
         expected = {grant.pull_user.arn for grant in grants.select_related("pull_user")}
         shown = aws.repository_policy(row.name)
-        if policies.principals(shown) != expected:
-            found.append(f"{row} admits {policies.principals(shown)}, not {expected}")
+        if admitted(shown) != expected:
+            found.append(f"{row} admits {admitted(shown)}, not {expected}")
     return found
 
 

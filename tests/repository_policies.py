@@ -5,7 +5,8 @@ from typing import Any
 from django.utils import timezone
 
 from provisioning.demo.seed import ACCOUNT_ID
-from provisioning.documents import limits, policies
+from provisioning.documents import grammar, limits, policies
+from provisioning.embedded_aws.repository_policies import named_in
 from provisioning.models import Repository
 from tests.aws import Aws
 from tests.worker import take_turns
@@ -19,6 +20,17 @@ FOREIGN: dict[str, Any] = {
 }
 
 
+def is_ours(statement: dict[str, Any]) -> bool:
+    """Whether a portal wrote the statement."""
+    return str(statement.get("Sid")).startswith(policies.OUR_SID)
+
+
+def admitted(found: dict[str, Any] | None) -> set[str]:
+    """The users whom the portal's statement in a policy names."""
+    ours = [each for each in grammar.statements(found) if is_ours(each)]
+    return {arn for each in ours for arn in named_in(each)}
+
+
 def document(*statements: dict[str, Any]) -> dict[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
@@ -30,7 +42,7 @@ def fill_policy(aws: Aws, name: str, *, leaving: int) -> None:
     filler = "x" * (limits.REPOSITORY_POLICY_LIMIT - leaving - length)
     statement["Condition"] = {"StringEquals": {"aws:PrincipalTag/x": filler}}
     aws.ecr.set_repository_policy(
-        repositoryName=name, policyText=policies.to_json(document(statement))
+        repositoryName=name, policyText=grammar.to_json(document(statement))
     )
 
 

@@ -5,12 +5,16 @@ Sources of the codes: the API references of IAM, STS and ECR ("Common errors" an
 operation's "Errors").
 """
 
+import re
+
 from accounts.masking import masked
 
 
 class AwsError(Exception):
     """AWS did not do what was requested. The text is stored and shown: secrets in what AWS says
-    are masked."""
+    are masked. ``operation`` is AWS's name of the call, where a call failed."""
+
+    operation = ""
 
     def __init__(self, text: str = "") -> None:
         super().__init__(masked(text))
@@ -27,6 +31,18 @@ class PermanentError(AwsError):
 class Unauthorized(PermanentError):
     """AWS refuses the portal's role or credentials: nothing else in the registry will work until
     that is corrected."""
+
+
+class Denied(PermanentError):
+    """AWS denies the portal this one call, on this one resource. ``by`` names the kind of policy
+    whose Deny stands against it; it is empty where only a permission is missing."""
+
+    by = ""
+
+    @property
+    def is_by_resource(self) -> bool:
+        """Whether the policy of the repository, or of its registry, denies it."""
+        return self.by == "a resource-based policy"
 
 
 class SessionExpired(TemporaryError):
@@ -81,6 +97,11 @@ class DeleteConflict(TemporaryError):
     """Something still depends on what should be deleted."""
 
 
+def may_have_happened(error: AwsError) -> bool:
+    """Whether the call that failed may have taken effect all the same."""
+    return isinstance(error, Unreachable | ServerFault)
+
+
 _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     "NoSuchEntity": (NotFound, "It does not exist."),
     "EntityAlreadyExists": (AlreadyThere, "It exists."),
@@ -127,7 +148,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     **dict.fromkeys(
         ["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"],
         (
-            Unauthorized,
+            Denied,
             (
                 "The portal's role is not allowed to do this. The vendor's AWS administrator can "
                 "add the permission (docs/aws-role.md)."
@@ -155,7 +176,13 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
         ),
     ),
     **dict.fromkeys(
-        ["SignatureDoesNotMatch", "InvalidSignatureException", "RequestExpired"],
+        [
+            "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidSignatureException",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+        ],
         (
             Unauthorized,
             (
@@ -165,6 +192,14 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
         ),
     ),
 }
+
+
+# "Troubleshoot access denied error messages", IAM user guide.
+DENY = re.compile(r"with an explicit deny in (an? [\w -]*?policy|a permissions boundary)")
+DENIED_BY = (
+    "A Deny in {} stands against it: no permission helps. The vendor's AWS administrator can "
+    "exempt the portal's role from that Deny."
+)
 
 
 def from_code(operation: str, code: str, message: str, status: int = 400) -> AwsError:
@@ -181,4 +216,13 @@ def from_code(operation: str, code: str, message: str, status: int = 400) -> Aws
         family, words = ServerFault, "AWS had an internal error."
     else:
         family, words = PermanentError, "AWS refused, for a reason the portal does not know."
-    return family(f"{words} (AWS on {operation}: {code}: {message})")
+    deny = DENY.search(message) if family is Denied else None
+    if deny:
+        words = DENIED_BY.format(deny[1])
+    elif family is Denied and operation == "AssumeRole":
+        family = Unauthorized
+    error = family(f"{words} (AWS on {operation}: {code}: {message})")
+    error.operation = operation
+    if isinstance(error, Denied) and deny:
+        error.by = deny[1]
+    return error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from provisioning.documents.policies import Document
+from provisioning.documents.grammar import Document
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,15 @@ class IamUser:
     user_id: str
     tags: Mapping[str, str]
     boundary_arn: str = ""
+
+
+@dataclass(frozen=True)
+class AccountSummary:
+    """``user_policy_quota``: characters of all inline policies of a user together."""
+
+    users: int
+    users_quota: int
+    user_policy_quota: int
 
 
 @dataclass(frozen=True)
@@ -67,16 +76,19 @@ class Gateway(Protocol):
 
     def user(self, name: str) -> IamUser | None: ...
 
-    def user_names(self, path: str) -> set[str]:
-        """The users whose path begins with ``path``."""
+    def users(self, path: str) -> list[IamUser]:
+        """The users whose path begins with ``path``, without their tags and boundaries."""
 
-    def user_count(self) -> int:
-        """The users of the whole account."""
+    def account_summary(self) -> AccountSummary:
+        """How many users the whole account has, and its quotas."""
 
     def create_user(
         self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str
     ) -> IamUser:
         """Raises AlreadyThere."""
+
+    def tag_user(self, user_name: str, tags: Mapping[str, str]) -> None:
+        """Add these tags, or set them again. Raises NotFound."""
 
     def set_boundary(self, user_name: str, boundary_arn: str) -> None:
         """May be repeated. Raises NotFound."""

@@ -10,7 +10,7 @@ from provisioning.checkup import permissions
 from provisioning.checkup.polling import Polling
 from provisioning.checkup.results import CheckResult, CheckStatus, Subject, fail, ok, warn
 from provisioning.checkup.round_trip import RoundTrip
-from provisioning.documents import limits, policies
+from provisioning.documents import grammar, limits
 
 # AWS refuses a signature that is five minutes off.
 CLOCK_WARN, CLOCK_FAIL = timedelta(minutes=1), timedelta(minutes=4)
@@ -216,8 +216,8 @@ def _repository(context: Context, name: str) -> CheckResult:
             f"{context.subject.administrator} can let the role read it (docs/aws-role.md).",
         )
     try:
-        document = policies.from_json(answer.content["policyText"])
-    except policies.MalformedPolicy as error:
+        document = grammar.from_json(answer.content["policyText"])
+    except grammar.MalformedPolicy as error:
         return fail(
             check_name,
             f"It exists. {error}",

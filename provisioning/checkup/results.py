@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provisioning.documents import names, role
-from provisioning.documents.policies import Document
+from provisioning.documents.grammar import Document
 
 # The temporary user's name, and a name to ask for where only the answer counts.
 CHECK_USER = "ecr-portal-check"

@@ -21,7 +21,9 @@ from provisioning.checkup.results import (
     ok,
     warn,
 )
-from provisioning.documents import limits, policies
+from provisioning.documents import grammar, limits, policies
+from provisioning.documents.policies import Owner
+from provisioning.models import Installation
 
 GONE = {"", "NoSuchEntity", "RepositoryPolicyNotFoundException"}
 
@@ -167,8 +169,10 @@ class RoundTrip:
             )
             return
         self.repository = name
-        document = policies.repository_policy(None, [self.subject.check_user_arn])
-        text = policies.to_json(document or {})
+        document = policies.repository_policy(
+            None, [self.subject.check_user_arn], Owner(Installation.get().sid)
+        )
+        text = grammar.to_json(document or {})
         too_long = text + " " * (limits.REPOSITORY_POLICY_LIMIT + 1 - len(text))
         taken, seconds = self.polling.until(lambda: self._set_policy(text), _is_done)
         yield fact(
@@ -180,8 +184,8 @@ class RoundTrip:
         if not taken[-1].is_done:
             return
         read = self.polling.ask("ecr:GetRepositoryPolicy", repositoryName=name)
-        shown = policies.from_json(read.content["policyText"]) if read.is_done else None
-        is_shown = policies.same_meaning(shown, document)
+        shown = grammar.from_json(read.content["policyText"]) if read.is_done else None
+        is_shown = grammar.same_meaning(shown, document)
         yield fact(16, f"Read immediately: {'as it was set' if is_shown else 'differs'}", is_shown)
         refused = self._set_policy(too_long)
         yield fact(

@@ -32,10 +32,10 @@ class Meter:
 
 def meters() -> list[Meter]:
     """The users of each account, then the policy of each repository, fullest first."""
-    accounts = {row.account_id: row.iam_users or 0 for row in Registry.objects.all()}
+    accounts = {row.account_id: row for row in Registry.objects.all()}
     users = [
-        Meter(f"IAM users of account {account_id}", used, limits.USERS_PER_ACCOUNT)
-        for account_id, used in sorted(accounts.items())
+        Meter(f"IAM users of account {account_id}", row.iam_users or 0, row.users_quota)
+        for account_id, row in sorted(accounts.items())
     ]
     repositories = Repository.objects.order_by("-policy_length", "name")
     return users + [
@@ -67,7 +67,7 @@ def has_user_policy_room(pull_user: PullUser, repository: Repository) -> bool:
     grants = present.exclude(repository=repository).select_related("repository__registry")
     repositories = {repository.arn, *(grant.repository.arn for grant in grants)}
     content = UserPolicy(frozenset(repositories), pull_user.customer.sources)
-    return limits.fits_user_policy(content)
+    return limits.fits_user_policy(content, repository.registry.user_policy_quota)
 
 
 def _repository_policy_with(pull_user: PullUser, repository: Repository) -> int:
@@ -88,10 +88,10 @@ def _repository_policy_with(pull_user: PullUser, repository: Repository) -> int:
 
 def has_user_room(account_id: str) -> bool:
     """Whether the account has room for another pull user."""
-    counted = [
-        row.iam_users for row in Registry.objects.filter(account_id=account_id) if row.iam_users
-    ]
+    registries = list(Registry.objects.filter(account_id=account_id))
+    used = max((row.iam_users or 0 for row in registries), default=0)
+    quota = max((row.users_quota for row in registries), default=limits.USERS_PER_ACCOUNT)
     waiting = PullUser.objects.filter(
         account_id=account_id, desired=Desired.PRESENT, status__in=[Status.WAITING, Status.GONE]
     )
-    return max(counted, default=0) + waiting.count() < limits.USERS_PER_ACCOUNT
+    return used + waiting.count() < quota

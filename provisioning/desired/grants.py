@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef
-from django.utils import timezone
 
+from accounts import clock
 from accounts.actor import Refused
 from accounts.models import Customer
 from provisioning import vault
@@ -42,7 +42,7 @@ def sync_grants(customer: Customer, *, ignore_capacity: bool = False) -> None:
     """
     # One action at a time for each customer; SQLite's transactions are alone anyway.
     customer.lock()
-    now = timezone.now()
+    now = clock.now()
     opened = _repositories(Entitlement.objects.live(now), customer)
     halted = _repositories(Entitlement.objects.halted(now), customer)
     accounts = {row.registry.account_id for row in opened}
@@ -113,11 +113,12 @@ def _create_pull_user(
 
 
 def _set_desired(row: PullUser, to: Desired) -> None:
-    move(row, to, field="desired", unclaimed_at=None)
+    now = clock.now()
+    move(row, to, field="desired", unclaimed_at=None, desired_at=now)
     if to == Desired.ABSENT:
         keys = AccessKey.objects.filter(pull_user=row)
         vault.destroy(*keys)
-        keys.update(desired=KeyStatus.DELETED)
+        keys.update(desired=KeyStatus.DELETED, desired_at=now)
 
 
 def _lock_repositories(customer: Customer, opened: list[Repository]) -> None:
@@ -150,7 +151,8 @@ def _add_grant(
     if grant is None:
         Grant.objects.create(pull_user=pull_user, repository=repository, placement=placement)
     else:
-        move(grant, Desired.PRESENT, field="desired", changed_at=now, placement=placement)
+        changes = {"changed_at": now, "desired_at": now, "placement": placement}
+        move(grant, Desired.PRESENT, field="desired", **changes)
     # Whatever its status says: a turn under way may be about to write another.
     changed.pull_users.add(pull_user.pk)
     changed.repositories.add(repository.pk)
@@ -169,7 +171,7 @@ def _remove_grants(
     changed.repositories |= {repository for _, repository, _ in rows}
     changed.pull_users |= {pull_user for _, _, pull_user in rows}
     Grant.objects.filter(pk__in=[pk for pk, _, _ in rows]).update(
-        desired=Desired.ABSENT, changed_at=now
+        desired=Desired.ABSENT, changed_at=now, desired_at=now
     )
 
 
@@ -193,7 +195,7 @@ def product_changed(product: Product) -> None:
     Call it in the transaction that changed the product."""
     # An approval waits meanwhile, and then sees the change.
     Product.objects.select_for_update(no_key=True).get(pk=product.pk)
-    Entitlement.objects.live().filter(product=product).update(due_at=timezone.now())
+    Entitlement.objects.live().filter(product=product).update(due_at=clock.now())
 
 
 def placement_changed(repository: Repository) -> None:

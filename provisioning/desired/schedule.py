@@ -1,11 +1,13 @@
-"""Whose turn it is. ``wake`` is the one way to make rows due now, and to tell the workers."""
+"""Whose turn it is, and when. ``wake`` is the one way to make rows due now, and to tell the
+workers; ``next_date`` the one answer to when an entitlement next changes by itself."""
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 
 from django.db import transaction
-from django.utils import timezone
 
-from provisioning.models import PullUser, Reconciled, Registry, Repository
+from accounts import clock
+from provisioning.models import Entitlement, PullUser, Reconciled, Registry, Repository
 
 # Sends a message for each row of a model.
 Send = Callable[[type[Reconciled], set[int]], None]
@@ -32,7 +34,7 @@ def wake(
     pull_users: Collection[int] = (),
 ) -> None:
     """Make these rows due now, by primary key. After the commit, a message is sent for each."""
-    now = timezone.now()
+    now = clock.now()
     woken: tuple[tuple[type[Reconciled], Collection[int]], ...] = (
         (PullUser, pull_users),
         (Repository, repositories),
@@ -46,10 +48,23 @@ def wake(
 
 def wake_row(row: Reconciled) -> None:
     """Make one row due now."""
-    type(row)._default_manager.filter(pk=row.pk).update(due_at=timezone.now())
-    notify(type(row), {row.pk})
+    wake_pk(type(row), row.pk)
+
+
+def wake_pk(model: type[Reconciled], pk: int) -> None:
+    """Make one row due now, by primary key."""
+    model._default_manager.filter(pk=pk).update(due_at=clock.now())
+    notify(model, {pk})
 
 
 def notify(model: type[Reconciled], pks: Collection[int]) -> None:
     """Have a message sent for each of these rows, which are due already, after the commit."""
     transaction.on_commit(lambda: _send(model, set(pks)))
+
+
+def next_date(entitlement: Entitlement) -> datetime | None:
+    """When the dates of what was approved next change what is desired: at its start, then at its
+    end; None where there is no such date left."""
+    now = clock.now()
+    dates = (entitlement.starts_at, entitlement.ends_at)
+    return min((date for date in dates if date and date > now), default=None)

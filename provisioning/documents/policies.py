@@ -4,15 +4,23 @@ A document is the dict of its JSON. Sources: the IAM user guide ("Grammar of
 the IAM JSON policy language") and the ECR user guide ("Private repository policies").
 """
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
-Document = dict[str, Any]
+from provisioning.documents.grammar import (
+    NOTHING,
+    VERSION,
+    Document,
+    as_list,
+    hash_of,
+    normal_part,
+    same_meaning,
+    statements,
+)
 
-VERSION = "2012-10-17"
-# The Sid of the one statement in a repository's policy that is the portal's.
+# The Sid of the portal's statements in a pull user's own policy. In a repository's policy an
+# installation's id follows, because several installations may write there; earlier versions wrote
+# it without.
 OUR_SID = "EcrPortal"
 # Of the statement in a pull user's own policy that limits it to networks.
 SOURCES_SID = "EcrPortalSources"
@@ -24,39 +32,6 @@ PULL_ACTIONS = (
     "ecr:BatchGetImage",
     "ecr:GetDownloadUrlForLayer",
 )
-
-REMEDY = "The AWS account's administrator can correct it, or delete it if it is not needed."
-
-
-class MalformedPolicy(ValueError):
-    """A document found in AWS that the portal cannot keep as it is."""
-
-
-def to_json(document: Document) -> str:
-    """The document as it is sent to AWS. Minified: ECR counts white space."""
-    return json.dumps(document, separators=(",", ":"))
-
-
-def from_json(text: str) -> Document:
-    """The document in ``text``. Raises MalformedPolicy."""
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise MalformedPolicy(f"The policy found in AWS is not JSON: {error}. {REMEDY}") from None
-    if not isinstance(document, dict):
-        raise MalformedPolicy(f"The policy found in AWS is not a JSON object. {REMEDY}")
-    for statement in statements(document):
-        if not isinstance(statement, dict):
-            raise MalformedPolicy(
-                f"The policy found in AWS has a statement that is not an object. {REMEDY}"
-            )
-    return document
-
-
-def from_found(found: str | Document) -> Document:
-    """A document as it stands in IAM's answers, which botocore has decoded for most operations.
-    Raises MalformedPolicy."""
-    return from_json(found if isinstance(found, str) else json.dumps(found))
 
 
 def login_policy() -> Document:
@@ -71,52 +46,99 @@ def login_policy() -> Document:
     }
 
 
-def statements(document: Document | None) -> list[Any]:
-    """The statements of a document; a lone one may stand without its list."""
-    found = (document or {}).get("Statement", [])
-    return found if isinstance(found, list) else [found]
+@dataclass(frozen=True)
+class Owner:
+    """Which statements of repositories' policies are this installation's: those with its ``sid``.
+
+    Earlier versions wrote OUR_SID, as other installations may have done: such a statement is ours
+    where all that it names is among ``known``, the ARNs of users that the database knows.
+    """
+
+    sid: str
+    known: frozenset[str] = frozenset()
+
+    def owns(self, statement: Document) -> bool:
+        if statement.get("Sid") == self.sid:
+            return True
+        named = set(_aws_principals(statement))
+        return statement.get("Sid") == OUR_SID and bool(named) and named <= self.known
 
 
-def repository_policy(observed: Document | None, user_arns: Collection[str]) -> Document | None:
+def former_principals(document: Document | None) -> set[str]:
+    """Whom statements with the Sid of earlier versions name."""
+    former = [s for s in statements(document) if s.get("Sid") == OUR_SID]
+    return {principal for statement in former for principal in _aws_principals(statement)}
+
+
+def repository_policy(
+    observed: Document | None, user_arns: Collection[str], owner: Owner
+) -> Document | None:
     """The policy a repository should have: every statement found there that is not ours,
     unchanged and in its order, then ours, which names exactly ``user_arns``.
 
     Only deleted principals are left out of foreign statements: ECR shows a deleted user by its
     id, and refuses a document that names it. None means that there should be no policy.
     """
-    foreign = [_without_dead(s) for s in statements(observed) if s.get("Sid") != OUR_SID]
+    foreign = [_without_dead(s) for s in statements(observed) if not owner.owns(s)]
     kept = [statement for statement in foreign if statement is not None]
-    ours = [pull_statement(user_arns)] if user_arns else []
+    ours = [pull_statement(user_arns, owner)] if user_arns else []
     if not kept and not ours:
         return None
-    rest = {key: value for key, value in (observed or {}).items() if key != "Statement"}
-    return {"Version": VERSION} | rest | {"Statement": kept + ours}
-
-
-def dead_principals(document: Document | None) -> set[str]:
-    """The ids of deleted users and roles that foreign statements still name."""
-    foreign = [s for s in statements(document) if s.get("Sid") != OUR_SID]
-    return {
-        principal
-        for statement in foreign
-        for principal in _aws_principals(statement)
-        if _is_dead(principal)
+    # Without a Version, "${" has no meaning: what others wrote is left as they wrote it.
+    rest = observed if observed is not None else {"Version": VERSION}
+    return {key: value for key, value in rest.items() if key != "Statement"} | {
+        "Statement": kept + ours
     }
 
 
+def dead_principals(document: Document | None, owner: Owner) -> dict[str, list[str]]:
+    """The ids of deleted users and roles that foreign statements still name, each with the Sids of
+    these statements."""
+    found: dict[str, list[str]] = {}
+    for statement in statements(document):
+        if not owner.owns(statement):
+            for principal in filter(_is_dead, _named(statement)):
+                found.setdefault(principal, []).append(str(statement.get("Sid", "without a Sid")))
+    return found
+
+
+def foreign_principals(document: Document | None, owner: Owner) -> dict[str, list[str]]:
+    """The accounts, users and roles that foreign statements name, each with their Sids."""
+    found: dict[str, list[str]] = {}
+    for statement in statements(document):
+        if not owner.owns(statement):
+            for principal in _named(statement):
+                if principal != "*":
+                    sid = str(statement.get("Sid", "without a Sid"))
+                    found.setdefault(principal, []).append(sid)
+    return found
+
+
 def _without_dead(statement: Document) -> Document | None:
-    named = _aws_principals(statement)
+    """The statement without deleted principals; None where it names nobody else. A NotPrincipal
+    that spares only the dead spares nobody."""
+    named = _named(statement)
     alive = [principal for principal in named if not _is_dead(principal)]
     if len(alive) == len(named):
         return statement
-    principal = {key: value for key, value in statement["Principal"].items() if key != "AWS"}
+    element = "NotPrincipal" if "NotPrincipal" in statement else "Principal"
+    principal = {key: value for key, value in statement[element].items() if key != "AWS"}
     principal |= {"AWS": alive} if alive else {}
-    return statement | {"Principal": principal} if principal else None
+    if principal:
+        return statement | {element: principal}
+    if element == "Principal":
+        return None
+    return {key: value for key, value in statement.items() if key != element} | {"Principal": "*"}
 
 
-def _aws_principals(statement: Document) -> list[str]:
-    principal = statement.get("Principal")
-    return _as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
+def _named(statement: Document) -> list[str]:
+    """The AWS principals of a statement, also those that it spares."""
+    return [*_aws_principals(statement), *_aws_principals(statement, "NotPrincipal")]
+
+
+def _aws_principals(statement: Document, element: str = "Principal") -> list[str]:
+    principal = statement.get(element)
+    return as_list(principal.get("AWS", [])) if isinstance(principal, dict) else []
 
 
 def _is_dead(principal: str) -> bool:
@@ -124,14 +146,33 @@ def _is_dead(principal: str) -> bool:
     return str(principal).startswith(("AIDA", "AROA"))
 
 
-def pull_statement(user_arns: Iterable[str]) -> Document:
+def pull_statement(user_arns: Iterable[str], owner: Owner) -> Document:
     """The portal's own statement. A repository policy takes no Resource element."""
     return {
-        "Sid": OUR_SID,
+        "Sid": owner.sid,
         "Effect": "Allow",
         "Principal": {"AWS": sorted(user_arns)},
         "Action": list(PULL_ACTIONS),
     }
+
+
+def seen_in(document: Document | None, owner: Owner) -> set[str]:
+    """The users whom our statement in a document found in AWS lets pull: none where someone has
+    edited more of it than its principals."""
+    found: set[str] = set()
+    for statement in statements(document):
+        if owner.owns(statement):
+            named = set(_aws_principals(statement))
+            ours = pull_statement(named, owner) | {"Sid": statement["Sid"]}
+            if normal_part(statement) == normal_part(ours):
+                found |= named
+    return found
+
+
+def fingerprint(document: Document | None, owner: Owner) -> str:
+    """What tells our statements in a document from others. The Sid does not count."""
+    ours = [s | {"Sid": ""} for s in statements(document) if owner.owns(s)]
+    return hash_of(sorted(map(normal_part, ours), key=repr)) if ours else NOTHING
 
 
 @dataclass(frozen=True)
@@ -181,24 +222,11 @@ def content_of(document: Document | None) -> UserPolicy | None:
     for statement in statements(document):
         if statement.get("Effect") == "Deny":
             condition = statement.get("Condition", {}).get("NotIpAddress", {})
-            sources |= set(_as_list(condition.get("aws:SourceIp", [])))
+            sources |= set(as_list(condition.get("aws:SourceIp", [])))
         else:
-            repositories |= set(_as_list(statement.get("Resource", [])))
+            repositories |= set(as_list(statement.get("Resource", [])))
     content = UserPolicy(frozenset(repositories), frozenset(sources))
     return content if same_meaning(document, user_policy(content)) else None
-
-
-def our_statements(document: Document | None) -> list[Document]:
-    return [s for s in statements(document) if s.get("Sid") == OUR_SID]
-
-
-def principals(document: Document | None) -> set[str]:
-    """The principals of our own statement in a document found in AWS."""
-    return {
-        principal
-        for statement in our_statements(document)
-        for principal in _aws_principals(statement)
-    }
 
 
 def pullers(document: Document | None) -> list[tuple[str, str]]:
@@ -206,39 +234,9 @@ def pullers(document: Document | None) -> list[tuple[str, str]]:
     Deny statements and conditions are not considered."""
     found = []
     for statement in statements(document):
-        actions = {str(action).lower() for action in _as_list(statement.get("Action", []))}
+        actions = {str(action).lower() for action in as_list(statement.get("Action", []))}
         if statement.get("Effect") == "Allow" and actions & {"*", "ecr:*", "ecr:batchgetimage"}:
             anyone = ["*"] if statement.get("Principal") == "*" else []
             sid = str(statement.get("Sid", ""))
             found += [(str(principal), sid) for principal in anyone + _aws_principals(statement)]
     return sorted(found)
-
-
-def same_meaning(one: Document | None, other: Document | None) -> bool:
-    """Whether two documents grant the same, however AWS returned them: the order of keys, actions
-    and principals carries no meaning, nor does a scalar in place of a list of one."""
-    return _normal(one) == _normal(other)
-
-
-def _normal(document: Document | None) -> Any:
-    if document is None:
-        return None
-    rest = {key: value for key, value in document.items() if key != "Statement"}
-    return rest, sorted((_normal_part(s) for s in statements(document)), key=repr)
-
-
-def _normal_part(part: Any) -> Any:
-    if isinstance(part, dict):
-        return tuple(sorted((key, _normal_part(value)) for key, value in part.items()))
-    return tuple(sorted(str(item) for item in _as_list(part)))
-
-
-def same_statement(document: Document | None, user_arns: Collection[str]) -> bool:
-    """Whether our part of the document names exactly ``user_arns``, and nothing else."""
-    expected = [pull_statement(user_arns)] if user_arns else []
-    found = our_statements(document)
-    return [_normal_part(s) for s in found] == [_normal_part(s) for s in expected]
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from provisioning.documents.policies import PULL_ACTIONS, VERSION, Document
+from provisioning.documents.grammar import VERSION, Document
+from provisioning.documents.policies import PULL_ACTIONS
 
 
 def boundary(account_id: str) -> Document:

@@ -2,7 +2,7 @@
 
 import json
 
-from provisioning.documents import policies, role
+from provisioning.documents import grammar, role
 from provisioning.embedded_aws import identities
 from provisioning.embedded_aws.identities import Caller, Credential
 
@@ -45,14 +45,14 @@ def create_portal_identity() -> None:
     key.secret_access_key = PORTAL_SECRET_ACCESS_KEY
     backend.access_keys[PORTAL_ACCESS_KEY_ID] = key
     statement = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role_arn("*")}
-    document = {"Version": policies.VERSION, "Statement": [statement]}
+    document = {"Version": grammar.VERSION, "Statement": [statement]}
     user.put_policy("assume-portal-roles", json.dumps(document))
 
 
 def create_role(account_id: str) -> None:
     """The role of ``docs/aws-role.md`` in a registry's account, and its boundary."""
     trust = {
-        "Version": policies.VERSION,
+        "Version": grammar.VERSION,
         "Statement": [
             {
                 "Effect": "Allow",

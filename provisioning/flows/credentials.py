@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.permissions import (
     MAY_HANDLE_CREDENTIALS,
@@ -92,7 +92,7 @@ def reveal(pull_user: PullUser, *, by: Actor) -> Credentials:
         ) from None
     subject = f"access key {key.access_key_id}"
     record(Action.REVEALED, subject, by=by, customer=pull_user.customer)
-    emails.revealed(key, by=by.user, at=timezone.now())
+    emails.revealed(key, by=by.user, at=clock.now())
     return Credentials(key.access_key_id, secret)
 
 
@@ -161,7 +161,7 @@ def _replace(
     current = pull_user.access_keys.current().first()
     if current is None and pull_user.unclaimed_at is None:
         raise Refused("A new key is already being created.")
-    now = timezone.now()
+    now = clock.now()
     # Nobody has the secret of an unrevealed key, so nobody misses it.
     unrevealed = [key for key in pull_user.access_keys.current() if key.secret.is_unrevealed]
     retiring = dict.fromkeys([*unrevealed, *_chosen(pull_user, key_to_delete)], now)
@@ -198,7 +198,8 @@ def _chosen(pull_user: PullUser, key_to_delete: str) -> list[AccessKey]:
 def _retire(retiring: dict[AccessKey, datetime], now: datetime) -> None:
     for key, at in retiring.items():
         key.retires_at = min(at, key.retires_at) if key.retires_at else at
-        key.save(update_fields=["retires_at"])
+        key.desired_at = now
+        key.save(update_fields=["retires_at", "desired_at"])
     vault.destroy(*(key for key, at in retiring.items() if at <= now))
 
 
@@ -210,7 +211,7 @@ def deactivate(key: AccessKey, *, by: Actor, reason: str = "") -> None:
     """Have AWS refuse the key from now on; it can be activated again. Raises NotAllowed,
     Refused."""
     _switch(key, KeyStatus.INACTIVE, Action.DEACTIVATED, by=by, reason=reason)
-    emails.key_deactivated(key, by=by.user, at=timezone.now())
+    emails.key_deactivated(key, by=by.user, at=clock.now())
 
 
 @transaction.atomic
@@ -230,7 +231,7 @@ def _switch(key: AccessKey, to: KeyStatus, action: Action, *, by: Actor, reason:
             by.user, customer, MAY_HANDLE_CREDENTIALS, words, is_taking_away=is_taking_away
         )
     try:
-        move(key, to, field="desired")
+        move(key, to, field="desired", desired_at=clock.now())
     except IllegalMove:
         raise Refused(f"Access key {key} is deleted.") from None
     record(action, f"access key {key}", by=by, customer=customer, reason=reason)

@@ -1,8 +1,8 @@
 """Sales close everything to a customer for a time: a bill is unpaid, or a contract in doubt."""
 
 from django.db import transaction
-from django.utils import timezone
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.models import Customer
 from accounts.permissions import DECIDE, require_staff
@@ -18,7 +18,7 @@ def suspend_customer(customer: Customer, *, by: Actor, reason: str) -> None:
     require_staff(by.user, DECIDE, "suspend customers")
     require_reason(reason)
     active = Customer.objects.filter(pk=customer.pk, suspended_at__isnull=True)
-    if not active.update(suspended_at=timezone.now()):
+    if not active.update(suspended_at=clock.now()):
         raise Refused(f"{customer} is already suspended.")
     _record(Action.SUSPENDED, customer, by=by, reason=reason)
     emails.customer_suspended(customer)

@@ -2,6 +2,7 @@
 
 from django.db import transaction
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.permissions import OPERATE, require_staff
 from provisioning.desired import schedule
@@ -24,8 +25,8 @@ def resolve_drift(drift: Drift, choice: str, *, by: Actor, reason: str) -> None:
         raise Refused("The portal cannot change this. The AWS account's administrator can.")
     if not Drift.objects.open().filter(pk=drift.pk).update(choice=choice, chosen_by=by.user):
         raise Refused("This difference no longer exists.")
-    if choice == "adopt" and drift.kind == Drift.Kind.KEY_STATUS:
-        _adopt_key_status(drift)
+    if choice == "adopt" and drift.kind in ADOPTIONS:
+        ADOPTIONS[Drift.Kind(drift.kind)](drift)
     record(
         Action.RESOLVED_DRIFT,
         f"{choice}: {drift}"[:300],
@@ -36,8 +37,18 @@ def resolve_drift(drift: Drift, choice: str, *, by: Actor, reason: str) -> None:
     schedule.wake_row(drift.row)
 
 
-def _adopt_key_status(drift: Drift) -> None:
+def _leave_deactivated(drift: Drift) -> None:
     """What was done to the key in IAM is what is desired from now on."""
-    key = AccessKey.objects.get(access_key_id=drift.subject)
-    other = KeyStatus.INACTIVE if key.desired == KeyStatus.ACTIVE else KeyStatus.ACTIVE
-    AccessKey.objects.filter(pk=key.pk).update(desired=other, status=other)
+    AccessKey.objects.filter(access_key_id=drift.subject).update(desired=KeyStatus.INACTIVE)
+
+
+def _release_untested(drift: Drift) -> None:
+    """The key is offered although AWS has not accepted it."""
+    AccessKey.objects.filter(access_key_id=drift.subject).update(tested_at=clock.now())
+
+
+# What it means, in the database, to leave a difference as it is.
+ADOPTIONS = {
+    Drift.Kind.KEY_STATUS: _leave_deactivated,
+    Drift.Kind.KEY_UNUSABLE: _release_untested,
+}

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.models import Customer
 from accounts.permissions import DECIDE, MAY_REQUEST, require_role, require_staff
@@ -69,7 +69,7 @@ def approve(
         raise Refused("You made this request yourself. A colleague in sales can approve it.")
     # A change of the product waits meanwhile, and then syncs this again.
     Product.objects.select_for_update(no_key=True).get(pk=entitlement.product_id)
-    now = timezone.now()
+    now = clock.now()
     starts_at = starts_at or now
     if ends_at and ends_at <= max(starts_at, now):
         raise Refused("The end must be after the start and in the future.")
@@ -85,8 +85,9 @@ def approve(
         note=note,
         starts_at=starts_at,
         ends_at=ends_at,
-        # The sweep syncs once more: the product may have changed beside this.
-        due_at=starts_at,
+        # The sweep syncs once more, for the product may have changed beside this, and sets the
+        # next date.
+        due_at=now,
     )
     _record(Action.APPROVED, entitlement, by=by, reason=note)
     emails.approved(entitlement)
@@ -109,7 +110,7 @@ def withdraw(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     """Take away what was approved. Raises NotAllowed, Refused."""
     require_staff(by.user, DECIDE, "withdraw access")
     require_reason(reason)
-    now = timezone.now()
+    now = clock.now()
     _move(entitlement, EntitlementState.WITHDRAWN, ended_at=now, due_at=None)
     _record(Action.WITHDREW, entitlement, by=by, reason=reason)
     emails.ended(entitlement, at=now, is_over=False)
@@ -146,13 +147,13 @@ def extend(entitlement: Entitlement, *, by: Actor, ends_at: datetime | None, rea
     """Move the end of what was approved, or remove it (None). Raises NotAllowed, Refused."""
     require_staff(by.user, DECIDE, "change terms")
     require_reason(reason)
-    if ends_at and ends_at <= max(entitlement.starts_at or timezone.now(), timezone.now()):
+    if ends_at and ends_at <= max(entitlement.starts_at or clock.now(), clock.now()):
         raise Refused("The end must be after the start and in the future.")
     running = Entitlement.objects.filter(
         pk=entitlement.pk, state__in=[EntitlementState.APPROVED, EntitlementState.SUSPENDED]
     )
     # The new end gets reminders of its own.
-    if not running.update(ends_at=ends_at, due_at=timezone.now(), warned_days=None):
+    if not running.update(ends_at=ends_at, due_at=clock.now(), warned_days=None):
         raise Refused(f"{entitlement} has no term to change: it is not approved.")
     _record(Action.EXTENDED, entitlement, by=by, reason=reason)
 
@@ -160,7 +161,7 @@ def extend(entitlement: Entitlement, *, by: Actor, ends_at: datetime | None, rea
 def _decide(
     entitlement: Entitlement, to: EntitlementState, *, by: Actor, note: str, **changes: object
 ) -> None:
-    decision = {"decided_by": by.user, "decided_at": timezone.now(), "decision_note": note}
+    decision = {"decided_by": by.user, "decided_at": clock.now(), "decision_note": note}
     _move(entitlement, to, **decision, **changes)
 
 

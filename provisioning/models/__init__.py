@@ -5,6 +5,7 @@ from provisioning.models.drift import Drift
 from provisioning.models.entitlement import Entitlement
 from provisioning.models.grant import Grant
 from provisioning.models.image import Image
+from provisioning.models.installation import Installation
 from provisioning.models.label import Label
 from provisioning.models.one_time_secret import OneTimeSecret
 from provisioning.models.product import Product
@@ -20,6 +21,7 @@ __all__ = [
     "Entitlement",
     "Grant",
     "Image",
+    "Installation",
     "Label",
     "OneTimeSecret",
     "Product",

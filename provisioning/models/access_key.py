@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from accounts.managers import TenantQuerySet
 from provisioning.models.pull_user import PullUser
 from provisioning.states import KeyStatus
 
-# A key that AWS has not accepted by then is offered all the same, and is drift for ops.
+# A key that AWS has not accepted by then is drift for ops.
 TESTED_FOR = timedelta(seconds=60)
 
 
@@ -34,12 +34,16 @@ class AccessKey(models.Model):
     access_key_id = models.CharField(max_length=128, unique=True)
     desired = models.CharField(max_length=10, choices=KeyStatus.choices, default=KeyStatus.ACTIVE)
     status = models.CharField(max_length=10, choices=KeyStatus.choices, default=KeyStatus.ACTIVE)
-    created_at = models.DateTimeField(default=timezone.now)
+    # What the portal itself has last set in AWS; empty while the outcome of a call is not known.
+    # Where AWS shows something else, someone else has set that.
+    written = models.CharField(max_length=10, default=KeyStatus.ACTIVE, db_default="Active")
+    desired_at = models.DateTimeField(default=clock.now)
+    created_at = models.DateTimeField(default=clock.now)
     # When the key is deleted, because another one replaces it.
     retires_at = models.DateTimeField(null=True)
     # When the key reaches its maximum age, whether or not it was replaced before.
     expires_at = models.DateTimeField(null=True)
-    # When the portal saw it sign in and read an image's manifest.
+    # When the portal saw it sign in and read an image's manifest, or ops released it untested.
     tested_at = models.DateTimeField(null=True)
     # The last warning about its expiry: how many days before.
     warned_days = models.PositiveSmallIntegerField(null=True)
@@ -65,6 +69,5 @@ class AccessKey(models.Model):
 
     @property
     def is_offered(self) -> bool:
-        """Whether its secret may be revealed: it was seen to work, or was tested for long
-        enough."""
-        return self.tested_at is not None or timezone.now() - self.created_at > TESTED_FOR
+        """Whether its secret may be revealed: it was seen to work."""
+        return self.tested_at is not None

@@ -6,8 +6,8 @@ from enum import Enum
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.models.reconciled import Reconciled
 
 
@@ -32,15 +32,21 @@ class Policy:
 class DriftKind(models.TextChoices):
     USER_MISSING = "user_missing", "Pull user deleted in IAM"
     USER_REPLACED = "user_replaced", "Pull user deleted and created again in IAM"
-    USER_CHANGED = "user_changed", "Pull user's sign-in policy or boundary removed"
+    USER_CHANGED = "user_changed", "Pull user's sign-in policy, boundary or tags removed"
     LOGIN_POLICY_CHANGED = "login_policy_changed", "Sign-in policy edited"
     KEY_MISSING = "key_missing", "Access key deleted in IAM"
-    KEY_STATUS = "key_status", "Access key activated or deactivated in IAM"
+    USER_MOVED = "user_moved", "Pull user moved to another path in IAM"
+    KEY_STATUS = "key_status", "Access key deactivated in IAM"
+    KEY_ACTIVATED = "key_activated", "Access key activated in IAM"
     KEY_UNKNOWN = "key_unknown", "Access key that the portal did not create"
     KEY_UNUSABLE = "key_unusable", "Access key that AWS does not accept"
     USER_POLICY_CHANGED = "user_policy_changed", "Pull user's own policy edited"
     FOREIGN_POLICY = "foreign_policy", "Pull user has policies that the portal did not give it"
     STATEMENT_CHANGED = "statement_changed", "The portal's statement edited"
+    OTHER_STATEMENT = (
+        "other_statement",
+        "A statement that another portal wrote",
+    )
     DEAD_PRINCIPAL = "dead_principal", "A foreign statement names a deleted user"
     UNKNOWN_USER = "orphan_user", "Pull user that the database does not know"
 
@@ -54,8 +60,11 @@ POLICIES = {
     DriftKind.LOGIN_POLICY_CHANGED: Policy(Repair.PORTAL, is_adoptable=True),
     DriftKind.KEY_STATUS: Policy(Repair.OPS, is_adoptable=True),
     DriftKind.UNKNOWN_USER: Policy(Repair.OPS, is_adoptable=True),
-    # Anyone may hold a key that the database does not know.
+    # Anyone may hold a key that the database does not know, or that was switched off.
     DriftKind.KEY_UNKNOWN: Policy(Repair.PORTAL, is_confirmed=False),
+    DriftKind.KEY_ACTIVATED: Policy(Repair.PORTAL, is_confirmed=False),
+    DriftKind.USER_MOVED: Policy(Repair.NOBODY),
+    DriftKind.OTHER_STATEMENT: Policy(Repair.OPS, is_adoptable=True),
     DriftKind.KEY_UNUSABLE: Policy(Repair.NOBODY, is_adoptable=True),
     DriftKind.FOREIGN_POLICY: Policy(Repair.NOBODY, is_adoptable=True),
     DriftKind.DEAD_PRINCIPAL: Policy(Repair.NOBODY, is_adoptable=True),
@@ -82,7 +91,8 @@ def _of(row: str) -> Q:
 
 class Drift(models.Model):
     """A difference between AWS and the database that the portal did not make, seen on the turn
-    of one row. ``subject`` tells one from another of its kind: a key, a principal, a policy."""
+    of one row. ``subject`` tells one from another of its kind: a key, a principal, a policy;
+    ``detail`` says more about it."""
 
     Kind = DriftKind
 
@@ -93,11 +103,12 @@ class Drift(models.Model):
 
     kind = models.CharField(max_length=30, choices=kind_choices)
     subject = models.CharField(max_length=600, blank=True)
+    detail = models.TextField(blank=True, default="", db_default="")
     registry = models.ForeignKey("provisioning.Registry", models.CASCADE, null=True)
     repository = models.ForeignKey("provisioning.Repository", models.CASCADE, null=True)
     pull_user = models.ForeignKey("provisioning.PullUser", models.CASCADE, null=True)
-    first_seen_at = models.DateTimeField(default=timezone.now)
-    last_seen_at = models.DateTimeField(default=timezone.now)
+    first_seen_at = models.DateTimeField(default=clock.now)
+    last_seen_at = models.DateTimeField(default=clock.now)
     times_seen = models.PositiveIntegerField(default=1)
     # What ops chose, where the portal does not decide by itself.
     choice = models.CharField(

@@ -5,8 +5,8 @@ from datetime import datetime
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
 
+from accounts import clock
 from accounts.managers import TenantQuerySet
 from provisioning.models.product import Product
 from provisioning.states import EntitlementState
@@ -17,7 +17,7 @@ OPEN = [EntitlementState.REQUESTED, EntitlementState.APPROVED, EntitlementState.
 class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
     def live(self, now: datetime | None = None) -> "EntitlementQuerySet":
         """Approved, started and not yet ended: those that give access now."""
-        now = now or timezone.now()
+        now = now or clock.now()
         return self.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
             state=EntitlementState.APPROVED,
@@ -27,7 +27,7 @@ class EntitlementQuerySet(TenantQuerySet["Entitlement"]):
 
     def halted(self, now: datetime | None = None) -> "EntitlementQuerySet":
         """Those that would be live if neither they nor their customers were suspended."""
-        now = now or timezone.now()
+        now = now or clock.now()
         return self.filter(
             Q(ends_at__isnull=True) | Q(ends_at__gt=now),
             Q(state=EntitlementState.SUSPENDED)
@@ -53,7 +53,7 @@ class Entitlement(models.Model):
     )
     note = models.TextField(blank=True, help_text="What the customer wrote.")
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    requested_at = models.DateTimeField(default=timezone.now)
+    requested_at = models.DateTimeField(default=clock.now)
 
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
@@ -79,6 +79,13 @@ class Entitlement(models.Model):
         permissions = [
             ("decide_entitlement", "Can approve, reject and withdraw"),
             ("operate", "Can run the operations dashboard"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["customer"],
+                condition=Q(state__in=["withdrawn", "expired"], closed_at__isnull=True),
+                name="entitlement_ended_not_closed",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

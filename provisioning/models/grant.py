@@ -2,8 +2,8 @@
 
 from django.db import models
 from django.db.models import Case, Q, Value, When
-from django.utils import timezone
 
+from accounts import clock
 from accounts.managers import TenantQuerySet
 from provisioning.models.pull_user import PullUser
 from provisioning.models.repository import Repository
@@ -30,9 +30,10 @@ class GrantQuerySet(TenantQuerySet["Grant"]):
 class Grant(models.Model):
     """One repository made pullable for one pull user.
 
-    ``placement`` is where it should be written, ``in_…`` where AWS was last seen to have it:
-    in both places while it moves, so that pulling is never interrupted. ``status`` follows from
-    these, and the database computes it.
+    ``placement`` is where it should be written, ``in_…`` where AWS was last seen to have it, and
+    None while the outcome of a call that changes it is not known: in both places while it moves,
+    so that pulling is never interrupted. ``status`` follows from these, and the database computes
+    it. ``desired_at`` is when ``desired`` last changed, ``changed_at`` when anything did.
     """
 
     class Placement(models.TextChoices):
@@ -45,21 +46,27 @@ class Grant(models.Model):
     placement = models.CharField(
         max_length=20, choices=Placement.choices, default=Placement.REPOSITORY_POLICY
     )
-    in_repository_policy = models.BooleanField(default=False)
-    in_user_policy = models.BooleanField(default=False)
+    in_repository_policy = models.BooleanField(default=False, null=True)
+    in_user_policy = models.BooleanField(default=False, null=True)
     status = models.GeneratedField(
         expression=Case(
             When(
                 Q(in_repository_policy=True) | Q(in_user_policy=True),
                 then=Value(Status.READY.value),
             ),
-            When(desired=Desired.PRESENT.value, then=Value(Status.WAITING.value)),
+            When(
+                Q(desired=Desired.PRESENT.value)
+                | Q(in_repository_policy__isnull=True)
+                | Q(in_user_policy__isnull=True),
+                then=Value(Status.WAITING.value),
+            ),
             default=Value(Status.GONE.value),
         ),
         output_field=models.CharField(max_length=STATUS_LENGTH),
         db_persist=True,
     )
-    changed_at = models.DateTimeField(default=timezone.now)
+    desired_at = models.DateTimeField(default=clock.now)
+    changed_at = models.DateTimeField(default=clock.now)
 
     objects = GrantQuerySet.as_manager()
 

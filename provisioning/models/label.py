@@ -2,7 +2,8 @@
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.utils import timezone
+
+from accounts import clock
 
 
 class Label(models.Model):
@@ -18,7 +19,7 @@ class Label(models.Model):
             )
         ],
     )
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         ordering = ["name"]

@@ -3,8 +3,8 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.models.access_key import AccessKey
 
 
@@ -14,7 +14,7 @@ class OneTimeSecret(models.Model):
 
     access_key = models.OneToOneField(AccessKey, models.CASCADE, related_name="secret")
     ciphertext = models.BinaryField(null=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=clock.now)
     revealed_at = models.DateTimeField(null=True)
     revealed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"

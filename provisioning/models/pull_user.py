@@ -6,11 +6,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.functional import cached_property
 
+from accounts import clock
 from accounts.managers import TenantQuerySet
 from provisioning.documents import names
 from provisioning.models.reconciled import Reconciled
 from provisioning.models.registry import Registry
-from provisioning.states import Desired, Status
+from provisioning.states import STATUS_OF, Desired, KeyStatus, Status
 
 
 class PullUserQuerySet(TenantQuerySet["PullUser"]):
@@ -45,8 +46,11 @@ class PullUser(Reconciled):
     # When its last key was deleted because nobody revealed the secret in time; no new key is
     # created until a person asks for one.
     unclaimed_at = models.DateTimeField(null=True, editable=False)
-    # The networks that its own policy was last seen to be limited to, as in Customer.
-    source_addresses = models.TextField(default="", db_default="", editable=False)
+    desired_at = models.DateTimeField(default=clock.now, editable=False)
+    # What the portal itself has last written into the user's own policy, by its meaning, empty
+    # where it never looked; and what it has sent without knowing the outcome, if it has.
+    policy_written = models.CharField(max_length=64, default="", db_default="", editable=False)
+    policy_attempted = models.CharField(max_length=64, default="", db_default="", editable=False)
 
     objects = PullUserQuerySet.as_manager()
 
@@ -66,8 +70,21 @@ class PullUser(Reconciled):
 
     @cached_property
     def registry_in_charge(self) -> Registry | None:
-        # IAM is the same in all regions: any registry of the account leads there.
-        return Registry.objects.filter(account_id=self.account_id).order_by("pk").first()
+        # IAM is the same in all regions: any registry of the account leads there, so one that
+        # is not paused is preferred.
+        found = list(Registry.objects.filter(account_id=self.account_id).order_by("pk"))
+        return min(found, key=lambda row: row.is_paused_for(self.kind), default=None)
+
+    @property
+    def has_to_take_away(self) -> bool:
+        if self.desired != Desired.PRESENT:
+            return STATUS_OF[Desired(self.desired)] != self.status
+        now = clock.now()
+        surplus = Q(desired=KeyStatus.INACTIVE) & ~Q(status=KeyStatus.INACTIVE)
+        surplus |= Q(desired=KeyStatus.DELETED) | Q(retires_at__lte=now)
+        keys = self.access_keys.filter(surplus).exclude(status=KeyStatus.DELETED)
+        grants = self.grants.filter(desired=Desired.ABSENT).exclude(in_user_policy=False)
+        return keys.exists() or grants.exists()
 
     @property
     def is_ready(self) -> bool:

@@ -14,7 +14,8 @@ class Reconciled(models.Model):
     yet: a row has at most one. ``lease_*`` say which turn has the row
     (``provisioning.reconciler.lease``). ``attention`` says in plain words what a person must
     do; empty means nothing. ``last_error`` is how the last turn failed, if it did, for the
-    vendor's people.
+    vendor's people; ``failing_since`` is when the first of the turns that failed without a success
+    in between did; and ``denied`` names the call that AWS denied the portal on the last turn.
     """
 
     # The name of the foreign keys that lead to a row of this kind: ``pull_user``.
@@ -31,6 +32,8 @@ class Reconciled(models.Model):
     failures = models.PositiveIntegerField(default=0, editable=False)
     attention = models.TextField(blank=True, editable=False)
     last_error = models.TextField(blank=True, editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False)
+    denied = models.CharField(max_length=60, default="", db_default="", editable=False)
 
     class Meta:
         abstract = True
@@ -40,3 +43,8 @@ class Reconciled(models.Model):
         """The registry whose role works on this row, as it was when first asked for; None where
         there is none left."""
         return None
+
+    @property
+    def has_to_take_away(self) -> bool:
+        """Whether AWS may have more of the row than is desired."""
+        return False

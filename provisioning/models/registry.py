@@ -1,10 +1,11 @@
 """An AWS account and region that the vendor keeps images in."""
 
-from django.core.validators import RegexValidator
+from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
-from django.utils import timezone
 from django.utils.functional import cached_property
 
+from accounts import clock
+from provisioning.documents import limits
 from provisioning.models.reconciled import Reconciled
 
 
@@ -12,9 +13,8 @@ class Registry(Reconciled):
     """One ECR private registry: an AWS account and a region, and the role the portal assumes
     there.
 
-    ``paused_by_*`` is the row for which AWS refused the portal's role, at ``paused_at``: while
-    the pause lasts, no other row of the registry calls AWS
-    (``provisioning.reconciler.pause``).
+    While it is paused, since ``paused_at``, its rows of the kind ``paused_for`` (of every kind,
+    where that is empty) call AWS only to take access away (``provisioning.reconciler.pause``).
     """
 
     kind = "registry"
@@ -41,7 +41,18 @@ class Registry(Reconciled):
         help_text="The role that the portal assumes in this account. If empty, the portal's own "
         "identity must belong to this account.",
     )
-    external_id = models.CharField("external id", max_length=200, blank=True)
+    external_id = models.CharField(
+        "external id",
+        max_length=1224,
+        blank=True,
+        # "ExternalId", AssumeRole, STS API reference.
+        validators=[
+            MinLengthValidator(2),
+            RegexValidator(
+                r"^[\w+=,.@:/-]*$", "Use a to z, A to Z, digits, and these: _ + = , . @ : / -"
+            ),
+        ],
+    )
     boundary_arn = models.CharField(
         "permissions boundary",
         max_length=200,
@@ -61,20 +72,19 @@ class Registry(Reconciled):
     )
     paused_at = models.DateTimeField(null=True, editable=False)
     paused_because = models.TextField(blank=True, editable=False)
-    paused_by_registry = models.ForeignKey(
-        "self", models.SET_NULL, null=True, editable=False, related_name="+"
-    )
-    paused_by_repository = models.ForeignKey(
-        "provisioning.Repository", models.SET_NULL, null=True, editable=False, related_name="+"
-    )
-    paused_by_pull_user = models.ForeignKey(
-        "provisioning.PullUser", models.SET_NULL, null=True, editable=False, related_name="+"
-    )
-    # IAM users of the whole account, as last counted.
+    paused_for = models.CharField(max_length=20, default="", db_default="", editable=False)
+    # IAM users of the whole account, as last counted, and the account's quotas: of users, and of
+    # the characters in a user's own policies.
     iam_users = models.PositiveIntegerField(null=True, editable=False)
+    users_quota = models.PositiveIntegerField(
+        default=limits.USERS_PER_ACCOUNT, db_default=limits.USERS_PER_ACCOUNT, editable=False
+    )
+    user_policy_quota = models.PositiveIntegerField(
+        default=limits.USER_POLICY_LIMIT, db_default=limits.USER_POLICY_LIMIT, editable=False
+    )
     observed_at = models.DateTimeField(null=True, editable=False)
     # A new registry is looked at immediately.
-    due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=timezone.now)
+    due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=clock.now)
 
     class Meta:
         verbose_name_plural = "registries"
@@ -90,17 +100,9 @@ class Registry(Reconciled):
     def registry_in_charge(self) -> "Registry":
         return self
 
+    def is_paused_for(self, kind: str) -> bool:
+        return self.paused_at is not None and self.paused_for in ("", kind)
+
     def end_pause(self) -> None:
         """Let every row of the registry call AWS again."""
-        Registry.objects.filter(pk=self.pk).update(
-            paused_at=None,
-            paused_because="",
-            paused_by_registry=None,
-            paused_by_repository=None,
-            paused_by_pull_user=None,
-        )
-
-    @property
-    def paused_by(self) -> Reconciled | None:
-        """The row that paused the registry; None where it is not paused, or the row is gone."""
-        return self.paused_by_registry or self.paused_by_repository or self.paused_by_pull_user
+        Registry.objects.filter(pk=self.pk).update(paused_at=None, paused_because="", paused_for="")

@@ -2,19 +2,22 @@
 
 from django.core.validators import RegexValidator
 from django.db import models
-from django.utils import timezone
 from django.utils.functional import cached_property
 
+from accounts import clock
 from provisioning.documents import names
 from provisioning.models.reconciled import Reconciled
 from provisioning.models.registry import Registry
+from provisioning.states import Desired
 
 
 class Repository(Reconciled):
     """An ECR repository, whose policy the portal shares with others that write there.
 
-    ``policy_length`` (characters) and ``pullers`` (a list of ``[principal, Sid]``) describe its
-    policy as last seen, at ``observed_at``. ``newest_tag`` is kept here so that pages that need
+    ``policy_length`` (characters), ``pullers`` (a list of ``[principal, Sid]``) and ``denials``
+    (``provisioning.documents.denials``) describe its policy as last seen, at ``observed_at``;
+    ``statement_written`` and ``statement_attempted`` are for our statement what ``PullUser`` has
+    for its policy. ``newest_tag`` is kept here so that pages that need
     only one tag load no images.
     """
 
@@ -31,7 +34,8 @@ class Repository(Reconciled):
         max_length=256,
         validators=[
             RegexValidator(
-                r"^[a-z0-9]+([._/-]+[a-z0-9]+)*$",
+                # "repositoryName", CreateRepository, ECR API reference.
+                r"^(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*$",
                 "A repository's name in ECR, like acme/server.",
             )
         ],
@@ -46,7 +50,7 @@ class Repository(Reconciled):
     newest_tag = models.CharField(max_length=300, blank=True, editable=False)
     # When ECR was last asked for the images, and when it is asked again.
     images_read_at = models.DateTimeField(null=True, editable=False)
-    images_due_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    images_due_at = models.DateTimeField(default=clock.now, editable=False, db_index=True)
     policy_set_at = models.DateTimeField(null=True, editable=False)
     placement = models.CharField(
         "where grants are written",
@@ -57,6 +61,11 @@ class Repository(Reconciled):
     )
     policy_length = models.PositiveIntegerField(default=0, editable=False)
     pullers = models.JSONField(default=list, editable=False)
+    denials = models.JSONField(default=list, db_default=[], editable=False)
+    statement_written = models.CharField(max_length=64, default="", db_default="", editable=False)
+    statement_attempted = models.CharField(max_length=64, default="", db_default="", editable=False)
+    # When users that ECR refuses for long were last tried again.
+    refused_tried_at = models.DateTimeField(null=True, editable=False)
     observed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -72,6 +81,11 @@ class Repository(Reconciled):
     @cached_property
     def registry_in_charge(self) -> Registry:
         return self.registry
+
+    @property
+    def has_to_take_away(self) -> bool:
+        leaving = self.grants.filter(desired=Desired.ABSENT)
+        return leaving.exclude(in_repository_policy=False).exists()
 
     @property
     def pull_uri(self) -> str:

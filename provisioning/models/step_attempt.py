@@ -4,8 +4,8 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.states import Outcome, Step
 
 
@@ -27,7 +27,7 @@ class StepAttempt(models.Model):
     pull_user = models.ForeignKey(
         "provisioning.PullUser", models.CASCADE, null=True, related_name="attempts"
     )
-    started_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(default=clock.now)
     ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.RUNNING)
     error = models.TextField(blank=True)
@@ -53,5 +53,5 @@ class StepAttempt(models.Model):
 
     def end(self, outcome: Outcome, error: str = "", *, at: datetime | None = None) -> None:
         """Record how the attempt ended; ``error`` is in words and holds no secret."""
-        self.outcome, self.error, self.ended_at = outcome, error, at or timezone.now()
+        self.outcome, self.error, self.ended_at = outcome, error, at or clock.now()
         self.save(update_fields=["outcome", "error", "ended_at"])

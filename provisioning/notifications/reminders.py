@@ -6,8 +6,8 @@ from typing import TypeVar
 
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import Membership
 from provisioning.models import AccessKey, Entitlement
 from provisioning.notifications import emails
@@ -21,7 +21,7 @@ REMINDERS = (30, 14, 7, 1)
 
 def send() -> None:
     """Write the reminders that are due, each once."""
-    now = timezone.now()
+    now = clock.now()
     _ask_to_replace_keys_of_former_members(now)
     keys = AccessKey.objects.current().filter(
         pull_user__desired=Desired.PRESENT, expires_at__range=_soon(now)

@@ -4,8 +4,8 @@ seen, confirmed when it is seen again, and then repaired, or left to ops to deci
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.models import Drift, Reconciled
 from provisioning.models.drift import DriftKind, DriftQuerySet, Repair
 from provisioning.reconciler.pull_user.plan import PlannedStep
@@ -20,12 +20,13 @@ class Difference:
     kind: DriftKind
     subject: str = ""
     step: PlannedStep | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class RepairDecision:
     """``held``: the differences that must not be repaired now; ``is_waiting``: one of them must
-    be confirmed first."""
+    be confirmed first. They hold back nothing but their own repair."""
 
     held: set[Difference]
     is_waiting: bool
@@ -33,22 +34,30 @@ class RepairDecision:
     def repairable(self, differences: list[Difference]) -> list[Difference]:
         return [difference for difference in differences if difference not in self.held]
 
+    def holds(self, kind: DriftKind) -> bool:
+        return any(difference.kind == kind for difference in self.held)
+
     def allows(self, step: PlannedStep) -> bool:
-        """While one is waiting, only access may be taken away."""
-        is_held = step in {difference.step for difference in self.held}
-        return not is_held and (step.is_revocation or not self.is_waiting)
+        """Whether it may be taken now: what takes access away always may."""
+        held = {
+            (each.step.step, each.step.access_key_id) for each in self.held if each.step is not None
+        }
+        return step.is_revocation or (step.step, step.access_key_id) not in held
 
 
 def observe_drift(row: Reconciled, differences: list[Difference]) -> RepairDecision:
     """Record what was seen on the row's turn, and end what was no longer seen."""
-    now = timezone.now()
+    now = clock.now()
     known = {(drift.kind, drift.subject): drift for drift in _open(row)}
     held, is_waiting = set(), False
     for difference in differences:
         drift = known.pop((difference.kind, difference.subject), None)
         if drift is None:
             drift = Drift.objects.create(
-                kind=difference.kind, subject=difference.subject, **{row.kind: row}
+                kind=difference.kind,
+                subject=difference.subject,
+                detail=difference.detail,
+                **{row.kind: row},
             )
         else:
             drift.last_seen_at, drift.times_seen = now, drift.times_seen + 1
@@ -91,5 +100,5 @@ def _is_repaired_by_the_portal(drift: Drift) -> bool:
 
 
 def _end(drift: Drift, ending: Drift.Ending) -> None:
-    drift.ended_at, drift.ending = timezone.now(), ending
+    drift.ended_at, drift.ending = clock.now(), ending
     drift.save(update_fields=["ended_at", "ending"])

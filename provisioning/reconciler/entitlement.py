@@ -4,9 +4,10 @@ product."""
 import logging
 
 from django.db import transaction
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import Customer
+from provisioning.desired import schedule
 from provisioning.desired.grants import sync_grants
 from provisioning.models import Entitlement
 from provisioning.notifications import emails
@@ -21,7 +22,7 @@ LIMIT = 500
 
 def apply_due() -> None:
     """Carry out what is due on entitlements: starts, ends, and changes of their product."""
-    due = Entitlement.objects.filter(due_at__lte=timezone.now())
+    due = Entitlement.objects.filter(due_at__lte=clock.now())
     for pk in due.values_list("pk", flat=True)[:LIMIT]:
         try:
             _apply(pk)
@@ -35,14 +36,14 @@ def _apply(pk: int) -> None:
     entitlement = (
         Entitlement.objects.select_related("customer").select_for_update(of=["self"]).get(pk=pk)
     )
-    now = timezone.now()
+    now = clock.now()
     if entitlement.due_at is None or entitlement.due_at > now:
         return
     if entitlement.ends_at and entitlement.ends_at <= now:
         move(entitlement, EntitlementState.EXPIRED, field="state", ended_at=now, due_at=None)
         emails.ended(entitlement, at=now, is_over=True)
     else:
-        entitlement.due_at = entitlement.ends_at
+        entitlement.due_at = schedule.next_date(entitlement)
         entitlement.save(update_fields=["due_at"])
     sync_grants(entitlement.customer, ignore_capacity=True)
     # Where another product has opened all of it already, no turn will follow.

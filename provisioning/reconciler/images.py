@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import EcrImage, Gateway
 from provisioning.models import Grant, Image, Repository
@@ -40,7 +40,7 @@ KINDS = {
 def take_due(limit: int, among: Collection[int] | None = None) -> set[int]:
     """Repositories whose images should be read now: those that a customer may pull from, or soon
     may. A reading that does not end is due again after RETRY."""
-    now = timezone.now()
+    now = clock.now()
     desired = Grant.objects.filter(repository=OuterRef("pk"), desired=Desired.PRESENT)
     due = Repository.objects.filter(
         Exists(desired), images_due_at__lte=now, registry__paused_at__isnull=True
@@ -58,7 +58,7 @@ def read(pk: int) -> None:
     repository = Repository.objects.select_related("registry").filter(pk=pk).first()
     if repository is None:
         return
-    began = timezone.now()
+    began = clock.now()
     try:
         gateway = boto.connect(repository.registry)
         found = _worth_showing(gateway.images(repository.name))
@@ -93,7 +93,7 @@ def read(pk: int) -> None:
 
 
 def _next_reading() -> datetime:
-    return timezone.now() + settings.IMAGES_EVERY
+    return clock.now() + settings.IMAGES_EVERY
 
 
 def _replace(repository: Repository, rows: list[Image]) -> None:

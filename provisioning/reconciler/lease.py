@@ -4,19 +4,22 @@ PostgreSQL, and no database transaction spans an AWS call."""
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, DateTimeField, Manager, Q, QuerySet, Value, When
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.models import Reconciled
 
 # Longer than any single AWS call with its retries, because each step renews the lease; short,
 # because it is how long the work of a killed worker waits.
 LEASE = timedelta(minutes=2)
+# A row is never due again at once by itself: a mistake would keep all workers busy.
+SOONEST = timedelta(seconds=1)
 
 
 class LeaseLost(Exception):
@@ -31,11 +34,13 @@ class Lease:
     pk: int
     token: uuid.UUID
     due_at: datetime
+    # As it was when it was claimed.
+    row: Any = field(default=None, repr=False, compare=False)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction in which the lease is held, and renewed. Raises LeaseLost."""
-        now = timezone.now()
+        now = clock.now()
         with transaction.atomic():
             if not self._held(now).update(lease_until=now + LEASE):
                 raise LeaseLost
@@ -47,13 +52,17 @@ class Lease:
             pass
 
     def release(self, next_due: datetime | None, **changes: Any) -> bool:
-        """Give the row back, due again at ``next_due`` (None: when it is woken).
+        """Give the row back, due again at ``next_due`` (None: when it is woken), but not before
+        SOONEST, and not after its next observation.
 
         Returns whether it is due now: because it should be, or because someone changed what is
         desired during the turn, which must not be forgotten.
         """
+        now = clock.now()
+        if next_due:
+            next_due = min(max(next_due, now + SOONEST), now + settings.OBSERVE_EVERY)
         until = Value(next_due, output_field=DateTimeField())
-        is_released = self._held(timezone.now()).update(
+        is_released = self._held(now).update(
             lease_token=None,
             lease_until=None,
             due_at=Case(When(due_at=self.due_at, then=until), default="due_at"),
@@ -61,7 +70,7 @@ class Lease:
         )
         if not is_released:
             raise LeaseLost
-        return self._rows().filter(pk=self.pk, due_at__lte=timezone.now()).exists()
+        return self._rows().filter(pk=self.pk, due_at__lte=clock.now()).exists()
 
     def _held(self, now: datetime) -> QuerySet[Reconciled]:
         return self._rows().filter(pk=self.pk, lease_token=self.token, lease_until__gt=now)
@@ -72,8 +81,10 @@ class Lease:
 
 def free(now: datetime) -> Q:
     """Rows that no turn has. A row that becomes due during its turn needs no message: the end
-    of the turn notices."""
-    return Q(lease_until__isnull=True) | Q(lease_until__lte=now)
+    of the turn notices. No lease ends much later than LEASE from now: one that seems to was
+    taken by a wrong clock."""
+    never = Q(lease_until__gt=now + 2 * LEASE)
+    return Q(lease_until__isnull=True) | Q(lease_until__lte=now) | never
 
 
 def claim(model: type[Reconciled], pk: int) -> Lease | None:
@@ -82,13 +93,21 @@ def claim(model: type[Reconciled], pk: int) -> Lease | None:
     A claim means that the row's message has arrived: another may be sent from now on. The row
     stays due, at the lease's end: if this worker dies, the sweep finds it.
     """
-    now = timezone.now()
+    now = clock.now()
     lease = Lease(model, pk, uuid.uuid4(), due_at=now + LEASE)
-    row = model._default_manager.filter(pk=pk)
-    claimed = row.filter(free(now), due_at__lte=now).update(
-        lease_token=lease.token, lease_until=lease.due_at, due_at=lease.due_at, queued_at=None
+    may_be_taken = free(now) & Q(due_at__lte=now)
+
+    def if_taken(value: object, field: Any) -> Case:
+        return Case(When(may_be_taken, Value(value)), default=field.name, output_field=field)
+
+    rows, fields = model._default_manager.filter(pk=pk), model._meta.get_field
+    # In one statement: a turn that ends at this moment ends before the claim, or sees that no
+    # message is waiting any more.
+    rows.update(
+        queued_at=None,
+        lease_token=if_taken(lease.token, fields("lease_token")),
+        lease_until=if_taken(lease.due_at, fields("lease_until")),
+        due_at=if_taken(lease.due_at, fields("due_at")),
     )
-    if claimed:
-        return lease
-    row.update(queued_at=None)
-    return None
+    row = rows.filter(lease_token=lease.token).select_related(*model.read_with).first()
+    return replace(lease, row=row) if row else None

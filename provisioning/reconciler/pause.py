@@ -1,18 +1,22 @@
 """A registry whose role AWS refuses: one alarm instead of ten thousand retries.
 
-The row that was refused keeps trying, with its backoff; every other row of the registry waits
-until that one succeeds.
+A refusal belongs to the row that it hit, and every other row goes on. Only where the role itself is
+refused, or the same call for several rows and for none of the others, do the registry's rows wait.
+Those that were refused keep trying, with their backoff, and the first success ends the pause. So do
+rows that have access to take away: that is held back by nothing but AWS's refusal of the very call.
 """
 
 import logging
 from datetime import timedelta
 
-from django.utils import timezone
+from django.db.models import QuerySet
 
-from provisioning.aws.errors import AwsError
+from accounts import clock
+from provisioning.aws.errors import Denied, Unauthorized
 from provisioning.desired import schedule
-from provisioning.models import PullUser, Reconciled, Registry
+from provisioning.models import PullUser, Reconciled, Registry, Repository, StepAttempt
 from provisioning.reconciler.result import Requeue, jittered
+from provisioning.states import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -20,42 +24,88 @@ log = logging.getLogger(__name__)
 RECHECK = timedelta(minutes=5)
 # Rows that are woken at once when it is; the others come within RECHECK.
 WAKE_LIMIT = 200
+# How many rows must be denied the same call.
+SEVERAL = 2
+# What is denied where AWS refuses the role or the credentials, and no single call.
+ROLE = "the role"
+READS = ("Get", "List", "Describe")
 
 
 def require_running(row: Reconciled) -> None:
-    """Raise Requeue while the row's registry is paused by another row."""
+    """Raise Requeue while the row must wait for its registry."""
     registry = row.registry_in_charge
-    if registry is None or registry.paused_at is None:
+    if registry is None or not registry.is_paused_for(row.kind):
         return
-    if registry.paused_by is None:
-        # The row that paused it was deleted, so nothing else would end the pause.
+    if row.denied or row.has_to_take_away:
+        return
+    if not any(rows.exclude(denied="").exists() for rows in _rows(registry).values()):
+        # The rows that were refused are gone, so nothing else would end the pause.
         registry.end_pause()
-    elif registry.paused_by != row:
-        raise Requeue(timezone.now() + jittered(RECHECK))
+        return
+    raise Requeue(clock.now() + jittered(RECHECK))
 
 
-def begin(row: Reconciled, error: AwsError) -> None:
-    """Pause the row's registry; of many rows that are refused at once, one does so."""
+def after_refusal(row: Reconciled, error: Unauthorized | Denied) -> None:
+    """Pause the row's registry if more than this row is refused; the row's own refusal has been
+    recorded."""
     registry = row.registry_in_charge
     if registry is None:
         return
-    running = Registry.objects.filter(pk=registry.pk, paused_at__isnull=True)
-    pause = {"paused_at": timezone.now(), "paused_because": str(error)}
-    if running.update(**pause, **{f"paused_by_{row.kind}": row}):
-        log.error("Registry %s is paused: %s", registry, error)
+    if isinstance(error, Unauthorized):
+        _pause(registry, "", error)
+    elif not error.is_by_resource and _is_denied_to_all(registry, row, error.operation):
+        _pause(registry, row.kind, error)
 
 
 def end(row: Reconciled) -> None:
-    """The row's turn succeeded: if it had paused its registry, all rows go on."""
+    """The row's turn succeeded: if it had been refused, all rows go on."""
     registry = row.registry_in_charge
-    if registry is None or registry.paused_by != row:
+    if registry is None or not row.denied or not registry.is_paused_for(row.kind):
         return
     registry.end_pause()
     log.warning("The pause of registry %s has ended.", registry)
-    soon = {"due_at__lte": timezone.now() + RECHECK}
-    pull_users = PullUser.objects.filter(account_id=registry.account_id, **soon)
-    repositories = registry.repositories.filter(**soon)
+    soon = {
+        kind: rows.filter(due_at__lte=clock.now() + RECHECK).values_list("pk", flat=True)
+        for kind, rows in _rows(registry).items()
+    }
     schedule.wake(
-        pull_users=list(pull_users.values_list("pk", flat=True)[:WAKE_LIMIT]),
-        repositories=list(repositories.values_list("pk", flat=True)[:WAKE_LIMIT]),
+        pull_users=list(soon[PullUser.kind][:WAKE_LIMIT]),
+        repositories=list(soon[Repository.kind][:WAKE_LIMIT]),
     )
+
+
+def _rows(registry: Registry) -> dict[str, QuerySet[Reconciled]]:
+    """What the registry's role works on, by kind."""
+    return {
+        PullUser.kind: PullUser.objects.filter(account_id=registry.account_id),
+        Repository.kind: registry.repositories.all(),
+        Registry.kind: Registry.objects.filter(pk=registry.pk),
+    }
+
+
+def _is_denied_to_all(registry: Registry, row: Reconciled, operation: str) -> bool:
+    """Whether the call is denied for several rows, and succeeded for none since."""
+    rows = _rows(registry)[row.kind]
+    denied = rows.filter(denied=operation).order_by("failing_since")
+    first = denied.first()
+    if first is None or denied.count() < SEVERAL:
+        return False
+    others = rows.exclude(denied=operation)
+    if operation.startswith(READS):
+        since = {"observed_at__gt": first.failing_since}
+        return not others.filter(**since).exists()
+    failed = StepAttempt.objects.filter(**{row.kind: row}).first()
+    done = StepAttempt.objects.filter(
+        **{f"{row.kind}__in": others},
+        step=failed.step if failed else "",
+        outcome=Outcome.DONE,
+        started_at__gt=first.failing_since,
+    )
+    return not done.exists()
+
+
+def _pause(registry: Registry, kind: str, error: Exception) -> None:
+    """Of many rows that are refused at once, one does so."""
+    running = Registry.objects.filter(pk=registry.pk, paused_at__isnull=True)
+    if running.update(paused_at=clock.now(), paused_because=str(error), paused_for=kind):
+        log.error("Registry %s is paused: %s", registry, error)

@@ -2,8 +2,8 @@
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import Customer
 from provisioning import queries
 from provisioning.models import Entitlement
@@ -19,7 +19,7 @@ def record_ready(customers: QuerySet[Customer]) -> None:
     that is committed. Of two turns that end at the same time, the later one then sees what both
     did, and the stamp lets one of them write the email.
     """
-    now = timezone.now()
+    now = clock.now()
     waiting = Entitlement.objects.live(now).filter(ready_at=None, customer__in=customers)
     for entitlement in queries.entitlements(waiting):
         if queries.progress(entitlement).state == "ready":
@@ -29,5 +29,5 @@ def record_ready(customers: QuerySet[Customer]) -> None:
 @transaction.atomic
 def _record(entitlement: Entitlement) -> None:
     first = Entitlement.objects.filter(pk=entitlement.pk, ready_at=None)
-    if first.update(ready_at=timezone.now()):
+    if first.update(ready_at=clock.now()):
         emails.ready(entitlement)

@@ -1,11 +1,11 @@
 """A turn at a registry: what belongs to its account as a whole."""
 
 from django.conf import settings
-from django.utils import timezone
 
+from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import Gateway
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names, policies
 from provisioning.models import Drift, PullUser, Registry
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
@@ -33,13 +33,16 @@ def reconcile(lease: Lease, row: Registry) -> Result:
     for difference in repairable:
         _repair(lease, gateway, account_id, difference)
     mark_repaired(row, repairable)
-    users = gateway.user_count()
+    summary = gateway.account_summary()
     with lease.writing():
         Registry.objects.filter(account_id=account_id).update(
-            iam_users=users, observed_at=timezone.now()
+            iam_users=summary.users,
+            users_quota=summary.users_quota,
+            user_policy_quota=summary.user_policy_quota,
+            observed_at=clock.now(),
         )
     if decision.is_waiting:
-        return Result(next_due=timezone.now() + settings.DRIFT_CONFIRM)
+        return Result(next_due=clock.now() + settings.DRIFT_CONFIRM)
     return Result(next_due=next_observation())
 
 
@@ -47,7 +50,7 @@ def _login_policy(gateway: Gateway, account_id: str) -> list[Difference]:
     """Edited by hand; where it is missing, the next pull user's turn creates it."""
     arn = login_policy_arn(account_id)
     document = gateway.policy(arn)
-    if document is None or policies.same_meaning(document, policies.login_policy()):
+    if document is None or grammar.same_meaning(document, policies.login_policy()):
         return []
     step = PlannedStep(Step.REPLACE_LOGIN_POLICY)
     return [Difference(Drift.Kind.LOGIN_POLICY_CHANGED, arn, step)]
@@ -58,7 +61,8 @@ def _unknown_users(gateway: Gateway, account_id: str) -> list[Difference]:
     restored from a backup."""
     known = PullUser.objects.filter(account_id=account_id)
     known = known.exclude(desired=Desired.ABSENT, status=Status.GONE)
-    unknown = gateway.user_names(settings.AWS_PATH) - set(known.values_list("name", flat=True))
+    present = {user.name for user in gateway.users(settings.AWS_PATH)}
+    unknown = present - set(known.values_list("name", flat=True))
     users = [gateway.user(name) for name in sorted(unknown)]
     return [
         Difference(Drift.Kind.UNKNOWN_USER, user.name, PlannedStep(Step.REMOVE_UNKNOWN_USER))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.utils import timezone
+
+from accounts import clock
 
 BACKOFF_FIRST, BACKOFF_LAST = timedelta(seconds=2), timedelta(minutes=15)
 # How long ECR may not know a user that IAM has created (up to two minutes were seen).
@@ -40,7 +41,7 @@ def backoff(failures: int) -> timedelta:
 
 def next_observation() -> datetime:
     """When AWS is read again although nothing changed."""
-    return timezone.now() + jittered(settings.OBSERVE_EVERY)
+    return clock.now() + jittered(settings.OBSERVE_EVERY)
 
 
 def jittered(delay: timedelta) -> timedelta:

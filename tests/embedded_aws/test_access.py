@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from provisioning.documents import policies, role
+from provisioning.documents import grammar, role
 from provisioning.embedded_aws import boundary_arn
 from provisioning.embedded_aws.config import Broken
 from tests.aws import ACCOUNT_ID, REGION, Aws
@@ -100,7 +100,7 @@ def test_statement_may_stand_without_a_list_and_names_services(aws: Aws, alice: 
     function = lone | {"Principal": {"Service": "lambda.amazonaws.com"}}
     set_statements(aws, [function, lone])
     assert pulls(aws, alice)
-    shown = policies.statements(aws.repository_policy("acme/server"))
+    shown = grammar.statements(aws.repository_policy("acme/server"))
     assert shown[0]["Principal"] == {"Service": "lambda.amazonaws.com"}
 
 

@@ -3,10 +3,10 @@
 import os
 import signal
 
-from provisioning.documents import policies
 from provisioning.embedded_aws.calls import Call
 from tests.aws import Aws
 from tests.faults.zygote_driver import Zygote
+from tests.repository_policies import admitted
 
 
 class Killer:
@@ -47,6 +47,6 @@ def assert_final_state(portal: Zygote, aws: Aws, scenario: str, old: list[str]) 
     assert set(aws.keys("birch-bank")) == set(state["keys"])
     assert len(state["keys"]) == (2 if old else 1)
     arn = "arn:aws:iam::123456789012:user/ecr-portal/birch-bank"
-    assert policies.principals(aws.repository_policy("acme/server")) == {arn}
+    assert admitted(aws.repository_policy("acme/server")) == {arn}
     for credentials in (portal.run("reveal"), *([old] if old else [])):
         aws.machine(*credentials).pull("acme/server", "1.1")

@@ -13,7 +13,7 @@ from pytest_django.fixtures import Settings
 from accounts.models import Customer
 from provisioning.aws import boto
 from provisioning.demo.seed import Cast
-from provisioning.documents import policies
+from provisioning.documents import grammar
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import activate, deactivate, reissue
@@ -24,7 +24,7 @@ from provisioning.models import Entitlement, Product, PullUser
 from tests.agreement import disagreements
 from tests.aws import Aws
 from tests.faults.operations import PROVISIONING, REMOVAL
-from tests.repository_policies import FOREIGN, document
+from tests.repository_policies import FOREIGN, document, is_ours
 from tests.worker import long_ago, run_until_settled, take_turns
 
 DEEP = os.environ.get("DEEP") == "1"
@@ -152,8 +152,8 @@ def _run_and_compare(
             run_until_settled()
         assert disagreements(aws) == []
         for repository in ("acme/server", "acme/agent", "acme/reports"):
-            shown = policies.statements(aws.repository_policy(repository))
-            assert [s for s in shown if s.get("Sid") != policies.OUR_SID] in ([], [FOREIGN])
+            shown = grammar.statements(aws.repository_policy(repository))
+            assert [s for s in shown if not is_ours(s)] in ([], [FOREIGN])
         transaction.set_rollback(True)
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioning.documents import policies
+from provisioning.documents import grammar
 from tests.aws import Aws
 from tests.faults.zygote_driver import Zygote, zygote
-from tests.repository_policies import FOREIGN, document
+from tests.repository_policies import FOREIGN, admitted, document
 from tests.services import postgresql
 
 ROUNDS = 60 if os.environ.get("DEEP") == "1" else 8
@@ -44,8 +44,8 @@ def test_aws_and_the_database_agree_after_eight_processes_at_once(
         state = portal.run("state")
     for repository in ("acme/server", "acme/agent"):
         shown = aws.repository_policy(repository)
-        assert sorted(policies.principals(shown)) == desired[repository]
-    assert policies.statements(aws.repository_policy("acme/server"))[0] == FOREIGN
+        assert sorted(admitted(shown)) == desired[repository]
+    assert grammar.statements(aws.repository_policy("acme/server"))[0] == FOREIGN
     names = {arn.rpartition("/")[2] for arn in desired["acme/server"]}
     assert set(aws.users()) == names
     assert {key for name in names for key in aws.keys(name)} == set(state["keys"])

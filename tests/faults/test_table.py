@@ -11,7 +11,7 @@ from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.desired import capacity
-from provisioning.documents import limits, names, policies
+from provisioning.documents import grammar, limits, names, policies
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
@@ -20,6 +20,7 @@ from provisioning.models import (
     AccessKey,
     Drift,
     Grant,
+    Installation,
     PullUser,
     Registry,
     Repository,
@@ -28,7 +29,7 @@ from provisioning.models import (
 from tests.agreement import assert_provisioned
 from tests.aws import LOGIN_POLICY, Aws
 from tests.entitlements import approved
-from tests.repository_policies import FOREIGN, document, fill_policy, look_at_repositories
+from tests.repository_policies import FOREIGN, admitted, document, fill_policy, look_at_repositories
 from tests.worker import long_ago, run_until_settled, take_turns
 
 Scenario = Callable[[Aws, Cast], None]
@@ -108,7 +109,7 @@ def id_of_a_deleted_user_is_never_sent_back(aws: Aws, cast: Cast) -> None:
     approved(cast)
     run_until_settled()
     assert_provisioned(aws, cast)
-    kept = policies.statements(aws.repository_policy("acme/server"))[0]
+    kept = grammar.statements(aws.repository_policy("acme/server"))[0]
     assert kept["Principal"]["AWS"] == f"arn:aws:iam::{ACCOUNT_ID}:root"
     assert not Drift.objects.open().exists()
 
@@ -138,8 +139,8 @@ def entry_overwritten_by_another_writer_is_restored(aws: Aws, cast: Cast) -> Non
     aws.set_repository_policy("acme/server", document(FOREIGN))
     run_until_settled()
     shown = aws.repository_policy("acme/server")
-    assert policies.principals(shown) == {pull_user.arn}
-    assert policies.statements(shown)[0] == FOREIGN
+    assert admitted(shown) == {pull_user.arn}
+    assert grammar.statements(shown)[0] == FOREIGN
     assert Drift.objects.get().ending == "repaired"
 
 
@@ -169,10 +170,10 @@ def foreign_statements_are_kept_and_shown(aws: Aws, cast: Cast) -> None:
     pulling = FOREIGN | {"Sid": "Partner", "Action": ["ecr:BatchGetImage"]}
     aws.set_repository_policy("acme/server", document(FOREIGN, pulling))
     pull_user = provisioned(cast)
-    assert policies.statements(aws.repository_policy("acme/server"))[:2] == [FOREIGN, pulling]
+    assert grammar.statements(aws.repository_policy("acme/server"))[:2] == [FOREIGN, pulling]
     assert Repository.objects.get(name="acme/server").pullers == [
         [f"arn:aws:iam::{ACCOUNT_ID}:root", "Partner"],
-        [pull_user.arn, "EcrPortal"],
+        [pull_user.arn, Installation.get().sid],
     ]
 
 
@@ -419,18 +420,18 @@ def lost_permission_pauses_the_registry_with_one_alarm(aws: Aws, cast: Cast) -> 
     approved(cast)
     take_turns()
     registry = Registry.objects.get()
-    assert isinstance(registry.paused_by, Repository)
+    assert registry.paused_for == "repository"
     assert "ecr:SetRepositoryPolicy" in registry.paused_because
     before = len(aws.embedded.calls)
     approved(cast, customer=cast.cedar)
     run_until_settled()
     calls = aws.embedded.calls[before:]
-    # Only the row that was refused calls AWS again.
-    assert not [call for call in calls if call.user_name == "cedar-clinic"]
+    # Users go on; of repositories, only those that were refused call AWS again.
+    assert {call.repository for call in calls if call.repository} == {"acme/server", "acme/agent"}
     aws.iam.delete_role_policy(**deny)
     run_until_settled()
     registry.refresh_from_db()
-    assert (registry.paused_at, registry.paused_by, registry.paused_because) == (None, None, "")
+    assert (registry.paused_at, registry.paused_because) == (None, "")
     assert set(Grant.objects.values_list("status", flat=True)) == {"ready"}
 
 
@@ -446,8 +447,7 @@ def expired_session_is_renewed_and_a_refused_role_pauses(aws: Aws, cast: Cast) -
     aws.embedded.faults.lay(refuse("GetUser", "ExpiredToken", "Expired.", 403))
     approved(cast)
     take_turns()
-    assert (registry := Registry.objects.get()).paused_at is None
-    assert registry.paused_by is None
+    assert Registry.objects.get().paused_at is None
     run_until_settled()
     assert_provisioned(aws, cast)
     trust = aws.iam.get_role(RoleName="ecr-portal")["Role"]["AssumeRolePolicyDocument"]
@@ -459,8 +459,7 @@ def expired_session_is_renewed_and_a_refused_role_pauses(aws: Aws, cast: Cast) -
     assert "AssumeRole" in Registry.objects.get().paused_because
     aws.iam.update_assume_role_policy(RoleName="ecr-portal", PolicyDocument=json.dumps(trust))
     run_until_settled()
-    assert (registry := Registry.objects.get()).paused_at is None
-    assert registry.paused_by is None
+    assert Registry.objects.get().paused_at is None
 
 
 @row(32)

@@ -9,8 +9,8 @@ from provisioning.aws import errors
 from provisioning.aws.boto.session import AwsEndpoint, client, session_of_key
 from provisioning.aws.boto.translation import translated
 from provisioning.aws.gateway import EcrImage
-from provisioning.documents import policies
-from provisioning.documents.policies import Document
+from provisioning.documents import grammar
+from provisioning.documents.grammar import Document
 
 MANIFEST_TYPES = [
     "application/vnd.oci.image.index.v1+json",
@@ -18,6 +18,7 @@ MANIFEST_TYPES = [
     "application/vnd.docker.distribution.manifest.list.v2+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 ]
+NOT_ACCEPTED = "AWS does not accept the new key yet."
 # What ECR returns at most in one answer, and how many answers are read.
 PAGE_SIZE, MOST_PAGES = 1000, 20
 
@@ -59,11 +60,11 @@ class Ecr:
                 text = self._ecr.get_repository_policy(**self._of(name))["policyText"]
         except errors.PolicyNotFound:
             return None
-        return policies.from_json(text)
+        return grammar.from_json(text)
 
     def set_repository_policy(self, name: str, document: Document) -> None:
         with translated("SetRepositoryPolicy"):
-            self._ecr.set_repository_policy(**self._of(name), policyText=policies.to_json(document))
+            self._ecr.set_repository_policy(**self._of(name), policyText=grammar.to_json(document))
 
     def delete_repository_policy(self, name: str) -> None:
         try:
@@ -87,8 +88,12 @@ class Ecr:
                         imageIds=images,
                         acceptedMediaTypes=MANIFEST_TYPES,
                     )
+        except errors.Denied as error:
+            # What the repository's own policy denies says nothing about the key.
+            if not error.is_by_resource:
+                raise errors.KeyNotAccepted(f"{NOT_ACCEPTED} {error}") from None
         except (errors.Unauthorized, errors.SessionExpired) as error:
-            raise errors.KeyNotAccepted(f"AWS does not accept the new key yet. {error}") from None
+            raise errors.KeyNotAccepted(f"{NOT_ACCEPTED} {error}") from None
         finally:
             ecr.close()
 

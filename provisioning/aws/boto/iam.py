@@ -7,9 +7,9 @@ from provisioning.aws import errors
 from provisioning.aws.boto import user_dependencies
 from provisioning.aws.boto.session import AwsEndpoint
 from provisioning.aws.boto.translation import gone_is_done, translated
-from provisioning.aws.gateway import IamUser, KeyUse, NewAccessKey
-from provisioning.documents import policies
-from provisioning.documents.policies import Document
+from provisioning.aws.gateway import AccountSummary, IamUser, KeyUse, NewAccessKey
+from provisioning.documents import grammar, limits
+from provisioning.documents.grammar import Document
 
 # "Managed policy versions: 5", IAM quotas.
 POLICY_VERSIONS = 5
@@ -43,12 +43,12 @@ class Iam:
                 found = self._iam.get_policy_version(PolicyArn=arn, VersionId=version)
         except errors.NotFound:
             return None
-        return policies.from_found(found["PolicyVersion"]["Document"])
+        return grammar.from_found(found["PolicyVersion"]["Document"])
 
     def create_policy(self, name: str, path: str, document: Document) -> None:
         with translated("CreatePolicy"):
             self._iam.create_policy(
-                PolicyName=name, Path=path, PolicyDocument=policies.to_json(document)
+                PolicyName=name, Path=path, PolicyDocument=grammar.to_json(document)
             )
 
     def replace_policy(self, arn: str, document: Document) -> None:
@@ -61,7 +61,7 @@ class Iam:
                 self._iam.delete_policy_version(PolicyArn=arn, VersionId=oldest)
         with translated("CreatePolicyVersion"):
             self._iam.create_policy_version(
-                PolicyArn=arn, PolicyDocument=policies.to_json(document), SetAsDefault=True
+                PolicyArn=arn, PolicyDocument=grammar.to_json(document), SetAsDefault=True
             )
 
     # --- Users -----------------------------------------------------------------------
@@ -73,14 +73,19 @@ class Iam:
         except errors.NotFound:
             return None
 
-    def user_names(self, path: str) -> set[str]:
+    def users(self, path: str) -> list[IamUser]:
         pages = self._iam.get_paginator("list_users").paginate(PathPrefix=path)
         with translated("ListUsers"):
-            return {user["UserName"] for page in pages for user in page["Users"]}
+            return [_user(user) for page in pages for user in page["Users"]]
 
-    def user_count(self) -> int:
+    def account_summary(self) -> AccountSummary:
         with translated("GetAccountSummary"):
-            return int(self._iam.get_account_summary()["SummaryMap"]["Users"])
+            found = self._iam.get_account_summary()["SummaryMap"]
+        return AccountSummary(
+            found["Users"],
+            found.get("UsersQuota", limits.USERS_PER_ACCOUNT),
+            found.get("UserPolicySizeQuota", limits.USER_POLICY_LIMIT),
+        )
 
     def create_user(
         self, name: str, path: str, tags: Mapping[str, str], boundary_arn: str
@@ -93,6 +98,11 @@ class Iam:
         # IAM's answer to CreateUser may lack tags and boundary.
         brought = {"Tags": listed, "PermissionsBoundary": _boundary(boundary_arn)}
         return _user(answer["User"] | brought)
+
+    def tag_user(self, user_name: str, tags: Mapping[str, str]) -> None:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        with translated("TagUser"):
+            self._iam.tag_user(UserName=user_name, Tags=listed)
 
     def set_boundary(self, user_name: str, boundary_arn: str) -> None:
         with translated("PutUserPermissionsBoundary"):
@@ -142,14 +152,14 @@ class Iam:
                 found = self._iam.get_user_policy(UserName=user_name, PolicyName=policy_name)
         except errors.NotFound:
             return None
-        return policies.from_found(found["PolicyDocument"])
+        return grammar.from_found(found["PolicyDocument"])
 
     def put_user_policy(self, user_name: str, policy_name: str, document: Document) -> None:
         with translated("PutUserPolicy"):
             self._iam.put_user_policy(
                 UserName=user_name,
                 PolicyName=policy_name,
-                PolicyDocument=policies.to_json(document),
+                PolicyDocument=grammar.to_json(document),
             )
 
     def delete_user_policy(self, user_name: str, policy_name: str) -> None:

@@ -3,7 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
 from botocore.parsers import ResponseParserError
 
 from provisioning.aws import errors
@@ -23,6 +28,12 @@ def translated(operation: str) -> Iterator[None]:
         ) from None
     except NoCredentialsError:
         raise errors.Unauthorized(NO_IDENTITY) from None
+    except ParamValidationError as error:
+        # botocore itself has refused it, before anything was sent.
+        raise errors.PermanentError(
+            "What is entered in the registry's form cannot be sent to AWS. The portal's "
+            f"administrator can correct it. ({operation}: {error})"
+        ) from None
     # The text of a parser error holds the whole answer, including a secret access key.
     except (BotoCoreError, ResponseParserError) as error:
         raise errors.Unreachable(

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
+from accounts import clock
 from provisioning import vault
 from provisioning.aws import errors
 from provisioning.models import AccessKey, Drift, PullUser
@@ -25,7 +25,7 @@ USE_READ_EVERY = timedelta(hours=1)
 def retire_overdue(context: PullUserContext) -> None:
     """Keys that have expired are retired, and so are those that nobody revealed in time. A new
     one is created for the former, and for the latter when a person asks."""
-    row, now = context.pull_user, timezone.now()
+    row, now = context.pull_user, clock.now()
     is_unclaimed = Q(
         secret__ciphertext__isnull=False, secret__created_at__lte=now - settings.UNCLAIMED_AFTER
     )
@@ -43,13 +43,15 @@ def retire_overdue(context: PullUserContext) -> None:
 
 
 def next_change(row: PullUser) -> datetime | None:
-    """When a key next retires, expires, or has waited too long to be revealed."""
+    """When a key next retires, expires, or has waited too long to be revealed. What is overdue
+    already was this turn's to do."""
+    now = clock.now()
     times: list[datetime | None] = []
     for key in row.access_keys.exclude(desired=KeyStatus.DELETED).select_related("secret"):
         times.append(key.retires_at or key.expires_at)
         if key.retires_at is None and key.secret.is_unrevealed:
             times.append(key.secret.created_at + settings.UNCLAIMED_AFTER)
-    return min((time for time in times if time), default=None)
+    return min((time for time in times if time and time > now), default=None)
 
 
 def untested(row: PullUser) -> AccessKeyQuerySet:
@@ -61,7 +63,7 @@ def untested(row: PullUser) -> AccessKeyQuerySet:
 def unusable_keys(row: PullUser) -> list[Difference]:
     """The key that was tested and that AWS should accept by now."""
     failed = row.attempts.filter(step=Step.VERIFY_ACCESS_KEY, outcome=Outcome.TEMPORARY)
-    late = untested(row).filter(created_at__lt=timezone.now() - TESTED_FOR)
+    late = untested(row).filter(created_at__lt=clock.now() - TESTED_FOR)
     return [
         Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id) for key in late if failed.exists()
     ]
@@ -71,7 +73,7 @@ def record_last_use(context: PullUserContext) -> None:
     """Record when each key was last used, once in a while. Only pages need it: a failure here
     fails nothing."""
     seen = context.pull_user.observed_at
-    if seen is None or timezone.now() - seen < USE_READ_EVERY:
+    if seen is None or clock.now() - seen < USE_READ_EVERY:
         return
     for key in context.pull_user.access_keys.living():
         try:

@@ -4,17 +4,19 @@ done it."""
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.utils import timezone
+from django.conf import settings
 
-from provisioning.documents import policies
+from accounts import clock
+from provisioning.desired import schedule
+from provisioning.documents import grammar, names, policies
 from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
 from provisioning.reconciler.drift import Difference
-from provisioning.reconciler.pull_user.context import PullUserContext, own_policy
+from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
 from provisioning.reconciler.pull_user.keys import unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
 from provisioning.reconciler.result import BELIEVED_AFTER
-from provisioning.states import Desired, KeyStatus, Outcome, Status, Step
+from provisioning.states import Desired, KeyStatus, Outcome, Step
 
 Kind = Drift.Kind
 
@@ -28,42 +30,87 @@ def observe(context: PullUserContext) -> ObservedUser:
             context.login_policy_arn
         )
         return ObservedUser(has_login_policy=has_login_policy, is_present=False)
-    context.refuse_unmanaged(user.tags)
+    context.refuse_unmanaged(user)
     attached = gateway.attached_policies(row.name)
     inline = gateway.user_policies(row.name)
     own = policies.USER_POLICY_NAME
+    document = gateway.user_policy(row.name, own) if own in inline else None
     may_sign_in = context.login_policy_arn in attached
+    is_tagged = names.is_ours(user.tags, customer_slug=row.customer.slug, label=row.label)
+    is_bounded = context.registry.boundary_arn in ("", user.boundary_arn)
     return ObservedUser(
         # What is attached exists.
         has_login_policy=may_sign_in or gateway.policy_exists(context.login_policy_arn),
         is_present=True,
-        is_complete=may_sign_in
-        and user.user_id == row.user_id
-        and context.registry.boundary_arn in ("", user.boundary_arn),
+        is_complete=may_sign_in and is_tagged and is_bounded and user.user_id == row.user_id,
         user_id=user.user_id,
+        arn=user.arn,
         keys=gateway.access_keys(row.name),
-        own_policy=policies.content_of(gateway.user_policy(row.name, own))
-        if own in inline
-        else NO_POLICY,
+        own_policy=policies.content_of(document),
+        policy_meaning=grammar.meaning(document),
         foreign=frozenset(attached - {context.login_policy_arn} | inline - {own}),
     )
+
+
+def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
+    """Record what AWS was seen to have, whatever the turn does about it. What one read does not
+    show may still be there: a key that is missing is recorded as such by its drift."""
+    row = context.pull_user
+    if not observed.is_present or observed.user_id != row.user_id:
+        return
+    others = [
+        (key.pk, observed.keys[key.access_key_id])
+        for key in row.access_keys.living()
+        if observed.keys.get(key.access_key_id, key.status) != key.status
+    ]
+    is_known = observed.own_policy is not None and not row.policy_attempted
+    moved = _grants_that_differ(row, observed.own_policy or NO_POLICY) if is_known else []
+    if observed.arn == row.arn and not others and not moved:
+        return
+    with context.lease.writing():
+        if observed.arn != row.arn:
+            # Another path: the policies that name the user by its old ARN must be set again.
+            row.arn = observed.arn
+            row.save(update_fields=["arn"])
+            schedule.wake(repositories=set(row.grants.values_list("repository_id", flat=True)))
+        for pk, status in others:
+            AccessKey.objects.filter(pk=pk).update(status=status)
+        for pk, is_there in moved:
+            mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
+
+
+def _grants_that_differ(row: PullUser, seen: UserPolicy) -> list[tuple[int, bool]]:
+    """The grants that the user's own policy has, or has not, otherwise than was recorded."""
+    return [
+        (grant.pk, grant.repository.arn in seen.repositories)
+        for grant in row.grants.select_related("repository__registry")
+        if grant.in_user_policy is not (grant.repository.arn in seen.repositories)
+    ]
 
 
 def desired_user(row: PullUser) -> DesiredUser:
     """The keys of a suspended user stay, deactivated."""
     is_active = row.desired == Desired.PRESENT
-    now = timezone.now()
-    keys = row.access_keys.exclude(desired=KeyStatus.DELETED).exclude(retires_at__lte=now)
+    now = clock.now()
+    living = list(row.access_keys.living())
+    keys = [
+        key
+        for key in row.access_keys.exclude(desired=KeyStatus.DELETED)
+        if key.retires_at is None or key.retires_at > now
+    ]
+    staying = {key.access_key_id for key in keys}
     has_current = any(key.retires_at is None for key in keys)
-    needs_key = is_active and row.unclaimed_at is None and not has_current
     return DesiredUser(
         is_present=True,
         keys={
             key.access_key_id: str(key.desired) if is_active else str(KeyStatus.INACTIVE)
             for key in keys
         },
-        needs_key=needs_key,
+        needs_key=is_active and row.unclaimed_at is None and not has_current,
         own_policy=own_policy(row).desired,
+        surplus=frozenset(k.access_key_id for k in living if k.access_key_id not in staying),
+        doubtful=frozenset(key.access_key_id for key in keys if not key.written),
+        is_policy_doubtful=bool(row.policy_attempted),
     )
 
 
@@ -73,8 +120,7 @@ def differences(
     """What AWS has that the portal did not do."""
     row = context.pull_user
     keys = {key.access_key_id: key for key in row.access_keys.living()}
-    recorded = own_policy(row).recorded
-    found = compare(row, keys, recorded, desired, observed, timezone.now())
+    found = compare(row, keys, desired, observed, clock.now())
     if key_in_doubt_until(row):
         # An unknown key is then the portal's own, and is deleted without a word.
         found = [difference for difference in found if difference.kind != Kind.KEY_UNKNOWN]
@@ -84,19 +130,17 @@ def differences(
 def compare(
     row: PullUser,
     keys: Mapping[str, AccessKey],
-    recorded: UserPolicy,
     desired: DesiredUser,
     observed: ObservedUser,
     now: datetime,
 ) -> list[Difference]:
-    """``keys``: those that AWS was last seen to have; ``recorded``: what the
-    user's own policy was last seen to say. Pure.
+    """``keys``: those that AWS was last seen to have. Pure.
 
-    Drift is where AWS differs from what was *recorded*, while nothing new is *desired*: what
-    the portal is about to change itself is no drift. To watch one more thing, record it in a
-    column, and compare recorded, desired and observed here.
+    Drift is where AWS differs both from what the portal has *written* and from what is *desired*:
+    what the portal is about to change itself is no drift, and neither is what it has sent without
+    knowing the outcome. To watch one more thing, record in a column what was written.
     """
-    if row.status not in (Status.READY, Status.SUSPENDED):
+    if not row.user_id:
         return []
     if not observed.is_present:
         return [Difference(Kind.USER_MISSING, row.name, PlannedStep(Step.ENSURE_PULL_USER))]
@@ -105,24 +149,38 @@ def compare(
         found.append(Difference(Kind.USER_REPLACED, row.name, PlannedStep(Step.ENSURE_PULL_USER)))
     elif not observed.is_complete:
         found.append(Difference(Kind.USER_CHANGED, row.name, PlannedStep(Step.ENSURE_PULL_USER)))
+    own_arn = names.user_arn(row.account_id, settings.AWS_PATH, row.name)
+    if observed.user_id == row.user_id and observed.arn != own_arn:
+        found.append(Difference(Kind.USER_MOVED, observed.arn))
     for key_id, key in sorted(keys.items()):
-        if key_id not in observed.keys:
-            # A young key may only not be visible yet.
-            if key.created_at < now - BELIEVED_AFTER:
-                found.append(Difference(Kind.KEY_MISSING, key_id))
-            continue
-        status, should = observed.keys[key_id], desired.keys.get(key_id)
-        if should and key.status == should and status != should:
-            step = PlannedStep(Step.SET_KEY_STATUS, key_id, should)
-            found.append(Difference(Kind.KEY_STATUS, key_id, step))
+        found += _of_key(key, desired.keys.get(key_id), observed.keys.get(key_id), now)
     found += [
         Difference(Kind.KEY_UNKNOWN, key_id, PlannedStep(Step.REMOVE_ACCESS_KEY, key_id))
         for key_id in sorted(observed.keys.keys() - keys.keys())
     ]
-    if recorded == desired.own_policy and observed.own_policy != recorded:
+    ours = {row.policy_written, row.policy_attempted}
+    is_others = observed.policy_meaning not in ours and row.policy_written != ""
+    if is_others and observed.own_policy != desired.own_policy:
         step = PlannedStep(Step.ENSURE_USER_POLICY)
         found.append(Difference(Kind.USER_POLICY_CHANGED, row.name, step))
     return found
+
+
+def _of_key(
+    key: AccessKey, should: str | None, status: str | None, now: datetime
+) -> list[Difference]:
+    """``should``: None for a key that should not exist; ``status``: None for one that AWS does not
+    show."""
+    if status is None:
+        # A young key may only not be visible yet; one that should go may be gone.
+        is_missing = should is not None and key.created_at < now - BELIEVED_AFTER
+        return [Difference(Kind.KEY_MISSING, key.access_key_id)] if is_missing else []
+    if should in (None, status) or status == key.written or not key.written:
+        return []
+    # Switched on behind the portal's back, it is switched off at once: it may have leaked.
+    kind = Kind.KEY_STATUS if status == KeyStatus.INACTIVE else Kind.KEY_ACTIVATED
+    step = PlannedStep(Step.SET_KEY_STATUS, key.access_key_id, str(should))
+    return [Difference(kind, key.access_key_id, step)]
 
 
 def key_in_doubt_until(row: PullUser) -> datetime | None:
@@ -131,7 +189,7 @@ def key_in_doubt_until(row: PullUser) -> datetime | None:
     last = row.attempts.filter(
         step=Step.ENSURE_ACCESS_KEY,
         outcome__in=[Outcome.INTERRUPTED, Outcome.TEMPORARY],
-        started_at__gt=timezone.now() - BELIEVED_AFTER,
+        started_at__gt=clock.now() - BELIEVED_AFTER,
     ).first()
     return last.started_at + BELIEVED_AFTER if last else None
 
@@ -144,5 +202,5 @@ def may_still_appear(row: PullUser) -> bool:
     return (
         last is not None
         and last.step == Step.ENSURE_PULL_USER
-        and timezone.now() - last.started_at < BELIEVED_AFTER
+        and clock.now() - last.started_at < BELIEVED_AFTER
     )

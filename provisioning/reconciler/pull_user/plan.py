@@ -1,6 +1,6 @@
 """The difference between what is desired and what AWS has, as steps in their order. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from provisioning.documents.policies import NO_POLICY, UserPolicy
@@ -10,76 +10,122 @@ from provisioning.states import KeyStatus, Step
 @dataclass(frozen=True)
 class PlannedStep:
     """One step to take, and what it is about: ``access_key_id``, and the ``status`` that the
-    key should have."""
+    key should have; ``is_shrinking``: a policy that then opens less than before."""
 
     step: Step
     access_key_id: str = ""
     status: str = ""
+    is_shrinking: bool = False
 
     @property
     def is_revocation(self) -> bool:
         """Whether it leaves less access to the customer, or anyone who has its key."""
-        return self.step.is_revocation or self.status == KeyStatus.INACTIVE
+        return self.step.is_revocation or self.status == KeyStatus.INACTIVE or self.is_shrinking
 
 
 @dataclass(frozen=True)
 class DesiredUser:
     """``keys``: those that should exist, id → IAM's status; ``needs_key``: whether another
-    should be created; ``own_policy``: what the user's own policy should say."""
+    should be created; ``own_policy``: what the user's own policy should say.
+
+    ``surplus``: keys that should not exist, and that AWS was last seen to have; ``doubtful``: keys
+    whose status was set without knowing the outcome; ``is_policy_doubtful``: the same of the
+    policy. What is doubtful is set again, whatever one read shows.
+    """
 
     is_present: bool
     keys: Mapping[str, str] = field(default_factory=dict)
     needs_key: bool = False
     own_policy: UserPolicy = NO_POLICY
+    surplus: frozenset[str] = frozenset()
+    doubtful: frozenset[str] = frozenset()
+    is_policy_doubtful: bool = False
 
 
 @dataclass(frozen=True)
 class ObservedUser:
-    """``is_complete``: it is the very user that the database knows, and may sign in; ``keys``:
-    access key id → IAM's status; ``own_policy``: what its own policy says, None where that
-    policy is not as the portal writes it; ``foreign``: names of policies that the portal did not
-    give it."""
+    """``is_complete``: it is the very user that the database knows, tagged, bounded, and may sign
+    in; ``keys``: access key id → IAM's status; ``own_policy``: what its own policy says, None
+    where that policy is not as the portal writes it, and ``policy_meaning`` tells it from others;
+    ``foreign``: names of policies that the portal did not give it."""
 
     has_login_policy: bool
     is_present: bool
     is_complete: bool = False
     user_id: str = ""
+    arn: str = ""
     keys: Mapping[str, str] = field(default_factory=dict)
     own_policy: UserPolicy | None = NO_POLICY
+    policy_meaning: str = ""
     foreign: frozenset[str] = frozenset()
+
+
+# A step that was not taken keeps these from being taken; all others are independent of it.
+BLOCKS = {
+    Step.ENSURE_LOGIN_POLICY: {Step.ENSURE_PULL_USER, Step.ENSURE_ACCESS_KEY},
+    Step.ENSURE_PULL_USER: {Step.ENSURE_ACCESS_KEY},
+    # AWS allows two keys.
+    Step.REMOVE_ACCESS_KEY: {Step.ENSURE_ACCESS_KEY, Step.REMOVE_PULL_USER},
+}
+
+
+def is_blocked(step: Step, missed: Collection[Step]) -> bool:
+    """Whether a step needs one that was missed."""
+    return any(step in BLOCKS.get(each, ()) for each in missed)
 
 
 def diff(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
     """The steps from ``observed`` to ``desired``; none when they agree. Revocations come first:
     nothing that fails later may hold them up."""
     if not desired.is_present:
-        return _remove(observed)
-    steps = [
-        PlannedStep(Step.REMOVE_ACCESS_KEY, key)
-        for key in sorted(observed.keys.keys() - desired.keys.keys())
-    ]
-    switches = [
-        PlannedStep(Step.SET_KEY_STATUS, key, status)
-        for key, status in sorted(desired.keys.items())
-        if observed.keys.get(key, status) != status
-    ]
-    steps += sorted(switches, key=lambda planned: not planned.is_revocation)
+        return _remove(desired, observed)
+    steps = [*_removals(desired, observed), *_switches(desired, observed)]
+    policy = _policy(desired, observed)
+    steps += [step for step in policy if step.is_shrinking]
     if not observed.has_login_policy:
         steps.append(PlannedStep(Step.ENSURE_LOGIN_POLICY))
     if not observed.is_complete:
         steps.append(PlannedStep(Step.ENSURE_PULL_USER))
     if desired.needs_key:
         steps.append(PlannedStep(Step.ENSURE_ACCESS_KEY))
-    if desired.own_policy != observed.own_policy:
-        steps.append(PlannedStep(Step.ENSURE_USER_POLICY))
-    return steps
+    return steps + [step for step in policy if not step.is_shrinking]
 
 
-def _remove(observed: ObservedUser) -> list[PlannedStep]:
+def _removals(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
+    """Also of keys that one read does not show: it may be stale, and a removal whose answer was
+    lost must be known to have happened."""
+    if not observed.is_present:
+        return []
+    surplus = (observed.keys.keys() | desired.surplus) - desired.keys.keys()
+    return [PlannedStep(Step.REMOVE_ACCESS_KEY, key) for key in sorted(surplus)]
+
+
+def _switches(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
+    """Deactivations first."""
+    switches = [
+        PlannedStep(Step.SET_KEY_STATUS, key, status)
+        for key, status in sorted(desired.keys.items())
+        if key in observed.keys and (observed.keys[key] != status or key in desired.doubtful)
+    ]
+    return sorted(switches, key=lambda planned: not planned.is_revocation)
+
+
+def _policy(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
+    if desired.own_policy == observed.own_policy and not desired.is_policy_doubtful:
+        return []
+    is_shrinking = observed.is_present and (
+        desired.is_policy_doubtful
+        or observed.own_policy is None
+        or bool(observed.own_policy.repositories - desired.own_policy.repositories)
+        or observed.own_policy.sources != desired.own_policy.sources
+    )
+    return [PlannedStep(Step.ENSURE_USER_POLICY, is_shrinking=is_shrinking)]
+
+
+def _remove(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
     if not observed.is_present:
         return []
     closing = []
     if observed.own_policy is None or observed.own_policy.repositories:
-        closing = [PlannedStep(Step.ENSURE_USER_POLICY)]
-    removals = [PlannedStep(Step.REMOVE_ACCESS_KEY, key) for key in sorted(observed.keys)]
-    return [*closing, *removals, PlannedStep(Step.REMOVE_PULL_USER)]
+        closing = [PlannedStep(Step.ENSURE_USER_POLICY, is_shrinking=True)]
+    return [*closing, *_removals(desired, observed), PlannedStep(Step.REMOVE_PULL_USER)]

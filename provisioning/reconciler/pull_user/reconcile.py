@@ -1,25 +1,22 @@
 """A turn at a pull user, from its beginning to its end."""
 
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from accounts import clock
 from accounts.models import Customer
 from provisioning.aws import boto, errors
 from provisioning.desired import schedule
-from provisioning.models import AccessKey, Drift, Grant, PullUser, Repository
-from provisioning.reconciler.closure import record_closures
+from provisioning.models import AccessKey, Drift, PullUser, Repository
 from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
 from provisioning.reconciler.lease import Lease
 from provisioning.reconciler.pull_user import plan
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
+    mark,
     mark_keys_deleted,
-    mark_written,
     own_policy,
-    record_user_policy,
 )
 from provisioning.reconciler.pull_user.keys import (
     next_change,
@@ -33,8 +30,10 @@ from provisioning.reconciler.pull_user.observe import (
     key_in_doubt_until,
     may_still_appear,
     observe,
+    record_observed,
 )
 from provisioning.reconciler.pull_user.steps import perform
+from provisioning.reconciler.pull_user.taken import TakenSteps, take_steps
 from provisioning.reconciler.readiness import record_ready
 from provisioning.reconciler.result import (
     BACKOFF_LAST,
@@ -43,14 +42,10 @@ from provisioning.reconciler.result import (
     Result,
     next_observation,
 )
-from provisioning.states import Desired, Status, Step, move
+from provisioning.states import STATUS_OF, Desired, KeyStatus, Status, Step, move
 
-Placement = Grant.Placement
-STATUS_OF = {
-    Desired.PRESENT: Status.READY,
-    Desired.SUSPENDED: Status.SUSPENDED,
-    Desired.ABSENT: Status.GONE,
-}
+# How long the keys of a user that should go wait for its grants.
+FOR_GRANTS = timedelta(seconds=10)
 
 
 def reconcile(lease: Lease, row: PullUser) -> Result:
@@ -71,20 +66,24 @@ def _provide(context: PullUserContext) -> Result:
     row = context.pull_user
     retire_overdue(context)
     observed = observe(context)
+    record_observed(context, observed)
     desired = desired_user(row)
     found = differences(context, desired, observed)
     decision = observe_drift(row, found)
     if _forget_missing_keys(context, decision.repairable(found)):
         desired = desired_user(row)
-    for planned in filter(decision.allows, plan.diff(desired, observed)):
-        perform(planned, context)
-    mark_repaired(row, decision.repairable(found))
-    if decision.is_waiting:
-        return Result(next_due=timezone.now() + settings.DRIFT_CONFIRM)
-    _record_provided(context)
+    steps = plan.diff(desired, observed)
+    outcome = take_steps(context, steps, decision.allows)
+    repairable = decision.repairable(found)
+    mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
+    _record_status(context, observed, outcome)
+    outcome.raise_worst()
     next_test = _verify_key(context)
     record_ready(Customer.objects.filter(pk=row.customer_id))
+    record_last_use(context)
     times = [next_test, next_change(row), key_in_doubt_until(row), next_observation()]
+    if decision.is_waiting:
+        times.append(clock.now() + settings.DRIFT_CONFIRM)
     return Result(next_due=min(time for time in times if time))
 
 
@@ -97,22 +96,28 @@ def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> b
     return bool(missing)
 
 
-def _record_provided(context: PullUserContext) -> None:
-    """Record that AWS has what is desired of the user, and wake the repositories it needs."""
+def _record_status(
+    context: PullUserContext, observed: plan.ObservedUser, outcome: TakenSteps
+) -> None:
+    """Record what AWS has of the user, as observed and as changed since, and wake the repositories
+    for which that is news."""
     row = context.pull_user
-    own = own_policy(row)
-    if own.desired != own.recorded:
-        record_user_policy(context, own.desired_grants)
-    status = STATUS_OF[Desired(row.desired)]
+    is_complete = observed.is_complete or outcome.has_taken(Step.ENSURE_PULL_USER)
+    keys = row.access_keys.living()
+    status = Status.READY if is_complete else Status.WAITING
+    if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
+        status = Status.SUSPENDED
+    changes: dict[str, object] = {"observed_at": clock.now()}
+    if not row.policy_written and observed.own_policy == own_policy(row).desired:
+        changes["policy_written"] = observed.policy_meaning
     with context.lease.writing():
-        changes = {"observed_at": timezone.now()}
         if row.status != status:
             move(row, status, field="status", **changes)
         else:
             PullUser.objects.filter(pk=row.pk).update(**changes)
-        unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
-        schedule.wake(repositories=set(unsettled))
-    record_last_use(context)
+        if outcome.done or row.status != STATUS_OF[Desired(row.desired)]:
+            unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
+            schedule.wake(repositories=set(unsettled))
 
 
 def _verify_key(context: PullUserContext) -> datetime | None:
@@ -126,13 +131,13 @@ def _verify_key(context: PullUserContext) -> datetime | None:
     if row.customer.sources:
         # AWS would refuse the key here, outside of the customer's networks.
         with context.lease.writing():
-            AccessKey.objects.filter(pk=key.pk).update(tested_at=timezone.now())
+            AccessKey.objects.filter(pk=key.pk).update(tested_at=clock.now())
         return None
     try:
         perform(plan.PlannedStep(Step.VERIFY_ACCESS_KEY, key.access_key_id), context)
     except errors.KeyNotAccepted:
-        age = timezone.now() - key.created_at
-        return timezone.now() + max(PENDING_RETRY, min(age / 4, BACKOFF_LAST))
+        age = clock.now() - key.created_at
+        return clock.now() + max(PENDING_RETRY, min(age / 4, BACKOFF_LAST))
     return None
 
 
@@ -140,46 +145,50 @@ def _verify_key(context: PullUserContext) -> datetime | None:
 
 
 def _remove(context: PullUserContext) -> Result:
-    """The grants first, then the keys, then the user; then AWS is asked whether it is gone."""
+    """The grants first, then the keys, then the user; then AWS is asked whether it is gone.
+
+    The turns of the repositories take the grants away, and wake this one. Where that takes long, or
+    a repository fails, the keys do not wait for it.
+    """
     row = context.pull_user
     granting = Repository.objects.filter(
-        grants__pull_user=row, grants__in_repository_policy=True
-    ).distinct()
-    waiting = {repository.pk for repository in granting if not repository.failures}
-    if waiting:
-        # The repository's turn wakes this one.
-        schedule.wake(repositories=waiting)
-        return Result(next_due=timezone.now() + BELIEVED_AFTER)
+        pk__in=row.grants.exclude(in_repository_policy=False).values("repository")
+    )
+    waited = clock.now() - row.desired_at
+    if granting.exists() and not granting.exclude(failures=0).exists() and waited < FOR_GRANTS:
+        return Result(next_due=clock.now() + PENDING_RETRY)
     observed = observe(context)
+    record_observed(context, observed)
     if not observed.is_present and may_still_appear(row):
         raise errors.TemporaryError(
             "IAM does not show the user that was just created: it may do so later."
         )
-    for planned in _removal(row, observed, is_granted=granting.exists()):
-        perform(planned, context)
+    outcome = take_steps(context, _removal(row, observed, is_granted=granting.exists()))
+    outcome.raise_worst()
     if granting.exists():
         # A repository whose policy cannot be changed keeps the user, but not its keys.
-        return Result(next_due=timezone.now() + BELIEVED_AFTER)
+        return Result(next_due=clock.now() + max(PENDING_RETRY, min(waited / 4, BELIEVED_AFTER)))
     if observed.is_present and context.gateway.user(row.name) is not None:
         raise errors.TemporaryError("IAM still shows the user that was deleted.")
     with context.lease.writing():
         mark_keys_deleted(row.access_keys.all())
-        mark_written(row.grants.all(), Placement.USER_POLICY, is_written=False)
+        mark(row.grants.all(), "in_user_policy", is_there=False)
+        # Another user of the same name will have another id.
+        gone = {"user_id": "", "policy_written": "", "policy_attempted": ""}
+        PullUser.objects.filter(pk=row.pk).update(**gone)
         if row.status != Status.GONE:
-            move(row, Status.GONE, field="status", observed_at=timezone.now())
+            move(row, Status.GONE, field="status", observed_at=clock.now())
     observe_drift(row, [])
-    record_closures({row.customer_id})
     return Result()
 
 
 def _removal(
     row: PullUser, observed: plan.ObservedUser, *, is_granted: bool
 ) -> list[plan.PlannedStep]:
-    if observed.is_present:
-        # A key that was created a moment ago may not be listed yet.
-        created = row.access_keys.living().values_list("access_key_id", "status")
-        observed = replace(observed, keys=dict(created) | dict(observed.keys))
-    removal = plan.diff(plan.DesiredUser(is_present=False), observed)
+    # A key that was created a moment ago may not be listed yet.
+    living = row.access_keys.living().values_list("access_key_id", flat=True)
+    desired = plan.DesiredUser(is_present=False, surplus=frozenset(living))
+    removal = plan.diff(desired, observed)
     return [
         planned for planned in removal if not (is_granted and planned.step == Step.REMOVE_PULL_USER)
     ]

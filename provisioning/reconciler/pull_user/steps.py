@@ -1,30 +1,30 @@
 """The steps that change a pull user in AWS. Each may be taken any number of times, and each
 attempt is recorded before AWS is called."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from django.conf import settings
-from django.db.models import F
-from django.utils import timezone
+from django.db.models import F, Q
 
+from accounts import clock
 from provisioning import vault
 from provisioning.aws import errors
 from provisioning.aws.gateway import IamUser
 from provisioning.desired import schedule
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names, policies
 from provisioning.models import AccessKey, Grant, PullUser, Registry
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
+    mark,
     mark_keys_deleted,
-    mark_written,
     own_policy,
     record_user_policy,
 )
 from provisioning.reconciler.pull_user.plan import PlannedStep
 from provisioning.states import Desired, Status, Step
 
-Placement = Grant.Placement
 # Attempts after which IAM has had the time to show a user that it created.
 NAMESAKE_AFTER = 6
 
@@ -52,22 +52,27 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
     """The IAM user, ours by its tags, within its boundary, with the sign-in policy attached."""
     row, boundary_arn = context.pull_user, context.registry.boundary_arn
     tags = names.user_tags(row.customer.slug, row.label)
-    user = context.gateway.user(row.name)
+    user, is_new = context.gateway.user(row.name), False
     if user is None:
         _require_boundary(context.registry)
         try:
             user = context.gateway.create_user(row.name, settings.AWS_PATH, tags, boundary_arn)
+            is_new = True
             _count(row.account_id, +1)
         except errors.AlreadyThere:
             user = _created_before(context)
     if boundary_arn not in ("", user.boundary_arn):
         context.gateway.set_boundary(row.name, boundary_arn)
+    if not tags.items() <= user.tags.items():
+        context.gateway.tag_user(row.name, tags)
     context.gateway.attach_policy(row.name, context.login_policy_arn)
     with context.lease.writing():
         if row.user_id != user.user_id:
             _forget_previous_user(row)
+            # What an adopted user has of its own is looked at first.
+            row.policy_written = grammar.NOTHING if is_new else ""
         row.arn, row.user_id = user.arn, user.user_id
-        row.save(update_fields=["arn", "user_id"])
+        row.save(update_fields=["arn", "user_id", "policy_written", "policy_attempted"])
 
 
 def _require_boundary(registry: Registry) -> None:
@@ -91,7 +96,7 @@ def _created_before(context: PullUserContext) -> IamUser:
     row = context.pull_user
     user = context.gateway.user(row.name)
     if user is not None:
-        context.refuse_unmanaged(user.tags)
+        context.refuse_unmanaged(user)
         return user
     if row.attempts.filter(step=Step.ENSURE_PULL_USER).count() > NAMESAKE_AFTER:
         raise errors.PermanentError(
@@ -107,10 +112,9 @@ def _created_before(context: PullUserContext) -> IamUser:
 def _forget_previous_user(row: PullUser) -> None:
     """The row had no user before, or another one of the same name. That user's keys went with
     it, and a policy that named it does not admit this one: the next turn replaces both."""
-    mark_written(row.grants.all(), Placement.REPOSITORY_POLICY, is_written=False)
-    mark_written(row.grants.all(), Placement.USER_POLICY, is_written=False)
-    row.source_addresses = ""
-    row.save(update_fields=["source_addresses"])
+    mark(row.grants.all(), "in_repository_policy", is_there=False)
+    mark(row.grants.all(), "in_user_policy", is_there=False)
+    row.policy_attempted = ""
     if mark_keys_deleted(row.access_keys.all()):
         schedule.wake(pull_users={row.pk})
 
@@ -136,20 +140,45 @@ def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
     _count(context.pull_user.account_id, -1)
     with context.lease.writing():
         mark_keys_deleted(context.pull_user.access_keys.all())
-        mark_written(context.pull_user.grants.all(), Placement.USER_POLICY, is_written=False)
+        mark(context.pull_user.grants.all(), "in_user_policy", is_there=False)
 
 
 def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
     """The user's own policy opens exactly the repositories of the grants placed there, and is
     limited to the customer's networks."""
-    row = context.pull_user
-    own = own_policy(row)
+    own = own_policy(context.pull_user)
     document = policies.user_policy(own.desired)
-    if document is None:
-        context.gateway.delete_user_policy(row.name, policies.USER_POLICY_NAME)
-    else:
-        context.gateway.put_user_policy(row.name, policies.USER_POLICY_NAME, document)
-    record_user_policy(context, own.desired_grants)
+    name = context.pull_user.name
+    with _policy_in_doubt(context, own.grants, grammar.meaning(document)):
+        if document is None:
+            context.gateway.delete_user_policy(name, policies.USER_POLICY_NAME)
+        else:
+            context.gateway.put_user_policy(name, policies.USER_POLICY_NAME, document)
+    record_user_policy(context, own.grants, grammar.meaning(document))
+
+
+@contextmanager
+def _policy_in_doubt(context: PullUserContext, grants: list[Grant], meaning: str) -> Iterator[None]:
+    """While the call is made, and for as long as its outcome is not known, nothing is known of the
+    grants that it adds or removes."""
+    row = context.pull_user
+    held = Q(pk__in=[grant.pk for grant in grants])
+    changing = row.grants.exclude(held & Q(in_user_policy=True) | ~held & Q(in_user_policy=False))
+    before = dict(changing.values_list("pk", "in_user_policy"))
+    with context.lease.writing():
+        row.policy_attempted = meaning
+        row.save(update_fields=["policy_attempted"])
+        mark(row.grants.filter(pk__in=before), "in_user_policy", is_there=None)
+    try:
+        yield
+    except errors.AwsError as error:
+        if not errors.may_have_happened(error):
+            with context.lease.writing():
+                row.policy_attempted = ""
+                row.save(update_fields=["policy_attempted"])
+                for pk, was_there in before.items():
+                    row.grants.filter(pk=pk).update(in_user_policy=was_there)
+        raise
 
 
 # --- Its keys ------------------------------------------------------------------------
@@ -162,7 +191,7 @@ def ensure_access_key(context: PullUserContext, planned: PlannedStep) -> None:
     the transaction leaves a key that the database does not know, and the next turn deletes it.
     """
     key = context.gateway.create_access_key(context.pull_user.name)
-    now = timezone.now()
+    now = clock.now()
     expires_at = now + settings.KEY_LIFETIME if settings.KEY_LIFETIME else None
     with context.lease.writing():
         row = AccessKey.objects.create(
@@ -176,9 +205,21 @@ def ensure_access_key(context: PullUserContext, planned: PlannedStep) -> None:
 
 def set_key_status(context: PullUserContext, planned: PlannedStep) -> None:
     """Activate or deactivate a key."""
-    context.gateway.set_key_status(context.pull_user.name, planned.access_key_id, planned.status)
+    key = AccessKey.objects.filter(access_key_id=planned.access_key_id)
+    before = key.values_list("written", flat=True).first() or ""
     with context.lease.writing():
-        AccessKey.objects.filter(access_key_id=planned.access_key_id).update(status=planned.status)
+        key.update(written="")
+    try:
+        context.gateway.set_key_status(
+            context.pull_user.name, planned.access_key_id, planned.status
+        )
+    except errors.AwsError as error:
+        if not errors.may_have_happened(error):
+            with context.lease.writing():
+                key.update(written=before)
+        raise
+    with context.lease.writing():
+        key.update(status=planned.status, written=planned.status)
 
 
 def remove_access_key(context: PullUserContext, planned: PlannedStep) -> None:
@@ -204,7 +245,7 @@ def verify_access_key(context: PullUserContext, planned: PlannedStep) -> None:
     gateway = context.gateway_of(repository.registry)
     gateway.verify_key(key.access_key_id, secret, repository.name, repository.newest_tag)
     with context.lease.writing():
-        AccessKey.objects.filter(pk=key.pk).update(tested_at=timezone.now())
+        AccessKey.objects.filter(pk=key.pk).update(tested_at=clock.now())
 
 
 STEPS: dict[Step, Callable[[PullUserContext, PlannedStep], None]] = {

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from django.utils import timezone
-
+from accounts import clock
 from provisioning.aws.gateway import Gateway
-from provisioning.documents import limits, policies
-from provisioning.documents.policies import Document
-from provisioning.models import Grant, Repository
+from provisioning.documents import denials, limits, policies
+from provisioning.documents.grammar import Document
+from provisioning.documents.policies import Owner
+from provisioning.models import Drift, Grant, Installation, PullUser, Repository
 from provisioning.reconciler.lease import Lease
 
 
@@ -16,24 +16,51 @@ from provisioning.reconciler.lease import Lease
 class RepositoryContext:
     """One turn.
 
-    ``confirmed`` are the grants that AWS accepted before, ``pending`` those it has yet to
-    accept; a user in neither is removed.
+    ``confirmed`` are the grants that AWS shows and that belong here, ``pending`` those that belong
+    here and that it does not show, ``leaving`` those that do not belong here and that it has or
+    may have. A user in none of them is removed.
     """
 
     lease: Lease
     repository: Repository
     gateway: Gateway
+    owner: Owner
     observed: Document | None
     confirmed: list[Grant]
     pending: list[Grant]
+    leaving: list[Grant]
 
     def document(self, grants: Collection[Grant]) -> Document | None:
         """The policy that admits exactly these grants, with everything foreign kept."""
-        return policies.repository_policy(self.observed, arns(grants))
+        return policies.repository_policy(self.observed, arns(grants), self.owner)
+
+    def fingerprint(self, grants: Collection[Grant]) -> str:
+        """Of our statement that admits exactly these grants."""
+        return policies.fingerprint(self.document(grants), self.owner)
 
 
 def arns(grants: Collection[Grant]) -> list[str]:
     return [grant.pull_user.arn for grant in grants]
+
+
+def strangers_in(document: Document | None) -> frozenset[str]:
+    """Whom a statement names that has the portal's former Sid, and that this installation cannot
+    have written: the database does not know them."""
+    named = policies.former_principals(document)
+    known = PullUser.objects.filter(arn__in=named).values_list("arn", flat=True) if named else []
+    return frozenset(named) - frozenset(known)
+
+
+def owner_of(repository: Repository, document: Document | None) -> Owner:
+    """By what to recognise the statements of this installation."""
+    former = policies.former_principals(document)
+    strangers = strangers_in(document)
+    if strangers:
+        taken_over = Drift.objects.open().filter(
+            repository=repository, kind=Drift.Kind.OTHER_STATEMENT, choice="repair"
+        )
+        strangers = frozenset() if taken_over.exists() else strangers
+    return Owner(Installation.get().sid, frozenset(former) - strangers)
 
 
 def record_observed(lease: Lease, document: Document | None, **changes: str) -> None:
@@ -43,5 +70,6 @@ def record_observed(lease: Lease, document: Document | None, **changes: str) -> 
             **changes,
             policy_length=limits.policy_length(document),
             pullers=policies.pullers(document),
-            observed_at=timezone.now(),
+            denials=denials.denials(document),
+            observed_at=clock.now(),
         )

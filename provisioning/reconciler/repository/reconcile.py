@@ -1,25 +1,24 @@
 """A turn at a repository's policy, from its beginning to its end."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from django.conf import settings
-from django.db import transaction
-from django.utils import timezone
 
-from accounts.models import Customer
-from provisioning.aws import boto, errors
+from accounts import clock
+from provisioning.aws import errors
 from provisioning.desired import capacity, schedule
-from provisioning.documents import policies
-from provisioning.models import AccessKey, Drift, Grant, PullUser, Repository
-from provisioning.reconciler.closure import record_closures
-from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
+from provisioning.models import Drift, Grant, Repository
+from provisioning.reconciler.drift import RepairDecision, mark_repaired, observe_drift
 from provisioning.reconciler.lease import Lease
-from provisioning.reconciler.pull_user.context import mark_written
-from provisioning.reconciler.pull_user.plan import PlannedStep
-from provisioning.reconciler.readiness import record_ready
-from provisioning.reconciler.repository.context import RepositoryContext, record_observed
+from provisioning.reconciler.repository.context import RepositoryContext
+from provisioning.reconciler.repository.observe import (
+    differences,
+    grants_at_issue,
+    needs_writing,
+    observe,
+    record_seen,
+)
+from provisioning.reconciler.repository.record import locked, record
 from provisioning.reconciler.repository.statement import ensure_repository_statement, that_fit
 from provisioning.reconciler.result import (
     BACKOFF_LAST,
@@ -29,34 +28,46 @@ from provisioning.reconciler.result import (
     Result,
     next_observation,
 )
-from provisioning.states import Desired, Step
+from provisioning.states import Desired
 
 Placement = Grant.Placement
-REPAIR = PlannedStep(Step.ENSURE_REPOSITORY_STATEMENT)
+Kind = Drift.Kind
+# What a write of the whole policy sets right, for whatever reason it was made.
+REPAIRED_BY_WRITING = {Kind.STATEMENT_CHANGED, Kind.DEAD_PRINCIPAL}
+HELD = (
+    "Someone has edited the portal's statement in this repository's policy, and the portal is set "
+    "up not to repair that by itself. Ops can have it repaired on the dashboard."
+)
 
 
 def reconcile(lease: Lease, row: Repository) -> Result:
     _wait_between_writes(row)
-    grants = _grants_at_issue(row)
+    grants = grants_at_issue(row)
     try:
-        context = _observe(lease, row, grants)
+        context = observe(lease, row, grants)
     except errors.RepositoryNotFound:
         # Its policy went with it.
-        _record(lease, grants, granted=set())
+        record(lease, grants, granted=set())
         if any(grant.desired == Desired.PRESENT for grant in grants):
             raise
         return Result()
-    found = _differences(context, grants)
+    found = differences(context)
     decision = observe_drift(row, found)
-    if decision.is_waiting:
-        return Result(next_due=timezone.now() + settings.DRIFT_CONFIRM)
-    if not decision.allows(REPAIR):
-        return Result(next_due=next_observation())
+    if not needs_writing(context, decision):
+        record_seen(context, decision)
+        return _waiting(context, decision)
     context = _move_those_that_do_not_fit(context)
-    granted = set(ensure_repository_statement(context))
-    _record(lease, grants, granted)
-    mark_repaired(row, decision.repairable(found))
-    return _result([grant for grant in context.pending if grant not in granted])
+    fitting = that_fit(context)
+    trying = [grant for grant in fitting if _is_worth_trying(context, grant)]
+    granted = set(ensure_repository_statement(context, trying))
+    record(lease, grants, granted)
+    _record_tried(context, trying)
+    repairable = decision.repairable(found)
+    repaired = [e for e in found if e in repairable or e.kind in REPAIRED_BY_WRITING]
+    mark_repaired(row, repaired)
+    full = [grant for grant in context.pending if grant not in fitting]
+    refused = [grant for grant in fitting if grant not in granted]
+    return _result(full, refused)
 
 
 def _wait_between_writes(row: Repository) -> None:
@@ -64,52 +75,24 @@ def _wait_between_writes(row: Repository) -> None:
     if row.policy_set_at is None:
         return
     next_write = row.policy_set_at + settings.REPOSITORY_WRITE_INTERVAL
-    if timezone.now() < next_write:
+    if clock.now() < next_write:
         raise Requeue(next_write)
 
 
-def _grants_at_issue(row: Repository) -> list[Grant]:
-    """Those that the policy should hold, or holds; the oldest first."""
-    grants = row.grants.exclude(desired=Desired.ABSENT, in_repository_policy=False)
-    return list(grants.select_related("pull_user").order_by("changed_at", "pk"))
+def _is_worth_trying(context: RepositoryContext, grant: Grant) -> bool:
+    """Users that ECR has refused for long are tried less and less often: each try with one of them
+    costs everybody a write."""
+    waited = clock.now() - grant.changed_at
+    tried = context.repository.refused_tried_at
+    if waited < BELIEVED_AFTER or tried is None:
+        return True
+    return clock.now() - tried >= min(waited / 4, BACKOFF_LAST)
 
 
-def _observe(lease: Lease, row: Repository, grants: list[Grant]) -> RepositoryContext:
-    gateway = boto.connect(row.registry)
-    uri = gateway.repository_uri(row.name)
-    observed = gateway.repository_policy(row.name)
-    record_observed(lease, observed, uri=uri)
-    here = [grant for grant in grants if _belongs_here(grant)]
-    return RepositoryContext(
-        lease,
-        row,
-        gateway,
-        observed,
-        confirmed=[grant for grant in here if grant.in_repository_policy],
-        # A user that is still being created wakes this repository when it is ready.
-        pending=[g for g in here if not g.in_repository_policy and g.pull_user.is_ready],
-    )
-
-
-def _belongs_here(grant: Grant) -> bool:
-    """Placed here; or on its way to the user's own policy, until it has arrived there."""
-    if grant.desired != Desired.PRESENT:
-        return False
-    is_leaving = grant.in_repository_policy and not grant.in_user_policy
-    return grant.placement == Placement.REPOSITORY_POLICY or is_leaving
-
-
-def _differences(context: RepositoryContext, grants: list[Grant]) -> list[Difference]:
-    found = [
-        Difference(Drift.Kind.DEAD_PRINCIPAL, principal)
-        for principal in policies.dead_principals(context.observed)
-    ]
-    recorded = {grant.pull_user.arn for grant in grants if grant.in_repository_policy}
-    here = {grant.pull_user.arn for grant in context.confirmed + context.pending}
-    if recorded == here and not policies.same_statement(context.observed, here):
-        # The portal was not about to change it, so someone else has.
-        found.append(Difference(Drift.Kind.STATEMENT_CHANGED, step=REPAIR))
-    return found
+def _record_tried(context: RepositoryContext, trying: list[Grant]) -> None:
+    now = clock.now()
+    if any(now - grant.changed_at >= BELIEVED_AFTER for grant in trying):
+        Repository.objects.filter(pk=context.repository.pk).update(refused_tried_at=now)
 
 
 def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext:
@@ -126,7 +109,7 @@ def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext
     if not moved:
         return context
     pull_users = {grant.pull_user_id for grant in moved}
-    with _locked(pull_users), context.lease.writing():
+    with locked(pull_users), context.lease.writing():
         Grant.objects.filter(pk__in=[grant.pk for grant in moved]).update(
             placement=Placement.USER_POLICY
         )
@@ -134,78 +117,41 @@ def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext
     return replace(context, pending=[g for g in context.pending if g not in moved])
 
 
-def _record(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
-    """Record that of ``grants`` the policy has ``granted``, and wake the users for whom that
-    changes something."""
-    if any(grant.in_repository_policy != (grant in granted) for grant in grants):
-        _record_changes(lease, grants, granted)
-    closed = [grant for grant in grants if grant.desired == Desired.ABSENT]
-    if closed:
-        record_closures({grant.pull_user.customer_id for grant in closed})
-    if granted:
-        customers = {grant.pull_user.customer_id for grant in granted}
-        record_ready(Customer.objects.filter(pk__in=customers))
+def _waiting(context: RepositoryContext, decision: RepairDecision) -> Result:
+    if decision.is_waiting:
+        return Result(next_due=clock.now() + settings.DRIFT_CONFIRM)
+    if decision.holds(Kind.STATEMENT_CHANGED):
+        return Result(next_observation(), attention=HELD)
+    return _result(context.pending, [])
 
 
-def _record_changes(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
-    at_issue = Grant.objects.filter(pk__in=[grant.pk for grant in grants])
-    written = at_issue.filter(
-        pk__in=[grant.pk for grant in granted],
-        # Not of a user that was replaced meanwhile: the policy names the old one.
-        pull_user__user_id__in={grant.pull_user.user_id for grant in granted},
-    )
-    written_pks = set(written.values_list("pk", flat=True))
-    pull_users = {grant.pull_user_id for grant in grants}
-    with _locked(pull_users), lease.writing():
-        mark_written(at_issue.filter(pk__in=written_pks), Placement.REPOSITORY_POLICY)
-        mark_written(
-            at_issue.exclude(pk__in=written_pks), Placement.REPOSITORY_POLICY, is_written=False
-        )
-        admitted = {g.pull_user_id for g in granted if not g.in_repository_policy}
-        # ECR no longer knows them: their own turns find out why.
-        lost = {g.pull_user_id for g in grants if g.in_repository_policy and g not in granted}
-        schedule.wake(pull_users=_users_to_wake(pull_users, admitted) | lost)
-
-
-def _users_to_wake(pull_users: set[int], admitted: set[int]) -> set[int]:
-    """Of these users, those for whom it is time: to be removed, to be admitted elsewhere or no
-    longer, or, being admitted now, to have their key tested."""
-    users = PullUser.objects.filter(pk__in=pull_users)
-    unsettled = users.unsettled().filter(desired=Desired.ABSENT)
-    elsewhere = Grant.objects.unsettled().filter(pull_user__in=pull_users)
-    elsewhere = elsewhere.exclude(placement=Placement.REPOSITORY_POLICY, in_user_policy=False)
-    untested = AccessKey.objects.current().filter(
-        pull_user__in=admitted, tested_at__isnull=True, secret__ciphertext__isnull=False
-    )
-    return {
-        *unsettled.values_list("pk", flat=True),
-        *elsewhere.values_list("pull_user_id", flat=True),
-        *untested.values_list("pull_user_id", flat=True),
-    }
-
-
-@contextmanager
-def _locked(pull_users: set[int]) -> Iterator[None]:
-    """A transaction that holds these pull users before it takes the repository, as actions do:
-    locking in another order may deadlock."""
-    with transaction.atomic():
-        rows = PullUser.objects.select_for_update(no_key=True).filter(pk__in=pull_users)
-        list(rows.order_by("pk").values_list("pk", flat=True))
-        yield
-
-
-def _result(left_out: list[Grant]) -> Result:
+def _result(full: list[Grant], refused: list[Grant]) -> Result:
+    """``full``: for whom the policy has no room; ``refused``: whom ECR does not know."""
+    left_out = full + refused
     if not left_out:
         return Result(next_due=next_observation())
-    now = timezone.now()
-    waited = now - min(grant.changed_at for grant in left_out)
-    names = ", ".join(grant.pull_user.name for grant in left_out[:5])
-    attention = (
-        f"ECR does not admit {len(left_out)} of the users of this repository ({names}). Either its "
-        "policy is full, and the AWS administrator can remove statements that do not belong to "
-        "the portal; or the users were deleted in IAM, and ops can reissue their credentials."
-    )
+    waited = clock.now() - min(grant.changed_at for grant in left_out)
+    youngest = clock.now() - max(grant.changed_at for grant in left_out)
+    words = []
+    if full:
+        words.append(
+            f"The repository's policy has no room for {_names(full)}. The AWS account's "
+            "administrator can remove statements from it that do not belong to the portal, or "
+            "sales can withdraw access that is no longer needed."
+        )
+    if refused:
+        words.append(
+            f"ECR does not know {_names(refused)}, though IAM created them long ago. The portal "
+            "goes on trying; the AWS account's administrator can find out in IAM whether they are "
+            "still there."
+        )
     return Result(
-        next_due=now + max(PENDING_RETRY, min(waited / 4, BACKOFF_LAST)),
-        attention=attention if waited > BELIEVED_AFTER else "",
+        next_due=clock.now() + max(PENDING_RETRY, min(youngest / 4, BACKOFF_LAST)),
+        attention=" ".join(words) if waited > BELIEVED_AFTER else "",
     )
+
+
+def _names(grants: list[Grant]) -> str:
+    """Up to five of them."""
+    names = ", ".join(grant.pull_user.name for grant in grants[:5])
+    return names if len(grants) <= 5 else f"{names} and {len(grants) - 5} more"

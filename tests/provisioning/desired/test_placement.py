@@ -11,13 +11,13 @@ from pytest_django.fixtures import Settings
 from provisioning import reconciler
 from provisioning.demo.seed import ACCOUNT_ID, REGION, Cast
 from provisioning.desired import capacity, grants
-from provisioning.documents import limits, policies
+from provisioning.documents import grammar, limits, policies
 from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import Credentials, reveal
 from provisioning.flows.entitlements import approve, request, withdraw
-from provisioning.models import Entitlement, Grant, PullUser, Registry, Repository
+from provisioning.models import Entitlement, Grant, Installation, PullUser, Registry, Repository
 from tests.aws import Aws
 from tests.entitlements import approved
 from tests.repository_policies import fill_policy, look_at_repositories
@@ -210,7 +210,7 @@ def test_user_policy_fits_exactly_within_the_limit(repositories: set[str]) -> No
     arns = {f"arn:aws:ecr:eu-central-1:123456789012:repository/{name}" for name in repositories}
     content = UserPolicy(frozenset(arns))
     document = policies.user_policy(content)
-    length = len(policies.to_json(document)) if document else 0
+    length = len(grammar.to_json(document)) if document else 0
     assert limits.fits_user_policy(content) == (length <= limits.USER_POLICY_LIMIT)
 
 
@@ -235,8 +235,8 @@ def test_meters_and_pullers_are_current_after_the_portals_own_change(
     take_turns()
     server.refresh_from_db()
     text = aws.ecr.get_repository_policy(repositoryName=SERVER)["policyText"]
-    assert server.policy_length == len(policies.to_json(policies.from_json(text)))
-    assert server.pullers == [[PullUser.objects.get().arn, "EcrPortal"]]
+    assert server.policy_length == len(grammar.to_json(grammar.from_json(text)))
+    assert server.pullers == [[PullUser.objects.get().arn, Installation.get().sid]]
     meters = {meter.name: meter.used for meter in capacity.meters()}
     assert meters["IAM users of account 123456789012"] == 1
     withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")

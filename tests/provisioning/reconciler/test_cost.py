@@ -19,7 +19,7 @@ from tests.worker import take_turns
     ("model", "turn", "most"),
     [
         (PullUser, reconciler.pull_user_turn, 24),
-        (Repository, reconciler.repository_turn, 12),
+        (Repository, reconciler.repository_turn, 13),
         (Registry, reconciler.registry_turn, 12),
     ],
 )

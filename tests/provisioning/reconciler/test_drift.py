@@ -7,7 +7,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import Cast
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
@@ -15,10 +15,10 @@ from provisioning.flows.drift import resolve_drift
 from provisioning.flows.entitlements import withdraw
 from provisioning.models import AccessKey, Drift, Grant, OneTimeSecret, PullUser, Repository
 from provisioning.reconciler.lease import claim
-from provisioning.reconciler.repository import reconcile as repository_turn
+from provisioning.reconciler.repository.record import record
 from tests.aws import LOGIN_POLICY, Aws
 from tests.entitlements import approved
-from tests.repository_policies import FOREIGN
+from tests.repository_policies import FOREIGN, admitted
 from tests.worker import due, long_ago, run_until_settled, take_turns
 
 
@@ -42,7 +42,7 @@ def test_user_deleted_in_iam_is_created_again_and_admitted(aws: Aws, cast: Cast)
     approved(cast, customer=cast.cedar)
     run_until_settled()
     arns = set(PullUser.objects.values_list("arn", flat=True))
-    assert policies.principals(aws.repository_policy("acme/server")) == arns
+    assert admitted(aws.repository_policy("acme/server")) == arns
     # Its keys were deleted with it: there is a new one, which pulls.
     assert_pulls(aws, cast)
 
@@ -84,7 +84,7 @@ def test_grant_of_a_user_replaced_during_the_turn_is_not_recorded_as_ready(cast:
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
     PullUser.objects.update(user_id="AIDANEW")
-    repository_turn._record(lease, [grant], granted={grant})
+    record(lease, [grant], granted={grant})
     grant.refresh_from_db()
     assert grant.status == "waiting"
 
@@ -125,7 +125,7 @@ def test_grant_that_the_policy_lost_waits_again(cast: Cast) -> None:
     grant = Grant.objects.select_related("pull_user").filter(repository__name="acme/server").get()
     lease = claim(Repository, grant.repository_id)
     assert lease is not None
-    repository_turn._record(lease, [grant], granted=set())
+    record(lease, [grant], granted=set())
     grant.refresh_from_db()
     assert grant.status == "waiting"
     # The user's own turn finds out why.
@@ -144,7 +144,7 @@ def test_unreadable_policy_is_reported_to_ops_and_left_alone(aws: Aws, cast: Cas
     assert Grant.objects.get(repository__name="acme/agent").status == "ready"
     garbled.times = 0
     run_until_settled()
-    assert policies.statements(aws.repository_policy("acme/server"))[0] == FOREIGN
+    assert grammar.statements(aws.repository_policy("acme/server"))[0] == FOREIGN
     assert_pulls(aws, cast)
 
 
@@ -229,10 +229,10 @@ def test_drift_is_only_shown_where_repair_is_switched_off(
     run_until_settled()
     aws.set_repository_policy("acme/server", {"Version": "2012-10-17", "Statement": [FOREIGN]})
     run_until_settled()
-    assert policies.principals(aws.repository_policy("acme/server")) == set()
+    assert admitted(aws.repository_policy("acme/server")) == set()
     resolve_drift(Drift.objects.open().get(), "repair", by=Actor(cast.otto), reason="Yes")
     run_until_settled()
-    assert len(policies.principals(aws.repository_policy("acme/server"))) == 1
+    assert len(admitted(aws.repository_policy("acme/server"))) == 1
 
 
 def test_access_is_not_recorded_as_closed_while_one_of_its_grants_remains(

@@ -8,11 +8,11 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import Cast
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names, policies
 from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
-from provisioning.flows.credentials import rotate
+from provisioning.flows.credentials import deactivate, rotate
 from provisioning.flows.drift import resolve_drift
 from provisioning.models import AccessKey, Drift, Grant, PullUser, Repository
 from provisioning.models.access_key import TESTED_FOR
@@ -47,7 +47,7 @@ def detach_login_policy(aws: Aws, cast: Cast) -> None:
 
 
 def edit_login_policy(aws: Aws, cast: Cast) -> None:
-    wider = policies.to_json(policies.user_policy(UserPolicy(frozenset({"*"}))) or {})
+    wider = grammar.to_json(policies.user_policy(UserPolicy(frozenset({"*"}))) or {})
     aws.iam.create_policy_version(PolicyArn=LOGIN_POLICY, PolicyDocument=wider, SetAsDefault=True)
 
 
@@ -80,14 +80,14 @@ def refuse_new_key(aws: Aws, cast: Cast) -> None:
 
 def edit_user_policy(aws: Aws, cast: Cast) -> None:
     wider = UserPolicy(frozenset({"arn:aws:ecr:*:*:repository/*"}))
-    everything = policies.to_json(policies.user_policy(wider) or {})
+    everything = grammar.to_json(policies.user_policy(wider) or {})
     aws.iam.put_user_policy(
         UserName=USER, PolicyName=policies.USER_POLICY_NAME, PolicyDocument=everything
     )
 
 
 def attach_another_policy(aws: Aws, cast: Cast) -> None:
-    wide = policies.to_json(policies.login_policy())
+    wide = grammar.to_json(policies.login_policy())
     aws.iam.put_user_policy(UserName=USER, PolicyName="debugging", PolicyDocument=wide)
 
 
@@ -97,7 +97,7 @@ def edit_statement(aws: Aws, cast: Cast) -> None:
 
 def delete_principal_of_another_statement(aws: Aws, cast: Cast) -> None:
     arn = aws.iam.create_user(UserName="former", Path="/")["User"]["Arn"]
-    shown = policies.statements(aws.repository_policy("acme/server"))
+    shown = grammar.statements(aws.repository_policy("acme/server"))
     root = f"{FOREIGN['Principal']['AWS']}"
     mixed = FOREIGN | {"Principal": {"AWS": [arn, root]}}
     aws.set_repository_policy("acme/server", document(mixed, *shown))
@@ -109,10 +109,30 @@ def create_user_with_tags_of_the_portal(aws: Aws, cast: Cast) -> None:
     aws.iam.create_user(UserName="gone", Path="/ecr-portal/", Tags=tags)
 
 
+def move_user(aws: Aws, cast: Cast) -> None:
+    aws.iam.update_user(UserName=USER, NewPath="/people/")
+
+
+def activate_key_that_was_deactivated(aws: Aws, cast: Cast) -> None:
+    deactivate(AccessKey.objects.current().get(), by=Actor(cast.alice))
+    run_until_settled()
+    aws.iam.update_access_key(UserName=USER, AccessKeyId=_key(), Status="Active")
+
+
+def write_the_former_statement(aws: Aws, cast: Cast) -> None:
+    arn = "arn:aws:iam::123456789012:role/staging-portal"
+    former = policies.pull_statement([arn], policies.Owner(policies.OUR_SID))
+    shown = grammar.statements(aws.repository_policy("acme/server"))
+    aws.set_repository_policy("acme/server", document(former, *shown))
+
+
 SCENES: dict[DriftKind, Scene] = {
     DriftKind.USER_MISSING: delete_user,
     DriftKind.USER_REPLACED: replace_user,
     DriftKind.USER_CHANGED: detach_login_policy,
+    DriftKind.USER_MOVED: move_user,
+    DriftKind.KEY_ACTIVATED: activate_key_that_was_deactivated,
+    DriftKind.OTHER_STATEMENT: write_the_former_statement,
     DriftKind.LOGIN_POLICY_CHANGED: edit_login_policy,
     DriftKind.KEY_MISSING: delete_key,
     DriftKind.KEY_STATUS: deactivate_key,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import Cast
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names, policies
 from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate, reissue
 from provisioning.flows.drift import resolve_drift
@@ -47,7 +47,7 @@ def test_life_of_a_customer_takes_every_step(aws: Aws, cast: Cast, settings: Set
     run_until_settled()
     assert disagreements(aws) == []
 
-    edited = policies.to_json(policies.login_policy() | {"Id": "edited"})
+    edited = grammar.to_json(policies.login_policy() | {"Id": "edited"})
     aws.iam.create_policy_version(PolicyArn=LOGIN_POLICY, PolicyDocument=edited, SetAsDefault=True)
     tags = [{"Key": k, "Value": v} for k, v in names.user_tags("gone", "default").items()]
     aws.iam.create_user(UserName="gone", Path="/ecr-portal/", Tags=tags)

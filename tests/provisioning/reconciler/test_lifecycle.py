@@ -9,7 +9,7 @@ from pytest_django.fixtures import Settings
 from provisioning.demo import seed as demo
 from provisioning.demo.seed import Cast
 from provisioning.desired import grants
-from provisioning.documents import names, policies
+from provisioning.documents import names
 from provisioning.embedded_aws import EXTERNAL_ID, boundary_arn, identities, role_arn
 from provisioning.embedded_aws.calls import Call
 from provisioning.embedded_aws.faults import Fault, Kind
@@ -23,6 +23,7 @@ from provisioning.flows.credentials import (
     rotate,
 )
 from provisioning.flows.customers import resume_customer, suspend_customer
+from provisioning.flows.drift import resolve_drift
 from provisioning.flows.entitlements import approve, extend, request, resume, suspend, withdraw
 from provisioning.flows.labels import add_label, remove_label
 from provisioning.models import (
@@ -38,6 +39,7 @@ from provisioning.models import (
 from provisioning.reconciler import entitlement as entitlement_dates
 from tests.aws import Aws
 from tests.entitlements import approved
+from tests.repository_policies import admitted
 from tests.worker import run_until_settled, take_turns
 
 REFUSED = "not authorized|security token"
@@ -303,7 +305,10 @@ def test_new_key_is_tested_before_it_is_offered(aws: Aws, cast: Cast) -> None:
     reveal(PullUser.objects.get(), by=Actor(cast.alice))
 
 
-def test_key_that_aws_does_not_accept_is_drift_and_not_a_failure(aws: Aws, cast: Cast) -> None:
+@pytest.mark.parametrize("release", ["success", "ops"])
+def test_key_that_aws_does_not_accept_is_drift_and_stays_unoffered_until_released(
+    aws: Aws, cast: Cast, release: str
+) -> None:
     approved(cast)
     aws.embedded.config.key_propagation_seconds = 3600
     take_turns()
@@ -311,10 +316,15 @@ def test_key_that_aws_does_not_accept_is_drift_and_not_a_failure(aws: Aws, cast:
     run_until_settled()
     pull_user = PullUser.objects.get()
     assert (pull_user.status, pull_user.failures) == ("ready", 0)
-    assert Drift.objects.open().get().kind == "key_unusable"
-    assert AccessKey.objects.get().is_offered
-    aws.embedded.config.key_propagation_seconds = 0
+    drift = Drift.objects.open().get()
+    assert drift.kind == "key_unusable"
+    assert not AccessKey.objects.get().is_offered
+    if release == "ops":
+        resolve_drift(drift, "adopt", by=Actor(cast.otto), reason="It works for the customer")
+    else:
+        aws.embedded.config.key_propagation_seconds = 0
     run_until_settled()
+    assert AccessKey.objects.get().is_offered
     assert not Drift.objects.open().exists()
 
 
@@ -427,7 +437,7 @@ def test_change_of_a_product_reaches_its_customers(aws: Aws, cast: Cast) -> None
     take_turns()
     assert_pulls(aws, credentials, "acme/reports")
     assert_refused(aws, credentials)
-    assert policies.principals(aws.repository_policy("acme/server")) == set()
+    assert admitted(aws.repository_policy("acme/server")) == set()
 
 
 def test_entitlement_that_cannot_be_synced_delays_no_other(

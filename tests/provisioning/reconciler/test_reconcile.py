@@ -7,7 +7,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from provisioning.demo.seed import Cast
-from provisioning.documents import names, policies
+from provisioning.documents import grammar, names
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import reissue, reveal
 from provisioning.flows.entitlements import withdraw
@@ -22,6 +22,7 @@ from provisioning.models import (
 )
 from tests.aws import LOGIN_POLICY, Aws
 from tests.entitlements import approved
+from tests.repository_policies import admitted
 from tests.worker import take_turns
 
 
@@ -35,7 +36,7 @@ def test_approval_creates_a_user_a_key_and_a_statement(aws: Aws, cast: Cast) -> 
     assert [policy["PolicyArn"] for policy in attached] == [LOGIN_POLICY]
     assert aws.keys("birch-bank") == {AccessKey.objects.get().access_key_id: "Active"}
     for repository in ("acme/server", "acme/agent"):
-        assert policies.principals(aws.repository_policy(repository)) == {user["Arn"]}
+        assert admitted(aws.repository_policy(repository)) == {user["Arn"]}
     assert aws.repository_policy("acme/reports") is None
     assert set(Grant.objects.values_list("status", flat=True)) == {"ready"}
     assert PullUser.objects.get().status == "ready"
@@ -68,7 +69,7 @@ def test_second_product_needs_no_second_user_and_no_second_key(aws: Aws, cast: C
     take_turns()
     assert len(aws.keys("birch-bank")) == 1
     arn = PullUser.objects.get().arn
-    assert policies.principals(aws.repository_policy("acme/reports")) == {arn}
+    assert admitted(aws.repository_policy("acme/reports")) == {arn}
 
 
 def test_two_customers_share_one_statement(aws: Aws, cast: Cast) -> None:
@@ -76,8 +77,8 @@ def test_two_customers_share_one_statement(aws: Aws, cast: Cast) -> None:
     approved(cast, customer=cast.cedar)
     take_turns()
     document = aws.repository_policy("acme/server")
-    assert len(policies.statements(document)) == 1
-    assert {arn.rpartition("/")[2] for arn in policies.principals(document)} == {
+    assert len(grammar.statements(document)) == 1
+    assert {arn.rpartition("/")[2] for arn in admitted(document)} == {
         "birch-bank",
         "cedar-clinic",
     }
@@ -110,7 +111,7 @@ def test_withdrawal_leaves_the_other_customer_alone(aws: Aws, cast: Cast) -> Non
     withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
     take_turns()
     assert aws.users() == ["cedar-clinic"]
-    (principal,) = policies.principals(aws.repository_policy("acme/server"))
+    (principal,) = admitted(aws.repository_policy("acme/server"))
     assert principal.endswith("/cedar-clinic")
 
 
@@ -156,10 +157,10 @@ def test_foreign_statement_is_kept_and_survives_the_last_customer(aws: Aws, cast
     aws.set_repository_policy("acme/server", {"Version": "2012-10-17", "Statement": [foreign]})
     entitlement = approved(cast)
     take_turns()
-    assert policies.statements(aws.repository_policy("acme/server"))[0] == foreign
+    assert grammar.statements(aws.repository_policy("acme/server"))[0] == foreign
     withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
     take_turns()
-    assert policies.statements(aws.repository_policy("acme/server")) == [foreign]
+    assert grammar.statements(aws.repository_policy("acme/server")) == [foreign]
 
 
 def test_key_that_the_database_does_not_know_is_deleted(aws: Aws, cast: Cast) -> None:
@@ -282,7 +283,7 @@ def test_user_that_ecr_does_not_know_yet_delays_nobody_else(aws: Aws, cast: Cast
     take_turns()
     statuses = dict(Grant.objects.values_list("pull_user__name", "status"))
     assert statuses == {"cedar-clinic": "ready", "birch-bank": "waiting"}
-    (principal,) = policies.principals(aws.repository_policy("acme/server"))
+    (principal,) = admitted(aws.repository_policy("acme/server"))
     assert principal.endswith("/cedar-clinic")
     aws.embedded.config.propagation_seconds = 0
     take_turns(even_if_not_due=True)

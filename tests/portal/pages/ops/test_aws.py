@@ -32,7 +32,7 @@ def test_dashboard_counts_drift_and_links_to_it(otto: Client, pull_user: PullUse
     assert "No drift" in words(otto.get("/ops/"))
     drift_of(pull_user, DriftKind.KEY_STATUS, "AKIA1")
     assert "Drift: 1" in words(otto.get("/ops/"))
-    assert "Access key activated or deactivated in IAM" in words(otto.get("/ops/drift/"))
+    assert "Access key deactivated in IAM" in words(otto.get("/ops/drift/"))
 
 
 def test_key_deactivated_in_iam_can_be_left_deactivated(otto: Client, pull_user: PullUser) -> None:
@@ -42,7 +42,7 @@ def test_key_deactivated_in_iam_can_be_left_deactivated(otto: Client, pull_user:
     assert key.access_key_id in words(otto.get(page))
     otto.post(page, {"choice": "adopt", "reason": "It leaked"})
     key.refresh_from_db()
-    assert (key.desired, key.status) == ("Inactive", "Inactive")
+    assert key.desired == "Inactive"
     assert AuditEvent.objects.get(action="chose").reason == "It leaked"
     assert PullUser.objects.get().due_at is not None
 
@@ -92,14 +92,10 @@ def test_capacity_page_shows_the_meters(otto: Client, pull_user: PullUser) -> No
 
 
 def test_paused_registry_is_shown_and_ops_can_resume_it(otto: Client, pull_user: PullUser) -> None:
-    Registry.objects.update(
-        paused_at=timezone.now(),
-        paused_because="The role is refused.",
-        paused_by_pull_user=pull_user,
-    )
+    Registry.objects.update(paused_at=timezone.now(), paused_because="The role is refused.")
     assert "The role is refused." in words(otto.get("/ops/"))
     otto.post(f"/ops/registries/{Registry.objects.get().pk}/retry/")
-    assert (Registry.objects.get().paused_at, Registry.objects.get().paused_by) == (None, None)
+    assert Registry.objects.get().paused_at is None
     assert AuditEvent.objects.get(action="retried").subject == "registry Frankfurt"
 
 

@@ -16,13 +16,12 @@ from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount import signals as social
 from django.contrib.auth.signals import user_logged_out, user_login_failed
-from django.core.exceptions import PermissionDenied
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import single_sign_on, verification
+from accounts import attempts, single_sign_on, verification
 from accounts.actor import Actor, client_address
 from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
@@ -58,6 +57,7 @@ def signed_in(request: HttpRequest, user: User, **kwargs: Any) -> None:
     if not is_first and not devices.knows(request, user):
         _email(EmailKind.NEW_DEVICE, request, user)
     devices.remember(request, user)
+    single_sign_on.remember(request, user)
     used = [record.get("type", record["method"]) for record in _records(request, user)]
     methods = " and ".join(METHODS.get(name, name) for name in dict.fromkeys(used))
     how = f"by {methods or 'creating the account'}, {_device(request)}"
@@ -79,7 +79,7 @@ def confirmed(request: HttpRequest, user: User, method: str, **kwargs: Any) -> N
 def failed_with_password(
     request: HttpRequest | None, credentials: dict[str, Any], **kwargs: Any
 ) -> None:
-    failed(request, _user_of(credentials.get("email", "")))
+    failed(request, attempts.user_of(credentials.get("email", "")))
 
 
 def failed(request: HttpRequest | None, user: User | None, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ def failed(request: HttpRequest | None, user: User | None, **kwargs: Any) -> Non
 
 def locked_out(request: HttpRequest, email: str) -> None:
     """Too many attempts at one account."""
-    user = _user_of(email)
+    user = attempts.user_of(email)
     if user is None:
         return
     since = timezone.now() - LOCKED_OUT_EVERY
@@ -133,6 +133,7 @@ def address_changed(
     **kwargs: Any,
 ) -> None:
     before = from_email_address.email if from_email_address else ""
+    single_sign_on.forget(user)
     _changed(request, user, f"{to_email_address.email} made the primary address", also_to=before)
 
 
@@ -162,14 +163,11 @@ def _is_by_owner(authenticator: Authenticator) -> bool:
 
 
 def single_sign_on_added(request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
-    # allauth asks before only where nothing came in between, such as a confirmation.
-    if single_sign_on.why_not_connected(request, sociallogin):
-        raise PermissionDenied
     _changed(request, sociallogin.user, "single sign-on connected")
 
 
 def single_sign_on_removed(request: HttpRequest, socialaccount: Any, **kwargs: Any) -> None:
-    single_sign_on.forget(socialaccount)
+    single_sign_on.forget(socialaccount.user)
     _changed(request, socialaccount.user, "single sign-on disconnected")
 
 
@@ -216,12 +214,6 @@ def _changed(request: HttpRequest, user: User, what: str, *, also_to: str = "") 
 
 def _email(kind: EmailKind, request: HttpRequest, user: User) -> None:
     outbox.to_person(kind, user, address=client_address(request), device=_device(request))
-
-
-def _user_of(email: str) -> User | None:
-    known = EmailAddress.objects.filter(email__iexact=email, verified=True).select_related("user")
-    found = known.first()
-    return found.user if found else None
 
 
 def _actor(request: HttpRequest, user: User) -> Actor:

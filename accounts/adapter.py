@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.core.internal import ratelimit
@@ -20,7 +21,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import account_events, single_sign_on, verification
+from accounts import account_events, attempts, single_sign_on, verification
 from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
@@ -61,6 +62,11 @@ class AccountAdapter(DefaultAccountAdapter):
             raise ValidationError("This address can be mistaken for another. Use another one.")
         return email
 
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """The person has entered the code that was sent to the address."""
+        verification.make_way(email_address.email, but=email_address.user)
+        return bool(super().confirm_email(request, email_address))
+
     def is_email_verified(self, request: HttpRequest, email: str) -> bool:
         """A person with the link of an invitation receives email at its address."""
         invitation = invitation_of(request)
@@ -75,7 +81,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             super().pre_authenticate(request, **credentials)
             email = credentials.get("email", "").lower()
-            if not ratelimit.consume(request, app="allauth.account", action=GUESSES, key=email):
+            if not attempts.count(request, GUESSES, email, attempts.user_of(email)):
                 raise self.validation_error("too_many_login_attempts")
         except ValidationError:
             account_events.locked_out(request, credentials.get("email", ""))
@@ -136,9 +142,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         return super().new_user(request, sociallogin)
 
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
-        for address in sociallogin.email_addresses:
-            if address.verified:
-                verification.make_way(address.email)
+        invitation = invitation_of(request)
+        proven = {address.email for address in sociallogin.email_addresses if address.verified}
+        for email in proven | ({invitation.email} if invitation else set()):
+            verification.make_way(email, but=sociallogin.user)
         if sociallogin.state.get("process") != AuthProcess.CONNECT:
             return
         if not request.user.is_authenticated:

@@ -63,6 +63,11 @@ class InvitationInline(ReadOnlyInline):
 
 
 class CustomerForm(forms.ModelForm):
+    single_sign_on = forms.ChoiceField(
+        required=False,
+        choices=[("", "Members must use single sign-on"), ("lift", "Lift this rule")],
+        help_text="Lift it where no owner can sign in any more. Its owners can set it again.",
+    )
     invite_owner = forms.EmailField(
         required=False,
         label="Invite the first owner",
@@ -88,7 +93,9 @@ class CustomerAdmin(AuditedAdmin):
     def get_fields(self, request: HttpRequest, obj: Customer | None = None) -> Any:
         may_invite = request.user.has_perm(INVITE_OWNERS) and not (obj and has_owner(obj))
         log = see_audit_log(request) if obj else []
-        return ["name", "slug", *(["invite_owner"] if may_invite else []), *log]
+        # Where its only owner cannot sign in any more, the vendor lifts the rule.
+        rule = ["single_sign_on"] if obj and obj.requires_single_sign_on else []
+        return ["name", "slug", *rule, *(["invite_owner"] if may_invite else []), *log]
 
     def save_model(
         self,
@@ -98,6 +105,9 @@ class CustomerAdmin(AuditedAdmin):
         change: bool,  # noqa: FBT001 - Django's signature
     ) -> None:
         super().save_model(request, obj, form, change)
+        if form.cleaned_data.get("single_sign_on") == "lift":
+            obj.requires_single_sign_on = False
+            obj.save(update_fields=["requires_single_sign_on"])
         email = form.cleaned_data.get("invite_owner")
         if not email:
             return

@@ -19,15 +19,14 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from accounts import account_events, mfa
+from accounts import account_events, attempts, mfa
 from accounts.models import User
-from accounts.sessions import devices
 
 log = logging.getLogger(__name__)
 
 
 # Codes of a second factor: from one source, and from all of them (settings.ACCOUNT_RATE_LIMITS).
-RATES, CODES, GUESSES = "allauth.account", "codes", "code_guesses"
+CODES, GUESSES = "codes", "code_guesses"
 CREDENTIAL_LENGTH = 20_000  # Characters; a real one has about two thousand.
 
 
@@ -42,6 +41,23 @@ class ChangePasswordForm(account_forms.ChangePasswordForm):
         super().__init__(*args, **kwargs)
         self.fields["oldpassword"].label = "Current password"
         _name_new_password(self)
+
+
+class RequestLoginCodeForm(account_forms.RequestLoginCodeForm):
+    def clean_email(self) -> str:
+        return _counted("codes_by_email", super().clean_email())
+
+
+class ResetPasswordForm(account_forms.ResetPasswordForm):
+    def clean_email(self) -> str:
+        return _counted("resets", super().clean_email())
+
+
+def _counted(action: str, email: str) -> str:
+    """The address, unless too many emails of the kind were sent there. Raises ValidationError."""
+    if not attempts.count(context.request, action, email.lower(), attempts.user_of(email)):
+        raise account_adapter().validation_error("rate_limited")
+    return email
 
 
 class ResetPasswordKeyForm(account_forms.ResetPasswordKeyForm):
@@ -151,18 +167,16 @@ class OnceForm(factor_forms.BaseAuthenticateForm):
     def _count(self, request: HttpRequest) -> Callable[[], None]:
         """Count an attempt, until what is returned forgets the attempts of its source. Raises
         ValidationError where there were too many."""
-        user = self.user.pk
-        # On their own devices nobody is locked out by guesses from many networks.
-        device = devices.name(request) if devices.knows(request, self.user) else ""
+        user = self.user
         limits = {
-            CODES: f"{user} {self.source(request)}",
-            GUESSES: f"{user} {type(self).__name__} {device}",
+            CODES: f"{user.pk} {self.source(request)}",
+            GUESSES: f"{user.pk} {type(self).__name__}",
         }
         for action, key in limits.items():
-            if not ratelimit.consume(request, app=RATES, action=action, key=key):
-                account_events.locked_out(request, self.user.email)
+            if not attempts.count(request, action, key, user):
+                account_events.locked_out(request, user.email)
                 raise account_adapter().validation_error("rate_limited")
-        return lambda: ratelimit.clear(request, app=RATES, action=CODES, key=limits[CODES])
+        return lambda: attempts.forget(request, CODES, limits[CODES], user)
 
 
 class AuthenticateForm(OnceForm, factor_forms.AuthenticateForm):

@@ -41,9 +41,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now)
     # While this is set, the person can reveal and create no keys: they reported misuse.
     reveals_locked_at = models.DateTimeField(null=True, editable=False)
-    # The identity provider's name for the person, once they signed in with the identity that
-    # reports their address.
-    own_identity = models.CharField(max_length=255, default="", db_default="", editable=False)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 
@@ -134,6 +131,11 @@ class Membership(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     # Invited by the vendor although there is an owner: until an owner confirms, they may only read.
     awaits_confirmation = models.BooleanField(default=False, db_default=False, editable=False)
+    # Single sign-on: the identity that stands for the member, by the provider's name for it; and
+    # one that was used and does not, with the address that it reports, until an owner decides.
+    identity = models.CharField(max_length=255, default="", db_default="", editable=False)
+    identity_asked = models.CharField(max_length=255, default="", db_default="", editable=False)
+    identity_email = models.CharField(max_length=254, default="", db_default="", editable=False)
     # The kinds of emails that the member has turned off.
     muted = models.JSONField(default=list, editable=False)
 
@@ -150,6 +152,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}, {self.get_role_display()} at {self.customer}"
+
+    @property
+    def identity_waits(self) -> bool:
+        """Whether an owner should say that the identity that was used is the member's."""
+        return bool(self.identity_asked) and self.customer.requires_single_sign_on
 
     @property
     def effective_role(self) -> str:

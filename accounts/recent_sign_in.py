@@ -29,11 +29,11 @@ def used_second_factor(request: HttpRequest) -> bool:
     return any(record["method"] == "mfa" for record in _records(request))
 
 
-def identities_used(request: HttpRequest) -> list[str]:
+def identities_used(request: HttpRequest, user: Any) -> list[str]:
     """The identities, by the provider's names for them, with which the person signed in in this
     session."""
-    records = [record for record in _records(request) if record["method"] == "socialaccount"]
-    return [str(record.get("uid", "")) for record in records]
+    records = get_authentication_records(request, user)
+    return [str(each.get("uid", "")) for each in records if each["method"] == "socialaccount"]
 
 
 def has_recent_sign_in(request: HttpRequest, *, within: int = REAUTHENTICATION_TIMEOUT) -> bool:

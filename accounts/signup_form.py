@@ -9,6 +9,7 @@ from allauth.core import context
 from django import forms
 from django.http import HttpRequest
 
+from accounts import verification
 from accounts.invitation_session import invitation_of
 from accounts.models import User
 from accounts.names import require_plain_name
@@ -29,6 +30,9 @@ class SignupForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.invitation = invitation_of(context.request)
         if self.invitation:
+            if self.is_bound:
+                # The link was sent there, and not to one who signed up with the address before.
+                verification.make_way(self.invitation.email)
             self.initial["email"] = self.invitation.email
             self.fields["email"].disabled = True
 

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.models import Customer, User
+from accounts.models import Customer, Membership
 from accounts.recent_sign_in import identities_used
 
 
@@ -39,58 +39,76 @@ def is_verified(identity: SocialAccount, email: str) -> bool:
     return all(claim in (True, "true", None) for claim in claims)
 
 
-def is_own(user: Any, identity: SocialAccount) -> bool:
-    """Whether the identity is the person's: it reports their primary address, or did so when it
-    was used before. Anyone with the password could have connected another one."""
-    if identity.uid == user.own_identity:
-        return True
+def reports_primary_address(user: Any, identity: SocialAccount) -> bool:
     reported = {str(part.get("email", "")).lower() for part in _parts(identity.extra_data)}
     return user.email.lower() in reported and is_verified(identity, user.email)
 
 
-def has_own_identity(user: Any) -> bool:
-    return any(is_own(user, row) for row in SocialAccount.objects.filter(user=user))
+def has_identity(user: Any) -> bool:
+    """Whether the person's account is connected to an identity."""
+    return SocialAccount.objects.filter(user=user).exists()
 
 
-def used_own_identity(request: HttpRequest) -> bool:
-    """Whether the person signed in with their own identity in this session. From then on it stays
-    theirs, also when the provider reports another address."""
+def used_own_identity(request: HttpRequest, customer: Customer) -> bool:
+    """Whether the person signed in, in this session, with the identity that stands for them in the
+    organisation: it reports their primary address, did so before, or an owner has confirmed it.
+    Anyone with the password could have connected another one."""
     user: Any = request.user
-    used = SocialAccount.objects.filter(user=user, uid__in=identities_used(request))
-    own = next((row for row in used if is_own(user, row)), None)
-    if own is not None and own.uid != user.own_identity:
-        user.own_identity = own.uid
-        user.save(update_fields=["own_identity"])
-    return own is not None
+    membership = Membership.objects.get(user=user, customer=customer)
+    return any(
+        row.uid == membership.identity or reports_primary_address(user, row)
+        for row in _used(request, user)
+    )
 
 
-def forget(identity: SocialAccount) -> None:
-    """The identity is disconnected."""
-    User.objects.filter(pk=identity.user_id, own_identity=identity.uid).update(own_identity="")
+def ask_owners(request: HttpRequest, customer: Customer) -> str:
+    """Let the owners decide about the identity that was used in this session. Returns the address
+    that it reports; empty where none was used."""
+    user: Any = request.user
+    row = _used(request, user).first()
+    if row is None:
+        return ""
+    emails = [str(part["email"]) for part in _parts(row.extra_data) if part.get("email")]
+    email = emails[0][:254] if emails else row.uid
+    membership = Membership.objects.filter(user=user, customer=customer)
+    membership.update(identity_asked=row.uid, identity_email=email)
+    return email
+
+
+def remember(request: HttpRequest, user: Any) -> None:
+    """At a sign-in: the identity that reports the person's address stays theirs, also when the
+    provider reports another address later."""
+    own = next((row for row in _used(request, user) if reports_primary_address(user, row)), None)
+    if own is not None:
+        Membership.objects.filter(user=user, identity="").update(identity=own.uid)
+
+
+def forget(user: Any) -> None:
+    """Another primary address, or an identity that is disconnected: what stood for the person is
+    decided again."""
+    Membership.objects.filter(user=user).update(identity="", identity_asked="", identity_email="")
 
 
 def why_not_connected(request: HttpRequest, login: SocialLogin) -> str:
     """Why the identity of ``login`` may not be connected to the signed-in person's account; empty
-    where it may. Where an organisation requires single sign-on, only the person's own may."""
-    user: Any = request.user
-    if is_own(user, login.account):
-        return ""
-    if _others(user, login).exists():
+    where it may."""
+    is_own = reports_primary_address(request.user, login.account)
+    if _others(request.user, login).exists() and not is_own:
         return "Your account is connected to another identity there. Disconnect that one first."
-    strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
-    if strict is None:
-        return ""
-    return (
-        f"{strict} requires single sign-on, so only the identity with your email address can be "
-        "connected, and the identity provider must have verified the address."
-    )
+    return ""
 
 
 def replace_others(request: HttpRequest, login: SocialLogin) -> None:
-    """The person's own identity takes the place of one that someone else may have connected."""
+    """The identity with the person's address takes the place of one that someone else may have
+    connected."""
     for other in _others(request.user, login):
         other.delete()
         social_account_removed.send(sender=SocialAccount, request=request, socialaccount=other)
+
+
+def _used(request: HttpRequest, user: Any) -> QuerySet[SocialAccount]:
+    """The identities with which the person signed in in this session."""
+    return SocialAccount.objects.filter(user=user, uid__in=identities_used(request, user))
 
 
 def _others(user: Any, login: SocialLogin) -> QuerySet[SocialAccount]:

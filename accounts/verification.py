@@ -12,7 +12,8 @@ from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.http import HttpRequest
 
-from accounts.models import User
+from accounts.audit.models import Action
+from accounts.models import AuditEvent, User
 from accounts.sessions import lifetime
 
 # The account that the person at this browser created, or whose password they chose with a link
@@ -45,12 +46,14 @@ def verified(request: HttpRequest, user: Any) -> None:
         messages.info(request, ELSEWHERE)
 
 
-def make_way(email: str) -> None:
-    """An address is proven to be a person's elsewhere: what others claimed without verifying it
-    gives way. An account that was never used keeps its audit lines and nothing else."""
-    EmailAddress.objects.filter(email__iexact=email, verified=False).delete()
-    claimed = User.objects.filter(email__iexact=email, last_login=None)
-    for user in claimed.exclude(emailaddress__verified=True):
+def make_way(email: str, *, but: Any = None) -> None:
+    """An address is proven to be a person's, ``but`` if they have an account: an account that
+    someone else created with it at sign-up, and never used, gives way. Its audit lines stay."""
+    sign_ups = AuditEvent.objects.filter(action=Action.SIGNED_UP).values("actor")
+    claimed = User.objects.filter(email__iexact=email, last_login=None, pk__in=sign_ups)
+    claimed = claimed.filter(is_staff=False, is_superuser=False, memberships=None, groups=None)
+    for user in claimed.exclude(emailaddress__verified=True).exclude(pk=but.pk if but else None):
         SocialAccount.objects.filter(user=user).delete()
+        EmailAddress.objects.filter(user=user).delete()
         user.email, user.is_active = f"unverified-{user.pk}@example.invalid", False
         user.save(update_fields=["email", "is_active"])

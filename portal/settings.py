@@ -247,6 +247,8 @@ ACCOUNT_SIGNUP_FORM_CLASS = "accounts.signup_form.SignupForm"
 ACCOUNT_FORMS = {
     "login": "accounts.forms.LoginForm",
     "change_password": "accounts.forms.ChangePasswordForm",
+    "request_login_code": "accounts.forms.RequestLoginCodeForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
 }
 MFA_FORMS = {
@@ -266,8 +268,10 @@ ACCOUNT_RATE_LIMITS = {
     "code_guesses": "100/h/key",
     "confirm_email": "10/10m/ip,100/h/key",
     "guesses": "100/h/key",
-    "request_login_code": "10/10m/ip,100/h/key",
-    "reset_password": "10/10m/ip,100/h/key",
+    "codes_by_email": "100/h/key",
+    "resets": "100/h/key",
+    "request_login_code": "10/10m/ip",
+    "reset_password": "10/10m/ip",
 }
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"

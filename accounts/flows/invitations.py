@@ -12,7 +12,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import verification
 from accounts.actor import Actor, Refused
 from accounts.addresses import is_deceptive
 from accounts.audit.log import Action, record
@@ -172,11 +171,6 @@ def find(token: str) -> Invitation | None:
 
 
 @transaction.atomic
-def make_way(invitation: Invitation) -> None:
-    """The link proves whose address it is, so that the invited person can use it."""
-    verification.make_way(invitation.email)
-
-
 def is_for(invitation: Invitation, user: User) -> bool:
     """Whether the person has verified the address of the invitation."""
     addresses = EmailAddress.objects.filter(user=user, verified=True)

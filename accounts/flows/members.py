@@ -50,6 +50,22 @@ def confirm(membership: Membership, *, by: Actor) -> None:
 
 
 @transaction.atomic
+def confirm_identity(membership: Membership, *, by: Actor) -> None:
+    """Another owner says that the identity with which a member signed in is the member's. Raises
+    NotAllowed, Refused."""
+    held = _lock(membership)
+    require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    if held.user == by.user:
+        raise Refused("Another owner can confirm your identity.")
+    if not held.identity_asked:
+        raise Refused(f"No identity of {held.user} waits to be confirmed.")
+    subject = f"{held.user.email} signs in as {held.identity_email}"
+    held.identity, held.identity_asked = held.identity_asked, ""
+    held.save(update_fields=["identity", "identity_asked"])
+    record(Action.ADMITTED, subject, by=by, customer=held.customer)
+
+
+@transaction.atomic
 def remove(membership: Membership, *, by: Actor) -> None:
     """End another person's membership. Raises NotAllowed, Refused for the last owner."""
     held = _lock(membership)

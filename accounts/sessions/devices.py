@@ -1,9 +1,12 @@
-"""Browsers that a person has signed in with before: each keeps a signed cookie that says so."""
+"""Browsers that a person has signed in with before: each keeps a signed cookie that says so, with
+an id of its own. It is forgotten when the person changes how they sign in."""
 
 import hashlib
+import secrets
 from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
@@ -17,18 +20,20 @@ MOST = 5
 
 
 def knows(request: HttpRequest, user: User) -> bool:
-    return str(user.pk) in _people(request)
+    return _entry(user) in _read(request)[1:]
 
 
-def name(request: HttpRequest) -> str:
-    """What tells this browser's cookie from others."""
-    return hashlib.sha256(request.COOKIES.get(COOKIE, "").encode()).hexdigest()
+def name(request: HttpRequest, user: User | None) -> str:
+    """What marks this browser where it is known as the person's; else empty."""
+    return _read(request)[0] if user and knows(request, user) else ""
 
 
 def remember(request: HttpRequest, user: User) -> None:
     """Have the response to this request set the cookie."""
-    others = [pk for pk in _people(request) if pk != str(user.pk)]
-    request.device_of = [str(user.pk), *others][:MOST]  # type: ignore[attr-defined]
+    identifier, *people = _read(request)
+    others = [each for each in people if each.partition(".")[0] != str(user.pk)]
+    known = [identifier or secrets.token_hex(8), _entry(user), *others]
+    request.device_of = known[: MOST + 1]  # type: ignore[attr-defined]
 
 
 def set_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
@@ -36,11 +41,11 @@ def set_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        people = getattr(request, "device_of", None)
-        if people:
+        content = getattr(request, "device_of", None)
+        if content:
             response.set_signed_cookie(
                 COOKIE,
-                "-".join(people),
+                "-".join(content),
                 max_age=LASTS,
                 secure=settings.IS_HTTPS,
                 httponly=True,
@@ -51,5 +56,13 @@ def set_cookie(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
     return middleware
 
 
-def _people(request: HttpRequest) -> list[str]:
+def _read(request: HttpRequest) -> list[str]:
+    """The browser's id, then the people who signed in."""
     return str(request.get_signed_cookie(COOKIE, "", max_age=LASTS)).split("-")
+
+
+def _entry(user: User) -> str:
+    """The person, and the ways in which they signed in then."""
+    factors = Authenticator.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)
+    ways = f"{user.password} {list(factors)}"
+    return f"{user.pk}.{hashlib.sha256(ways.encode()).hexdigest()[:16]}"

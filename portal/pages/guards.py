@@ -48,8 +48,8 @@ WAYS_TO_SIGN_IN = {
 }
 # Of one's own account, beside them: ending sessions locks the person out.
 OWN_ACCOUNT = {"security", "report_misuse", "accept_invitation"}
-# Those of them that a person needs to connect their identity.
-CONNECTING = {"openid_connect_login", "socialaccount_connections"}
+# Those of them with which a person connects an identity.
+CONNECT, CONNECTIONS = "openid_connect_login", "socialaccount_connections"
 # What a member of staff sent before they confirmed who they are.
 INTERRUPTED = "interrupted"
 
@@ -138,7 +138,8 @@ def _guard_customer(request: HttpRequest) -> HttpResponse | None:
     mine = Customer.objects.for_user(request.user)
     strict = mine.filter(Q(requires_second_factor=True) | Q(requires_single_sign_on=True))
     for customer in strict:
-        if customer.requires_single_sign_on and not single_sign_on.used_own_identity(request):
+        is_required = customer.requires_single_sign_on
+        if is_required and not single_sign_on.used_own_identity(request, customer):
             return _ask_for_single_sign_on(request, customer)
         if customer.requires_second_factor and not used_second_factor(request):
             return _ask_for_second_factor(request, customer.name)
@@ -150,14 +151,21 @@ def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
     in."""
     user: Any = request.user
     strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
-    if strict and not single_sign_on.used_own_identity(request):
-        is_first = page in CONNECTING and not single_sign_on.has_own_identity(user)
-        if not is_first:
+    if strict and not single_sign_on.used_own_identity(request, strict):
+        may_connect = page == CONNECT or not single_sign_on.has_identity(user)
+        if page not in (CONNECT, CONNECTIONS) or not may_connect:
             return _ask_for_single_sign_on(request, strict)
     return _require_recent_sign_in(request) if page in WAYS_TO_SIGN_IN else None
 
 
 def _ask_for_single_sign_on(request: HttpRequest, customer: Customer) -> HttpResponse:
+    email = single_sign_on.ask_owners(request, customer)
+    if email:
+        context = {"customer": customer, "email": email}
+        return render(request, "identity_waits.html", context, status=403)
+    if not single_sign_on.has_identity(request.user):
+        messages.info(request, f"{customer} requires single sign-on. Connect it to your account.")
+        return redirect(CONNECTIONS)
     logout(request)
     messages.info(request, f"{customer} requires single sign-on. Sign in by it.")
     return redirect_to_login(request.get_full_path())

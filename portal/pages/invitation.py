@@ -21,7 +21,6 @@ def follow(request: HttpRequest, token: str) -> HttpResponse:
     invitation = invitations.find(token)
     if invitation is None:
         return render(request, "account/invitation_gone.html", status=404)
-    invitations.make_way(invitation)
     remember(request, invitation)
     return redirect("accept_invitation")
 

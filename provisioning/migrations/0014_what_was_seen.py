@@ -19,7 +19,7 @@ def begin(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0014_own_identity"),
+        ("accounts", "0013_source_addresses"),
         ("provisioning", "0013_source_addresses"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

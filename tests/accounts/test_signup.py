@@ -10,9 +10,13 @@ from django.core import mail
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import User
+from accounts import verification
+from accounts.actor import Actor
+from accounts.audit.log import Action, record
+from accounts.flows import invitations
+from accounts.models import Membership, User
 from accounts.names import require_plain_name
-from provisioning.demo.seed import Cast
+from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.pages import just_signed_in
 
 ADDRESS, CHOSEN = "dana@larch.example", "a-Long-one-7"
@@ -63,6 +67,42 @@ def test_code_verifies_only_where_the_address_was_entered(cast: Cast) -> None:
     verify(Client())
     assert not EmailAddress.objects.filter(email=ADDRESS, verified=True).exists()
     assert not can_sign_in()
+
+
+def test_code_goes_on_after_an_invitation_was_followed_in_between(cast: Cast) -> None:
+    client = Client()
+    sign_up(client)
+    invitation = invitations.invite(
+        cast.birch, "other@birch.example", Membership.Role.VIEWER, by=Actor(cast.alice)
+    )
+    client.get(f"/account/invitation/{invitations.make_token(invitation.pk)}/")
+    assert verify(client).status_code == 200
+    assert EmailAddress.objects.get(email=ADDRESS).verified
+
+
+@pytest.mark.parametrize("made", ["staff", "superuser", "member", "by the vendor"])
+def test_account_that_the_vendor_made_never_gives_way(cast: Cast, made: str) -> None:
+    user = User.objects.create_user(ADDRESS, PASSWORD, is_staff=made == "staff")
+    if made == "superuser":
+        User.objects.filter(pk=user.pk).update(is_superuser=True)
+    if made == "member":
+        Membership.objects.create(user=user, customer=cast.cedar, role="viewer")
+        record(Action.SIGNED_UP, user.email, by=Actor(user))
+    verification.make_way(ADDRESS)
+    user.refresh_from_db()
+    assert (user.email, user.is_active) == (ADDRESS, True)
+
+
+def test_link_that_a_mail_scanner_opens_changes_nothing(cast: Cast) -> None:
+    sign_up(Client())
+    invitation = invitations.invite(
+        cast.birch, ADDRESS, Membership.Role.VIEWER, by=Actor(cast.alice)
+    )
+    invited = Client()
+    invited.get(f"/account/invitation/{invitations.make_token(invitation.pk)}/")
+    assert User.objects.get(email=ADDRESS).is_active
+    sign_up(invited)
+    assert can_sign_in()
 
 
 def test_password_of_a_stranger_ends_when_the_owner_signs_in_by_code(cast: Cast) -> None:

@@ -13,11 +13,12 @@ from allauth.mfa.totp.internal.auth import (
     yield_hotp_counters_from_time,
 )
 from django.core import mail
-from django.test import Client
+from django.test import Client, RequestFactory
 from pytest_django import Settings
 from structlog.contextvars import get_contextvars
 
 from accounts.models import Email, User
+from accounts.sessions import devices
 from portal import oidc
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.pages import as_user, just_signed_in, words
@@ -194,37 +195,66 @@ def test_codes_guessed_from_many_networks_are_limited_too(cast: Cast) -> None:
     assert "Too many attempts" in shown
 
 
-def test_known_device_guesses_no_more_than_any_other(cast: Cast) -> None:
+def test_device_that_signs_in_to_another_account_gets_no_new_tries(cast: Cast) -> None:
     thief = Client()
-    thief.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
-    thief.post("/account/logout/")
+    for person in (cast.otto, cast.charlie):
+        thief.post(LOGIN, {"login": person.email, "password": PASSWORD})
+        thief.post("/account/logout/")
+    first, _, _ = thief.cookies["device"].value.partition("-")
+    thief.post(LOGIN, {"login": cast.charlie.email, "password": PASSWORD})
+    assert thief.cookies["device"].value.partition("-")[0] == first
+
+
+def test_device_is_forgotten_when_the_sign_in_changes(cast: Cast) -> None:
+    own = Client()
+    own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+    request = RequestFactory().get("/")
+    request.COOKIES["device"] = own.cookies["device"].value
+    assert devices.knows(request, cast.otto)
     TOTP.activate(cast.otto, generate_totp_secret())
-    shown = ""
-    for number in range(102):
-        address = f"198.51.100.{number // 4}"
-        if number % 4 == 0:
-            fields = {"login": cast.otto.email, "password": PASSWORD}
-            thief.post(LOGIN, fields, REMOTE_ADDR=address)
-        page = "/account/2fa/authenticate/"
-        shown = words(thief.post(page, {"code": "000000"}, REMOTE_ADDR=address))
-    assert "Too many attempts" in shown
+    assert not devices.knows(request, cast.otto)
+
+
+@pytest.mark.parametrize("way", ["password", "code", "reset"])
+def test_tries_of_others_keep_nobody_from_signing_in_on_their_own_device(
+    cast: Cast, way: str
+) -> None:
+    own = Client(REMOTE_ADDR=HERS)
+    right = {"login": cast.alice.email, "password": PASSWORD}
+    own.post(LOGIN, right)
+    own.post("/account/logout/")
+    tries = {
+        "password": (LOGIN, {"login": cast.alice.email, "password": "x"}),
+        "code": ("/account/login/code/", {"email": cast.alice.email}),
+        "reset": ("/account/password/reset/", {"email": cast.alice.email}),
+    }
+    for number in range(104):
+        Client(REMOTE_ADDR=f"198.51.{number // 4}.{number % 4}").post(*tries[way])
+    stranger = Client(REMOTE_ADDR="203.0.113.9").post(*tries[way])
+    assert "Too many attempts" in words(stranger)
+    sent = len(mail.outbox)
+    answer = own.post(LOGIN, right) if way == "password" else own.post(*tries[way])
+    assert answer.status_code == 302
+    assert way == "password" or len(mail.outbox) == sent + 1
 
 
 def test_guesses_from_many_networks_do_not_lock_out_a_known_device(cast: Cast) -> None:
     secret = generate_totp_secret()
-    own = Client()
-    own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
-    own.post("/account/logout/")
     TOTP.activate(cast.otto, secret)
+    own = just_signed_in(cast.otto, "mfa", type="totp")
+    counter = next(yield_hotp_counters_from_time())
+    codes = [format_hotp_value(hotp_value(secret, counter + step)) for step in (0, 1)]
+    own.post("/account/logout/")
+    own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
+    own.post("/account/2fa/authenticate/", {"code": codes[0]})
+    own.post("/account/logout/")
     for number in range(102):
         if number % 4 == 0:
             thief = Client(REMOTE_ADDR=f"198.51.100.{number}")
             thief.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
         thief.post("/account/2fa/authenticate/", {"code": "000000"})
     own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
-    counter = next(yield_hotp_counters_from_time())
-    code = format_hotp_value(hotp_value(secret, counter))
-    own.post("/account/2fa/authenticate/", {"code": code})
+    own.post("/account/2fa/authenticate/", {"code": codes[1]})
     assert "_auth_user_id" in own.session
 
 

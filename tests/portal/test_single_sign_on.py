@@ -7,13 +7,16 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from bs4 import BeautifulSoup
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from accounts.models import Customer, User
+from accounts.actor import Actor, Refused
+from accounts.flows import members
+from accounts.models import AuditEvent, Customer, Membership, User
 from provisioning.demo.seed import PASSWORD, Cast
 from tests import identity_provider
-from tests.portal.pages.pages import just_signed_in, words
+from tests.portal.pages.pages import RECORDS, as_user, just_signed_in, words
 
 CONNECTIONS = "/account/3rdparty/"
 
@@ -47,29 +50,83 @@ def strict(cast: Cast) -> Cast:
 
 
 @pytest.mark.parametrize(
-    ("reported", "is_verified", "is_connected"),
+    ("reported", "is_verified", "counts"),
     [
         ("charlie", True, True),
+        ("charlie", "true", True),
         ("charlie", False, False),
         ("charlie", "false", False),
-        ("charlie", "true", True),
         ("charlie", None, False),
         ("foreign", True, False),
     ],
 )
-def test_password_leads_only_to_the_identity_with_ones_own_address(
-    strict: Cast,
-    person: dict[str, Any],
-    reported: str,
-    *,
-    is_verified: Any,
-    is_connected: bool,
+def test_only_the_identity_with_ones_own_address_counts_by_itself(
+    strict: Cast, person: dict[str, Any], reported: str, *, is_verified: Any, counts: bool
 ) -> None:
     domain = strict.charlie.email.partition("@")[2]
     person |= {"email": f"{reported}@{domain}", "email_verified": is_verified}
-    shown = single_sign_on(just_signed_in(strict.charlie), "connect")
-    assert identities(strict.charlie) == (["7"] if is_connected else [])
-    assert ("requires single sign-on, so only" in words(shown)) is not is_connected
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    charlie = Client()
+    shown = single_sign_on(charlie)
+    assert (charlie.get("/").status_code == 200) is counts
+    assert ("An owner must confirm your identity" in words(shown)) is not counts
+
+
+def test_owner_confirms_an_identity_with_another_address(
+    strict: Cast, person: dict[str, Any], settings: Settings
+) -> None:
+    person["email"] = "c.chen@cedar.example"
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    charlie = Client()
+    single_sign_on(charlie)
+    membership = strict.cedar.memberships.get(user=strict.charlie)
+    with pytest.raises(Refused, match="Another owner"):
+        members.confirm_identity(membership, by=Actor(strict.charlie))
+    Membership.objects.create(user=strict.bob, customer=strict.cedar, role="owner")
+    Membership.objects.filter(user=strict.bob, customer=strict.birch).delete()
+    Customer.objects.update(requires_single_sign_on=False)
+    bob = just_signed_in(strict.bob)
+    page = f"/members/{membership.pk}/"
+    Customer.objects.filter(pk=strict.cedar.pk).update(requires_single_sign_on=True)
+    SocialAccount.objects.create(
+        user=strict.bob,
+        provider="oidc",
+        uid="b",
+        extra_data={"userinfo": {"email": strict.bob.email, "email_verified": True}},
+    )
+    session = bob.session
+    used = {"method": "socialaccount", "at": 0, "uid": "b"}
+    session[RECORDS] = [*session[RECORDS], used]
+    session.save()
+    assert "as c.chen@cedar.example" in words(bob.get(page))
+    bob.post(page, {"confirm_identity": "yes"})
+    assert charlie.get("/").status_code == 200
+    assert AuditEvent.objects.filter(subject__contains="signs in as c.chen@cedar").exists()
+
+
+def test_member_without_an_identity_is_led_to_connect_one(strict: Cast) -> None:
+    shown = as_user(strict.charlie).get("/")
+    assert shown["Location"] == CONNECTIONS
+    shown = just_signed_in(strict.charlie).get("/", follow=True)
+    assert "Cedar Clinic requires single sign-on. Connect it to your account." in words(shown)
+
+
+def test_vendor_lifts_the_rule_where_no_owner_can_sign_in(strict: Cast) -> None:
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
+    page = f"/admin/accounts/customer/{strict.cedar.pk}/change/"
+    soup = BeautifulSoup(root.get(page).content, "html.parser")
+    fields = {
+        str(field["name"]): str(field.get("value") or "")
+        for field in soup.select("#customer_form input[name]")
+        if field.get("type") not in ("checkbox", "submit")
+    }
+    for choice in soup.select("#customer_form select[name]"):
+        chosen = choice.select_one("option[selected]")
+        fields[str(choice["name"])] = str(chosen["value"]) if chosen else ""
+    shown = root.post(page, fields | {"single_sign_on": "lift"})
+    assert shown.status_code == 302, words(shown)
+    strict.cedar.refresh_from_db()
+    assert not strict.cedar.requires_single_sign_on
 
 
 def test_password_opens_no_way_in_once_an_identity_is_connected(
@@ -100,8 +157,36 @@ def test_identity_connected_before_the_rule_does_not_satisfy_it(
     single_sign_on(just_signed_in(cast.charlie), "connect")
     Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
     thief = Client()
-    assert "Cedar Clinic requires single sign-on" in words(single_sign_on(thief))
-    assert thief.get("/").status_code == 302
+    assert "An owner must confirm your identity" in words(single_sign_on(thief))
+    assert thief.get("/").status_code == 403
+
+
+def test_identity_planted_under_another_primary_address_is_forgotten_with_it(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    own, evil = cast.charlie.email, "thief@evil.example"
+    thief = just_signed_in(cast.charlie)
+    EmailAddress.objects.create(user=cast.charlie, email=evil, verified=True)
+    EmailAddress.objects.get_or_create(user=cast.charlie, email=own, verified=True)
+    thief.post("/account/email/", {"email": evil, "action_primary": ""})
+    person |= {"sub": "8", "email": evil}
+    single_sign_on(thief, "connect")
+    thief = Client()
+    single_sign_on(thief)
+    cast.charlie.refresh_from_db()
+    thief = just_signed_in(cast.charlie)
+    thief.post("/account/email/", {"email": own, "action_primary": ""})
+    Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
+    thief = Client()
+    single_sign_on(thief)
+    assert thief.get("/").status_code == 403
+    # And the rightful identity takes its place.
+    cast.charlie.refresh_from_db()
+    person |= {"sub": "7", "email": own}
+    single_sign_on(just_signed_in(cast.charlie), "connect")
+    charlie = Client()
+    single_sign_on(charlie)
+    assert charlie.get("/").status_code == 200
 
 
 def test_own_identity_takes_the_place_of_one_that_does_not_count(
@@ -118,21 +203,15 @@ def test_own_identity_takes_the_place_of_one_that_does_not_count(
     assert charlie.get("/").status_code == 200
 
 
-def test_secondary_address_makes_no_identity_ones_own(strict: Cast, person: dict[str, Any]) -> None:
-    other = "thief@evil.example"
-    EmailAddress.objects.create(user=strict.charlie, email=other, verified=True)
-    person["email"] = other
-    single_sign_on(just_signed_in(strict.charlie), "connect")
-    assert identities(strict.charlie) == []
-
-
 def test_identity_stays_ones_own_when_the_provider_reports_another_address(
     strict: Cast, person: dict[str, Any]
 ) -> None:
     person["email"] = strict.charlie.email
+    Customer.objects.update(requires_single_sign_on=False)
     single_sign_on(just_signed_in(strict.charlie), "connect")
     single_sign_on(Client())
     person["email"] = "charlie.married@cedar.example"
+    Customer.objects.filter(pk=strict.cedar.pk).update(requires_single_sign_on=True)
     charlie = Client()
     single_sign_on(charlie)
     assert charlie.get("/").status_code == 200
@@ -153,6 +232,8 @@ def test_verified_identity_is_not_kept_out_by_an_account_that_was_never_used(
 def test_password_neither_ends_sessions_nor_locks_a_member_out(
     strict: Cast, person: dict[str, Any]
 ) -> None:
+    person["email"] = strict.charlie.email
+    single_sign_on(just_signed_in(strict.charlie), "connect")
     for address in ("/account/security/", "/account/security/misuse/", "/account/invitation/"):
         answer = just_signed_in(strict.charlie).post(address)
         assert answer["Location"].startswith("/account/login/"), address
@@ -164,7 +245,9 @@ def test_address_that_the_provider_has_not_verified_is_trusted_in_no_case(
     settings.OIDC_ADDRESSES_ARE_VERIFIED = True
     person |= {"email": strict.charlie.email, "email_verified": False}
     single_sign_on(just_signed_in(strict.charlie), "connect")
-    assert identities(strict.charlie) == []
+    charlie = Client()
+    single_sign_on(charlie)
+    assert charlie.get("/").status_code == 403
 
 
 def test_operator_may_trust_the_addresses_of_a_provider_that_says_nothing_of_them(

@@ -83,6 +83,10 @@ def member_page(request: HttpRequest, pk: int) -> HttpResponse:
     others: dict[str, tuple[Callable[[], object], str]] = {
         "remove": (lambda: members.remove(membership, by=by), f"{person} is no longer a member."),
         "confirm": (lambda: members.confirm(membership, by=by), f"{person} is confirmed."),
+        "confirm_identity": (
+            lambda: members.confirm_identity(membership, by=by),
+            f"{person} can sign in as {membership.identity_email}.",
+        ),
         "allow_reveals": (
             lambda: own_account.allow_reveals(membership, by=by),
             f"{person} can reveal credentials again.",

@@ -32,9 +32,9 @@ class SignInRulesForm(forms.Form):
         help_text="Members who signed in in another way sign in again.",
     )
 
-    def __init__(self, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, request: HttpRequest, customer: Customer, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.request = request
+        self.request, self.customer = request, customer
         if not settings.OIDC_ISSUER:
             del self.fields["single_sign_on"]
 
@@ -44,8 +44,11 @@ class SignInRulesForm(forms.Form):
         return bool(self.cleaned_data["second_factor"])
 
     def clean_single_sign_on(self) -> bool:
-        if self.cleaned_data["single_sign_on"] and not used_own_identity(self.request):
-            raise forms.ValidationError("Sign in by single sign-on yourself first.")
+        is_required = self.cleaned_data["single_sign_on"]
+        if is_required and not used_own_identity(self.request, self.customer):
+            raise forms.ValidationError(
+                "Sign in by single sign-on yourself first, with the address of your account."
+            )
         return bool(self.cleaned_data["single_sign_on"])
 
 
@@ -58,7 +61,7 @@ def rules(request: HttpRequest, pk: int) -> HttpResponse:
         "single_sign_on": customer.requires_single_sign_on,
     }
     posted = request.POST if request.method == "POST" else None
-    form = SignInRulesForm(posted, initial=initial, request=request)
+    form = SignInRulesForm(posted, initial=initial, request=request, customer=customer)
     if form.is_valid():
         chosen = {"single_sign_on": False} | form.cleaned_data
         is_done = perform(

@@ -301,6 +301,9 @@ def test_owner_requires_single_sign_on_of_members(cast: Cast, settings: Settings
     alice.post(rules_of(cast), {"single_sign_on": "on"})
     bob = as_user(cast.bob)
     shown = bob.get("/", follow=True)
+    assert shown.redirect_chain[0] == ("/account/3rdparty/", 302)
+    SocialAccount.objects.create(user=cast.bob, provider="oidc", uid="8")
+    shown = bob.get("/", follow=True)
     assert shown.redirect_chain == [("/account/login/?next=/", 302)]
     assert "Birch Bank requires single sign-on" in words(shown)
     assert alice.get("/").status_code == 200

@@ -14,7 +14,7 @@ from provisioning.queries.lookups import (
     pull_users,
     repositories,
 )
-from provisioning.states import Desired, EntitlementState, Status
+from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
 DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
 
@@ -135,6 +135,11 @@ def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
     if key.tested_at is None and key.secret.is_unrevealed:
         tested = ProgressStep(tested.name, WORKING, "AWS may take a minute to accept a new key.")
     is_shown = key.tested_at is not None or tested.state != DONE
+    if key.desired == KeyStatus.ACTIVE and key.status == KeyStatus.INACTIVE:
+        # Ops decide about it, or it is about to be activated.
+        off = f"Access key {key.access_key_id} active"
+        note = "It is deactivated in AWS. Your vendor can see this."
+        return [ProgressStep(off, ATTENTION, note)]
     return [
         ProgressStep(created, DONE, at=key.created_at),
         # A key that was revealed before it was ever tested needs no test any more.

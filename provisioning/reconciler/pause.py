@@ -8,6 +8,7 @@ rows that have access to take away: that is held back by nothing but AWS's refus
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import QuerySet
 
@@ -24,8 +25,8 @@ log = logging.getLogger(__name__)
 RECHECK = timedelta(minutes=5)
 # Rows that are woken at once when it is; the others come within RECHECK.
 WAKE_LIMIT = 200
-# How many rows must be denied the same call.
-SEVERAL = 2
+# How many rows must be denied the same call; and how many are, until no others try any more.
+SEVERAL, TRIED = 2, 10
 # What is denied where AWS refuses the role or the credentials, and no single call.
 ROLE = "the role"
 READS = ("Get", "List", "Describe")
@@ -38,11 +39,19 @@ def require_running(row: Reconciled) -> None:
         return
     if row.denied or row.has_to_take_away:
         return
-    if not any(rows.exclude(denied="").exists() for rows in _rows(registry).values()):
+    denied = sum(rows.exclude(denied="").count() for rows in _rows(registry).values())
+    if not denied:
         # The rows that were refused are gone, so nothing else would end the pause.
         registry.end_pause()
         return
+    if registry.paused_for and denied < TRIED and _was_not_tried_since(registry, row):
+        # Perhaps only those that were refused are concerned.
+        return
     raise Requeue(clock.now() + jittered(RECHECK))
+
+
+def _was_not_tried_since(registry: Registry, row: Any) -> bool:
+    return row.observed_at is None or row.observed_at < registry.paused_at
 
 
 def after_refusal(row: Reconciled, error: Unauthorized | Denied) -> None:
@@ -58,9 +67,12 @@ def after_refusal(row: Reconciled, error: Unauthorized | Denied) -> None:
 
 
 def end(row: Reconciled) -> None:
-    """The row's turn succeeded: if it had been refused, all rows go on."""
+    """The row's turn succeeded: all rows go on if it had been refused, or did what others were
+    refused."""
     registry = row.registry_in_charge
-    if registry is None or not row.denied or not registry.is_paused_for(row.kind):
+    if registry is None or not registry.is_paused_for(row.kind):
+        return
+    if not row.denied and not _did_what_is_denied(registry, row):
         return
     registry.end_pause()
     log.warning("The pause of registry %s has ended.", registry)
@@ -72,6 +84,19 @@ def end(row: Reconciled) -> None:
         pull_users=list(soon[PullUser.kind][:WAKE_LIMIT]),
         repositories=list(soon[Repository.kind][:WAKE_LIMIT]),
     )
+
+
+def _did_what_is_denied(registry: Registry, row: Reconciled) -> bool:
+    other = _rows(registry)[row.kind].exclude(denied="").first()
+    if other is None:
+        return False
+    done = StepAttempt.objects.filter(**{row.kind: row}, outcome=Outcome.DONE)
+    return done.filter(step=_failed_step(other), started_at__gt=registry.paused_at).exists()
+
+
+def _failed_step(row: Reconciled) -> str:
+    failed = StepAttempt.objects.filter(**{row.kind: row}).first()
+    return failed.step if failed else ""
 
 
 def _rows(registry: Registry) -> dict[str, QuerySet[Reconciled]]:
@@ -94,10 +119,9 @@ def _is_denied_to_all(registry: Registry, row: Reconciled, operation: str) -> bo
     if operation.startswith(READS):
         since = {"observed_at__gt": first.failing_since}
         return not others.filter(**since).exists()
-    failed = StepAttempt.objects.filter(**{row.kind: row}).first()
     done = StepAttempt.objects.filter(
         **{f"{row.kind}__in": others},
-        step=failed.step if failed else "",
+        step=_failed_step(row),
         outcome=Outcome.DONE,
         started_at__gt=first.failing_since,
     )

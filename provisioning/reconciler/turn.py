@@ -134,7 +134,8 @@ def _release(lease: Lease, next_due: datetime | None, **changes: Any) -> bool:
             return lease.release(next_due, **changes)
         except OperationalError as error:
             log.warning("%s %s is not released yet: %s", lease.model.kind, lease.pk, error)
-            connection.close_if_unusable_or_obsolete()
+            if not connection.in_atomic_block:
+                connection.close_if_unusable_or_obsolete()
             time.sleep(wait)
     return lease.release(next_due, **changes)
 

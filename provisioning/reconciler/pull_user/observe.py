@@ -37,12 +37,14 @@ def observe(context: PullUserContext) -> ObservedUser:
     document = gateway.user_policy(row.name, own) if own in inline else None
     may_sign_in = context.login_policy_arn in attached
     is_tagged = names.is_ours(user.tags, customer_slug=row.customer.slug, label=row.label)
+    is_known = user.user_id == row.user_id
     is_bounded = context.registry.boundary_arn in ("", user.boundary_arn)
     return ObservedUser(
         # What is attached exists.
         has_login_policy=may_sign_in or gateway.policy_exists(context.login_policy_arn),
         is_present=True,
-        is_complete=may_sign_in and is_tagged and is_bounded and user.user_id == row.user_id,
+        is_known=is_known,
+        is_complete=is_known and may_sign_in and is_tagged and is_bounded,
         user_id=user.user_id,
         arn=user.arn,
         keys=gateway.access_keys(row.name),

@@ -1,6 +1,6 @@
 """The difference between what is desired and what AWS has, as steps in their order. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from provisioning.documents.policies import NO_POLICY, UserPolicy
@@ -10,12 +10,14 @@ from provisioning.states import KeyStatus, Step
 @dataclass(frozen=True)
 class PlannedStep:
     """One step to take, and what it is about: ``access_key_id``, and the ``status`` that the
-    key should have; ``is_shrinking``: a policy that then opens less than before."""
+    key should have; ``is_shrinking``: a policy that then opens less than before. It is not taken
+    where one of the steps that it ``needs`` was not."""
 
     step: Step
     access_key_id: str = ""
     status: str = ""
     is_shrinking: bool = False
+    needs: frozenset[Step] = field(default=frozenset(), compare=False)
 
     @property
     def is_revocation(self) -> bool:
@@ -44,13 +46,14 @@ class DesiredUser:
 
 @dataclass(frozen=True)
 class ObservedUser:
-    """``is_complete``: it is the very user that the database knows, tagged, bounded, and may sign
-    in; ``keys``: access key id → IAM's status; ``own_policy``: what its own policy says, None
-    where that policy is not as the portal writes it, and ``policy_meaning`` tells it from others;
-    ``foreign``: names of policies that the portal did not give it."""
+    """``is_known``: it is the very user that the database knows; ``is_complete``: and is tagged,
+    bounded, and may sign in; ``keys``: access key id → IAM's status; ``own_policy``: what its own
+    policy says, None where that policy is not as the portal writes it, and ``policy_meaning``
+    what marks it; ``foreign``: names of policies that the portal did not give it."""
 
     has_login_policy: bool
     is_present: bool
+    is_known: bool = False
     is_complete: bool = False
     user_id: str = ""
     arn: str = ""
@@ -58,20 +61,6 @@ class ObservedUser:
     own_policy: UserPolicy | None = NO_POLICY
     policy_meaning: str = ""
     foreign: frozenset[str] = frozenset()
-
-
-# A step that was not taken keeps these from being taken; all others are independent of it.
-BLOCKS = {
-    Step.ENSURE_LOGIN_POLICY: {Step.ENSURE_PULL_USER, Step.ENSURE_ACCESS_KEY},
-    Step.ENSURE_PULL_USER: {Step.ENSURE_ACCESS_KEY},
-    # AWS allows two keys.
-    Step.REMOVE_ACCESS_KEY: {Step.ENSURE_ACCESS_KEY, Step.REMOVE_PULL_USER},
-}
-
-
-def is_blocked(step: Step, missed: Collection[Step]) -> bool:
-    """Whether a step needs one that was missed."""
-    return any(step in BLOCKS.get(each, ()) for each in missed)
 
 
 def diff(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
@@ -85,10 +74,17 @@ def diff(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
     if not observed.has_login_policy:
         steps.append(PlannedStep(Step.ENSURE_LOGIN_POLICY))
     if not observed.is_complete:
-        steps.append(PlannedStep(Step.ENSURE_PULL_USER))
+        needed = frozenset({Step.ENSURE_LOGIN_POLICY})
+        steps.append(PlannedStep(Step.ENSURE_PULL_USER, needs=needed))
     if desired.needs_key:
-        steps.append(PlannedStep(Step.ENSURE_ACCESS_KEY))
+        steps.append(PlannedStep(Step.ENSURE_ACCESS_KEY, needs=_needed_for_a_key(observed)))
     return steps + [step for step in policy if not step.is_shrinking]
+
+
+def _needed_for_a_key(observed: ObservedUser) -> frozenset[Step]:
+    """AWS allows two keys; and a user that is only repaired can have one meanwhile."""
+    room = frozenset({Step.REMOVE_ACCESS_KEY})
+    return room if observed.is_known else room | {Step.ENSURE_LOGIN_POLICY, Step.ENSURE_PULL_USER}
 
 
 def _removals(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
@@ -128,4 +124,5 @@ def _remove(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
     closing = []
     if observed.own_policy is None or observed.own_policy.repositories:
         closing = [PlannedStep(Step.ENSURE_USER_POLICY, is_shrinking=True)]
-    return [*closing, *_removals(desired, observed), PlannedStep(Step.REMOVE_PULL_USER)]
+    last = PlannedStep(Step.REMOVE_PULL_USER, needs=frozenset({Step.REMOVE_ACCESS_KEY}))
+    return [*closing, *_removals(desired, observed), last]

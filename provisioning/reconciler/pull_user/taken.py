@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from provisioning.aws import errors
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
-from provisioning.reconciler.pull_user.plan import PlannedStep, is_blocked
+from provisioning.reconciler.pull_user.plan import PlannedStep
 from provisioning.reconciler.pull_user.steps import perform
 from provisioning.states import Step
 
@@ -48,7 +48,7 @@ def take_steps(
     no others. Raises LeaseLost."""
     taken = TakenSteps()
     for planned in steps:
-        if not is_allowed(planned) or is_blocked(planned.step, taken.missed):
+        if not is_allowed(planned) or planned.needs & taken.missed:
             taken.missed.add(planned.step)
             continue
         try:

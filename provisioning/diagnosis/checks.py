@@ -147,6 +147,13 @@ def _old_key(key: AccessKey, current: AccessKey | None) -> Diagnosis:
 
 def _grant(entitlement: Entitlement, repository: Repository) -> Diagnosis:
     about = f"Repository {repository.name}"
+    denials = queries.denials(entitlement, repository)
+    if denials:
+        remedy = (
+            "Your vendor's AWS administrator can change that statement. Your key is not the cause."
+        )
+        words = f"the repository's policy denies it ({denials[0]})"
+        return Diagnosis(about, ATTENTION, words, remedy=remedy)
     if repository in queries.open_repositories(entitlement):
         return Diagnosis(about, DONE, "open to you")
     if entitlement.state != EntitlementState.APPROVED:

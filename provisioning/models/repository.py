@@ -6,6 +6,7 @@ from django.utils.functional import cached_property
 
 from accounts import clock
 from provisioning.documents import names
+from provisioning.documents.denials import Denial, denials_of
 from provisioning.models.reconciled import Reconciled
 from provisioning.models.registry import Registry
 from provisioning.states import Desired
@@ -81,6 +82,10 @@ class Repository(Reconciled):
     @cached_property
     def registry_in_charge(self) -> Registry:
         return self.registry
+
+    def denials_of(self, arn: str) -> list[Denial]:
+        """What keeps a pull user from pulling, in the policy as last seen."""
+        return denials_of(self.denials, arn)
 
     @property
     def has_to_take_away(self) -> bool:

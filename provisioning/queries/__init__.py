@@ -4,6 +4,7 @@ without calling AWS."""
 from provisioning.queries.keys import KeyState, claimed_until, key_states
 from provisioning.queries.lookups import (
     current_key,
+    denials,
     key_for,
     open_repositories,
     pull_users,
@@ -24,6 +25,7 @@ __all__ = [
     "TodoKind",
     "claimed_until",
     "current_key",
+    "denials",
     "entitlements",
     "key_for",
     "key_states",

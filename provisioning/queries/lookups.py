@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from provisioning.documents import names
+from provisioning.documents.denials import Denial
 from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Repository
 from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
@@ -47,6 +48,12 @@ def key_for(entitlement: Entitlement, repository: Repository) -> AccessKey | Non
     """The key with which a repository is pulled."""
     pull_user = pull_user_of(entitlement, repository.registry.account_id)
     return current_key(pull_user) if pull_user else None
+
+
+def denials(entitlement: Entitlement, repository: Repository) -> list[Denial]:
+    """What keeps the customer from pulling although the repository was opened to it."""
+    pull_user = pull_user_of(entitlement, repository.registry.account_id)
+    return repository.denials_of(pull_user.arn) if pull_user and pull_user.arn else []
 
 
 def open_repositories(entitlement: Entitlement) -> list[Repository]:

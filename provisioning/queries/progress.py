@@ -9,6 +9,7 @@ from provisioning.models import Entitlement, PullUser, Reconciled, Repository
 from provisioning.queries.lookups import (
     DEFAULT,
     current_key,
+    denials,
     grant_of,
     pull_user_of,
     pull_users,
@@ -155,6 +156,11 @@ def _repository_step(entitlement: Entitlement, repository: Repository) -> Progre
     name = f"Repository {repository.name} opened"
     grant = grant_of(entitlement, repository)
     if grant is not None and grant.status == Status.READY:
+        # What depends on a condition may not concern the customer's machines.
+        denied = [each for each in denials(entitlement, repository) if not each.condition]
+        if denied:
+            note = f"The repository's own policy denies it ({denied[0]}). Your vendor can see this."
+            return ProgressStep(name, ATTENTION, note)
         return ProgressStep(name, DONE, at=grant.changed_at)
     pull_user = pull_user_of(entitlement, repository.registry.account_id)
     if pull_user is None or pull_user.status != Status.READY:

@@ -333,7 +333,7 @@ def test_database_that_is_away_for_a_moment_keeps_no_lease(
     monkeypatch.setattr("provisioning.reconciler.turn.RELEASE_WAITS", (0, 0))
     away = iter([True, True])
 
-    def refuse(execute, sql, params, many, context):  # type: ignore[no-untyped-def]
+    def refuse(execute, sql, params, many, context):
         is_release = sql.startswith("UPDATE") and '"lease_until" = NULL' in sql
         if is_release and next(away, False):
             raise OperationalError("The server closed the connection.")

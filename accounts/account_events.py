@@ -163,6 +163,7 @@ def _is_by_owner(authenticator: Authenticator) -> bool:
 
 
 def single_sign_on_added(request: HttpRequest, sociallogin: Any, **kwargs: Any) -> None:
+    single_sign_on.replace_others(request, sociallogin)
     _changed(request, sociallogin.user, "single sign-on connected")
 
 
@@ -207,6 +208,8 @@ def connect() -> None:
 def _changed(request: HttpRequest, user: User, what: str, *, also_to: str = "") -> None:
     record(Action.CHANGED_SIGN_IN, what, by=_actor(request, user))
     lifetime.end_all(user, but=request.session.session_key)
+    if request.user == user:
+        devices.remember(request, user)
     for to in dict.fromkeys(filter(None, [user.email, also_to])):
         facts = {"address": client_address(request), "device": _device(request)}
         outbox.sign_in_changed(user, what, to=to, **facts)

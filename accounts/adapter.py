@@ -141,6 +141,12 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             address.verified = single_sign_on.is_verified(sociallogin.account, address.email)
         return super().new_user(request, sociallogin)
 
+    def save_user(self, request: HttpRequest, sociallogin: SocialLogin, form: Any = None) -> Any:
+        """A provider's word for an address that it has not verified claims nothing."""
+        reported = sociallogin.email_addresses
+        sociallogin.email_addresses = [address for address in reported if address.verified]
+        return super().save_user(request, sociallogin, form)
+
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         invitation = invitation_of(request)
         proven = {address.email for address in sociallogin.email_addresses if address.verified}
@@ -154,7 +160,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
         if why:
             messages.error(request, why)
             raise ImmediateHttpResponse(redirect("socialaccount_connections"))
-        single_sign_on.replace_others(request, sociallogin)
 
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: SocialLogin) -> bool:
         """A person who was invited under another address than the identity provider reports is

@@ -21,7 +21,7 @@ from accounts.audit.admin import (
     see_audit_log,
 )
 from accounts.emails import outbox
-from accounts.flows import own_account
+from accounts.flows import own_account, sign_in_rules
 from accounts.flows.invitations import invite_owner
 from accounts.flows.members import has_owner
 from accounts.models import Customer, Email, Invitation, Membership, User
@@ -94,7 +94,8 @@ class CustomerAdmin(AuditedAdmin):
         may_invite = request.user.has_perm(INVITE_OWNERS) and not (obj and has_owner(obj))
         log = see_audit_log(request) if obj else []
         # Where its only owner cannot sign in any more, the vendor lifts the rule.
-        rule = ["single_sign_on"] if obj and obj.requires_single_sign_on else []
+        may_lift = request.user.has_perm(INVITE_OWNERS)
+        rule = ["single_sign_on"] if may_lift and obj and obj.requires_single_sign_on else []
         return ["name", "slug", *rule, *(["invite_owner"] if may_invite else []), *log]
 
     def save_model(
@@ -106,8 +107,7 @@ class CustomerAdmin(AuditedAdmin):
     ) -> None:
         super().save_model(request, obj, form, change)
         if form.cleaned_data.get("single_sign_on") == "lift":
-            obj.requires_single_sign_on = False
-            obj.save(update_fields=["requires_single_sign_on"])
+            sign_in_rules.lift(obj, by=actor(request))
         email = form.cleaned_data.get("invite_owner")
         if not email:
             return

@@ -154,6 +154,11 @@ class Membership(models.Model):
         return f"{self.user}, {self.get_role_display()} at {self.customer}"
 
     @property
+    def identity_shown(self) -> str:
+        """The identity that waits, as a page shows it to the owner who confirms it."""
+        return f"{self.identity_asked} {self.identity_email}"
+
+    @property
     def identity_waits(self) -> bool:
         """Whether an owner should say that the identity that was used is the member's."""
         return bool(self.identity_asked) and self.customer.requires_single_sign_on

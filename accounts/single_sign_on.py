@@ -69,10 +69,11 @@ def ask_owners(request: HttpRequest, customer: Customer) -> str:
     if row is None:
         return ""
     emails = [str(part["email"]) for part in _parts(row.extra_data) if part.get("email")]
-    email = emails[0][:254] if emails else row.uid
+    email = emails[0][:200] if emails else row.uid[:200]
+    words = email if is_verified(row, email) else f"{email} (not verified by the provider)"
     membership = Membership.objects.filter(user=user, customer=customer)
-    membership.update(identity_asked=row.uid, identity_email=email)
-    return email
+    membership.update(identity_asked=row.uid, identity_email=words)
+    return words
 
 
 def remember(request: HttpRequest, user: Any) -> None:
@@ -99,9 +100,11 @@ def why_not_connected(request: HttpRequest, login: SocialLogin) -> str:
 
 
 def replace_others(request: HttpRequest, login: SocialLogin) -> None:
-    """The identity with the person's address takes the place of one that someone else may have
-    connected."""
-    for other in _others(request.user, login):
+    """The identity with the person's address, which is connected now, takes the place of one that
+    someone else may have connected."""
+    if not reports_primary_address(login.user, login.account):
+        return
+    for other in _others(login.user, login):
         other.delete()
         social_account_removed.send(sender=SocialAccount, request=request, socialaccount=other)
 

@@ -48,7 +48,10 @@ def verified(request: HttpRequest, user: Any) -> None:
 
 def make_way(email: str, *, but: Any = None) -> None:
     """An address is proven to be a person's, ``but`` if they have an account: an account that
-    someone else created with it at sign-up, and never used, gives way. Its audit lines stay."""
+    someone else created with it at sign-up, and never used, gives way, and so does a
+    claim of another account that was never verified. Audit lines stay."""
+    others = EmailAddress.objects.filter(email__iexact=email, verified=False)
+    others.exclude(user__email__iexact=email).delete()
     sign_ups = AuditEvent.objects.filter(action=Action.SIGNED_UP).values("actor")
     claimed = User.objects.filter(email__iexact=email, last_login=None, pk__in=sign_ups)
     claimed = claimed.filter(is_staff=False, is_superuser=False, memberships=None, groups=None)

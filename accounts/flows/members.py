@@ -50,15 +50,15 @@ def confirm(membership: Membership, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def confirm_identity(membership: Membership, *, by: Actor) -> None:
-    """Another owner says that the identity with which a member signed in is the member's. Raises
-    NotAllowed, Refused."""
+def confirm_identity(membership: Membership, identity: str, *, by: Actor) -> None:
+    """Another owner says that the ``identity`` with which a member signed in, as the owner saw it,
+    is the member's. Raises NotAllowed, Refused."""
     held = _lock(membership)
     require_role(by.user, held.customer, MAY_MANAGE_MEMBERS, MANAGE)
     if held.user == by.user:
         raise Refused("Another owner can confirm your identity.")
-    if not held.identity_asked:
-        raise Refused(f"No identity of {held.user} waits to be confirmed.")
+    if not held.identity_asked or identity != held.identity_shown:
+        raise Refused(f"{held.user} has signed in with another identity meanwhile. Look again.")
     subject = f"{held.user.email} signs in as {held.identity_email}"
     held.identity, held.identity_asked = held.identity_asked, ""
     held.save(update_fields=["identity", "identity_asked"])

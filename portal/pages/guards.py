@@ -150,8 +150,9 @@ def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
     """A password that an organisation does not accept changes nothing, and opens no other way
     in."""
     user: Any = request.user
-    strict = Customer.objects.for_user(user).filter(requires_single_sign_on=True).first()
-    if strict and not single_sign_on.used_own_identity(request, strict):
+    for strict in Customer.objects.for_user(user).filter(requires_single_sign_on=True):
+        if single_sign_on.used_own_identity(request, strict):
+            continue
         may_connect = page == CONNECT or not single_sign_on.has_identity(user)
         if page not in (CONNECT, CONNECTIONS) or not may_connect:
             return _ask_for_single_sign_on(request, strict)

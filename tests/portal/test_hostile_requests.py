@@ -215,6 +215,17 @@ def test_device_is_forgotten_when_the_sign_in_changes(cast: Cast) -> None:
     assert not devices.knows(request, cast.otto)
 
 
+def test_device_on_which_the_sign_in_changes_is_still_known(cast: Cast) -> None:
+    own = just_signed_in(cast.alice)
+    new = "another-Long-one-8"
+    fields = {"oldpassword": PASSWORD, "password1": new, "password2": new}
+    own.post("/account/password/change/", fields)
+    request = RequestFactory().get("/")
+    request.COOKIES["device"] = own.cookies["device"].value
+    cast.alice.refresh_from_db()
+    assert devices.knows(request, cast.alice)
+
+
 @pytest.mark.parametrize("way", ["password", "code", "reset"])
 def test_tries_of_others_keep_nobody_from_signing_in_on_their_own_device(
     cast: Cast, way: str

@@ -12,8 +12,9 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.actor import Actor, Refused
-from accounts.flows import members
+from accounts.flows import invitations, members, sign_in_rules
 from accounts.models import AuditEvent, Customer, Membership, User
+from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
 from tests import identity_provider
 from tests.portal.pages.pages import RECORDS, as_user, just_signed_in, words
@@ -81,7 +82,7 @@ def test_owner_confirms_an_identity_with_another_address(
     single_sign_on(charlie)
     membership = strict.cedar.memberships.get(user=strict.charlie)
     with pytest.raises(Refused, match="Another owner"):
-        members.confirm_identity(membership, by=Actor(strict.charlie))
+        members.confirm_identity(membership, "", by=Actor(strict.charlie))
     Membership.objects.create(user=strict.bob, customer=strict.cedar, role="owner")
     Membership.objects.filter(user=strict.bob, customer=strict.birch).delete()
     Customer.objects.update(requires_single_sign_on=False)
@@ -98,8 +99,21 @@ def test_owner_confirms_an_identity_with_another_address(
     used = {"method": "socialaccount", "at": 0, "uid": "b"}
     session[RECORDS] = [*session[RECORDS], used]
     session.save()
-    assert "as c.chen@cedar.example" in words(bob.get(page))
-    bob.post(page, {"confirm_identity": "yes"})
+    shown = bob.get(page)
+    assert "reports c.chen@cedar.example" in words(shown)
+    field = BeautifulSoup(shown.content, "html.parser").select_one("input[name=identity]")
+    assert field is not None
+    # Meanwhile someone else signs in with it: the owner confirms what was on the page.
+    seen = {"confirm_identity": "yes", "identity": str(field["value"])}
+    person["email"] = "thief@evil.example"
+    thief = Client()
+    single_sign_on(thief)
+    bob.post(page, seen)
+    assert thief.get("/").status_code == 403
+    person["email"] = "c.chen@cedar.example"
+    charlie = Client()
+    single_sign_on(charlie)
+    bob.post(page, seen)
     assert charlie.get("/").status_code == 200
     assert AuditEvent.objects.filter(subject__contains="signs in as c.chen@cedar").exists()
 
@@ -109,6 +123,58 @@ def test_member_without_an_identity_is_led_to_connect_one(strict: Cast) -> None:
     assert shown["Location"] == CONNECTIONS
     shown = just_signed_in(strict.charlie).get("/", follow=True)
     assert "Cedar Clinic requires single sign-on. Connect it to your account." in words(shown)
+
+
+def test_address_that_is_not_verified_is_shown_as_such(
+    strict: Cast, person: dict[str, Any]
+) -> None:
+    person |= {"email": strict.charlie.email, "email_verified": False}
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    shown = single_sign_on(Client())
+    assert f"{strict.charlie.email} (not verified by the provider)" in words(shown)
+
+
+def test_own_account_opens_only_where_every_strict_organisation_is_satisfied(
+    strict: Cast, person: dict[str, Any]
+) -> None:
+    other = Customer.objects.create(name="Aaa", slug="aaa", requires_single_sign_on=True)
+    Membership.objects.create(user=strict.charlie, customer=other, role="viewer", identity="66")
+    person |= {"sub": "66", "email": "thief@evil.example"}
+    single_sign_on(just_signed_in(strict.charlie), "connect")
+    thief = Client()
+    single_sign_on(thief)
+    assert "An owner must confirm" in words(thief.get("/account/email/", follow=True))
+
+
+def test_address_that_a_provider_has_not_verified_claims_nothing(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    invitation = invitations.invite(
+        cast.cedar, "x@evil.example", Membership.Role.VIEWER, by=Actor(cast.charlie)
+    )
+    thief = Client()
+    thief.get(f"/account/invitation/{invitations.make_token(invitation.pk)}/")
+    person |= {"sub": "9", "email": "victim@larch.example", "email_verified": False}
+    single_sign_on(thief)
+    thief.post("/account/3rdparty/signup/", {"email": "x@evil.example", "name": "X"})
+    assert User.objects.filter(email="x@evil.example").exists()
+    assert not EmailAddress.objects.filter(email="victim@larch.example").exists()
+
+
+def test_identity_of_another_account_takes_nobodys_place(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    person["email"] = cast.alice.email
+    single_sign_on(just_signed_in(cast.alice), "connect")
+    SocialAccount.objects.create(user=cast.bob, provider="oidc", uid="8")
+    person["sub"] = "8"
+    single_sign_on(just_signed_in(cast.alice), "connect")
+    assert identities(cast.alice) == ["7"]
+
+
+def test_sales_cannot_lift_the_rule(strict: Cast) -> None:
+    with pytest.raises(NotAllowed):
+        sign_in_rules.lift(strict.cedar, by=Actor(strict.sandra))
 
 
 def test_vendor_lifts_the_rule_where_no_owner_can_sign_in(strict: Cast) -> None:

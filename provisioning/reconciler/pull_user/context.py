@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, Value, When
 
 from accounts import clock
 from provisioning import vault
@@ -57,27 +57,33 @@ def login_policy_arn(account_id: str) -> str:
 
 
 class OwnPolicy(NamedTuple):
-    """What the user's own policy should say, and the grants that it then holds."""
+    """What the user's own policy should say, the grants that it then holds, and whether AWS may
+    still have others there."""
 
     desired: UserPolicy
     grants: list[Grant]
+    has_others: bool
 
 
 def own_policy(row: PullUser) -> OwnPolicy:
     """The limit to the customer's networks stays until the user is deleted."""
-    if row.desired != Desired.PRESENT:
-        return OwnPolicy(UserPolicy(sources=row.customer.sources), [])
-    present = row.grants.filter(desired=Desired.PRESENT).exclude(
-        placement=Placement.REPOSITORY_POLICY, in_user_policy=False
-    )
-    found = present.select_related("repository__registry").order_by("pk")
-    grants = [grant for grant in found if _belongs_in_user_policy(grant)]
+    elsewhere = Q(placement=Placement.REPOSITORY_POLICY) | Q(desired=Desired.ABSENT)
+    at_issue = row.grants.exclude(elsewhere, in_user_policy=False)
+    found = list(at_issue.select_related("repository__registry").order_by("pk"))
+    is_active = row.desired == Desired.PRESENT
+    grants = [grant for grant in found if is_active and _belongs_in_user_policy(grant)]
     arns = frozenset(grant.repository.arn for grant in grants)
-    return OwnPolicy(UserPolicy(arns, row.customer.sources), grants)
+    return OwnPolicy(
+        UserPolicy(arns, row.customer.sources),
+        grants,
+        has_others=any(g.in_user_policy and g.desired == Desired.ABSENT for g in found),
+    )
 
 
 def _belongs_in_user_policy(grant: Grant) -> bool:
     """Placed there; or on its way to the repository's policy, until it has arrived."""
+    if grant.desired != Desired.PRESENT:
+        return False
     is_leaving = grant.in_user_policy is not False and not grant.in_repository_policy
     return grant.placement == Placement.USER_POLICY or is_leaving
 

@@ -82,11 +82,13 @@ def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
 
 
 def _grants_that_differ(row: PullUser, seen: UserPolicy) -> list[tuple[int, bool]]:
-    """The grants that the user's own policy has, or has not, otherwise than was recorded."""
+    """The grants that the user's own policy has, or has not, otherwise than was recorded. That one
+    is gone which should be, is known only after a write: one read may be stale."""
     return [
         (grant.pk, grant.repository.arn in seen.repositories)
         for grant in row.grants.select_related("repository__registry")
         if grant.in_user_policy is not (grant.repository.arn in seen.repositories)
+        and not (grant.in_user_policy and grant.desired == Desired.ABSENT)
     ]
 
 
@@ -101,6 +103,7 @@ def desired_user(row: PullUser) -> DesiredUser:
         if key.retires_at is None or key.retires_at > now
     ]
     staying = {key.access_key_id for key in keys}
+    own = own_policy(row)
     has_current = any(key.retires_at is None for key in keys)
     return DesiredUser(
         is_present=True,
@@ -109,10 +112,10 @@ def desired_user(row: PullUser) -> DesiredUser:
             for key in keys
         },
         needs_key=is_active and row.unclaimed_at is None and not has_current,
-        own_policy=own_policy(row).desired,
+        own_policy=own.desired,
         surplus=frozenset(k.access_key_id for k in living if k.access_key_id not in staying),
         doubtful=frozenset(key.access_key_id for key in keys if not key.written),
-        is_policy_doubtful=bool(row.policy_attempted),
+        is_policy_doubtful=bool(row.policy_attempted) or own.has_others,
     )
 
 

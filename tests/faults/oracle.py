@@ -1,0 +1,67 @@
+"""What must be true: of AWS and the database after quiet, and of closures at any moment."""
+
+from typing import Any
+
+from provisioning.documents import grammar, policies
+from provisioning.embedded_aws import identities
+from provisioning.models import Entitlement, PullUser, Registry, Repository
+from provisioning.states import EntitlementState
+from tests.agreement import disagreements
+from tests.aws import ACCOUNT_ID, Aws
+from tests.repository_policies import admitted
+
+ENDED = [EntitlementState.WITHDRAWN, EntitlementState.EXPIRED]
+# Observations of each row, and a turn or two to spare.
+MOST_IN_A_QUIET_HOUR = 10
+
+
+class Watcher:
+    """Looks after each turn, and says what it saw."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.turns = 0
+        self.in_a_quiet_hour = 0
+        self.false_closures: list[str] = []
+        self._closed: set[int] = set()
+
+    def look(self) -> None:
+        """An entitlement that was closed since the last look must be closed in AWS."""
+        closed = Entitlement.objects.filter(closed_at__isnull=False).exclude(pk__in=self._closed)
+        for entitlement in closed.select_related("customer", "product"):
+            self._closed.add(entitlement.pk)
+            for name in self._open_to(entitlement):
+                self.false_closures.append(f"{entitlement} was closed while {name} was open")
+
+    def _open_to(self, entitlement: Entitlement) -> list[str]:
+        """The product's repositories that one of the customer's users can pull from, and that no
+        other entitlement opens."""
+        others = Entitlement.objects.live().filter(customer=entitlement.customer)
+        opened = Repository.objects.filter(products__entitlements__in=others)
+        left = entitlement.product.repositories.exclude(pk__in=opened)
+        users = PullUser.objects.filter(customer=entitlement.customer)
+        return [row.name for row in left for user in users if self._pulls(user, row)]
+
+    def _pulls(self, user: PullUser, repository: Repository) -> bool:
+        found: Any = identities.iam(ACCOUNT_ID).users.get(user.name)
+        if found is None or not any(key.status == "Active" for key in found.access_keys):
+            return False
+        if found.arn in admitted(self.aws.repository_policy(repository.name)):
+            return True
+        own = found.policies.get(policies.USER_POLICY_NAME)
+        content = policies.content_of(grammar.from_found(own) if own else None)
+        return content is not None and repository.arn in content.repositories
+
+    def faults(self) -> list[str]:
+        """What is wrong after quiet, in words."""
+        open_ = Entitlement.objects.filter(state__in=ENDED, closed_at=None)
+        paused = Registry.objects.exclude(paused_at=None)
+        wrong = [
+            *disagreements(self.aws),
+            *self.false_closures,
+            *(f"{each} ended and was never closed" for each in open_),
+            *(f"{each} is still paused: {each.paused_because}" for each in paused),
+        ]
+        if self.in_a_quiet_hour > MOST_IN_A_QUIET_HOUR:
+            wrong.append(f"{self.in_a_quiet_hour} turns in a quiet hour")
+        return wrong

@@ -10,7 +10,9 @@ from provisioning.checkup import permissions
 from provisioning.checkup.polling import Polling
 from provisioning.checkup.results import CheckResult, CheckStatus, Subject, fail, ok, warn
 from provisioning.checkup.round_trip import RoundTrip
-from provisioning.documents import grammar, limits
+from provisioning.documents import grammar, limits, pulling, role
+from provisioning.documents.grammar import Document
+from provisioning.documents.policies import PULL_ACTIONS
 
 # AWS refuses a signature that is five minutes off.
 CLOCK_WARN, CLOCK_FAIL = timedelta(minutes=1), timedelta(minutes=4)
@@ -191,48 +193,78 @@ def repositories(context: Context) -> Iterator[CheckResult]:
             "The portal's administrator can add those that are sold.",
         )
     for name in context.subject.repositories:
-        yield _repository(context, name)
+        yield from _repository(context, name)
 
 
-def _repository(context: Context, name: str) -> CheckResult:
+def _repository(context: Context, name: str) -> Iterator[CheckResult]:
     check_name = f"repository {name}"
     found = context.probe.ask("ecr:DescribeRepositories", repositoryNames=[name])
     if found.code == "RepositoryNotFoundException":
-        return fail(
+        yield fail(
             check_name,
             f"It does not exist in {context.subject.region} of account "
             f"{context.subject.account_id}.",
             f"{context.subject.administrator} can create it in ECR; the portal's administrator can "
             "correct its name.",
         )
+        return
     answer = context.probe.ask("ecr:GetRepositoryPolicy", repositoryName=name)
     if answer.code == "RepositoryPolicyNotFoundException":
-        return ok(check_name, "It exists, and has no policy yet.")
+        yield ok(check_name, "It exists, and has no policy yet.")
+        return
     if not (found.is_done and answer.is_done):
         refusal = answer if found.is_done else found
-        return fail(
+        yield fail(
             check_name,
             f"It could not be read: {refusal}",
             f"{context.subject.administrator} can let the role read it (docs/aws-role.md).",
         )
+        return
     try:
         document = grammar.from_json(answer.content["policyText"])
     except grammar.MalformedPolicy as error:
-        return fail(
+        yield fail(
             check_name,
             f"It exists. {error}",
             f"{context.subject.administrator} can repair or delete its policy; the portal does "
             "not change a policy that it cannot read.",
         )
+        return
+    yield _room(context.subject, check_name, document)
+    yield from _denials(context, check_name, document)
+
+
+def _room(subject: Subject, check_name: str, document: Document) -> CheckResult:
     used, most = limits.policy_length(document), limits.REPOSITORY_POLICY_LIMIT
     words = f"It exists. Its policy has {used:,} of {most:,} characters."
     if used < NEARLY_FULL * most:
         return ok(check_name, words)
     return warn(
-        check_name,
-        words,
-        f"{context.subject.administrator} can remove statements that nobody needs.",
+        check_name, words, f"{subject.administrator} can remove statements that nobody needs."
     )
+
+
+def _denials(context: Context, check_name: str, document: Document) -> Iterator[CheckResult]:
+    """What the policy denies to the portal, or to any of its pull users: no permission helps
+    against an explicit Deny."""
+    subject = context.subject
+    remedy = f"{subject.administrator} can remove it, or narrow it"
+    for number, denial in enumerate(pulling.denied(document, PULL_ACTIONS), 1):
+        named = [each for each in denial.principals if each.startswith(subject.pull_user_arns)]
+        if named or denial.is_for_pull_user(subject.check_user_arn):
+            whom = ", ".join(named) or "every customer"
+            yield warn(
+                f"{check_name}, denial {number} of pulling",
+                f"It denies pulling to {whom} ({denial}).",
+                f"{remedy}, where it keeps customers' machines out that should pull.",
+            )
+    for number, denial in enumerate(pulling.denied(document, role.REPOSITORIES), 1):
+        if denial.is_for(context.principal_arn):
+            yield warn(
+                f"{check_name}, denial {number} of the portal",
+                f"It denies the portal what its role allows ({denial}).",
+                f"{remedy}, so that it spares {context.principal_arn}.",
+            )
 
 
 CHECKS: tuple[Callable[[Context], Iterator[CheckResult]], ...] = (allowed, quotas, repositories)

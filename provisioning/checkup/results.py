@@ -55,6 +55,11 @@ class Subject:
         return f"arn:aws:iam::{self.account_id}:policy{self.path}{self.login_policy_name}"
 
     @property
+    def pull_user_arns(self) -> str:
+        """What the ARNs of pull users begin with."""
+        return names.user_arn(self.account_id, self.path, "")
+
+    @property
     def check_user_arn(self) -> str:
         return names.user_arn(self.account_id, self.path, CHECK_USER)
 

@@ -34,11 +34,24 @@ def from_json(text: str) -> Document:
     if not isinstance(document, dict):
         raise MalformedPolicy(f"The policy found in AWS is not a JSON object. {REMEDY}")
     for statement in statements(document):
-        if not isinstance(statement, dict):
+        if not _is_statement(statement):
             raise MalformedPolicy(
-                f"The policy found in AWS has a statement that is not an object. {REMEDY}"
+                f"The policy found in AWS has a statement that IAM does not know. {REMEDY}"
             )
     return document
+
+
+def _is_statement(found: Any) -> bool:
+    """Whether the parts that are read further on have their shapes."""
+    if not isinstance(found, dict):
+        return False
+    principals = [found[each] for each in ("Principal", "NotPrincipal") if each in found]
+    condition = found.get("Condition", {})
+    return (
+        all(isinstance(each, dict) or each == "*" for each in principals)
+        and isinstance(condition, dict)
+        and all(isinstance(test, dict) for test in condition.values())
+    )
 
 
 def from_found(found: str | Document) -> Document:

@@ -227,16 +227,3 @@ def content_of(document: Document | None) -> UserPolicy | None:
             repositories |= set(as_list(statement.get("Resource", [])))
     content = UserPolicy(frozenset(repositories), frozenset(sources))
     return content if same_meaning(document, user_policy(content)) else None
-
-
-def pullers(document: Document | None) -> list[tuple[str, str]]:
-    """The principals that a repository's policy allows to pull, each with the Sid that does so.
-    Deny statements and conditions are not considered."""
-    found = []
-    for statement in statements(document):
-        actions = {str(action).lower() for action in as_list(statement.get("Action", []))}
-        if statement.get("Effect") == "Allow" and actions & {"*", "ecr:*", "ecr:batchgetimage"}:
-            anyone = ["*"] if statement.get("Principal") == "*" else []
-            sid = str(statement.get("Sid", ""))
-            found += [(str(principal), sid) for principal in anyone + _aws_principals(statement)]
-    return sorted(found)

@@ -25,8 +25,9 @@ def on_machines(target: PullTarget) -> list[Instruction]:
         Instruction(
             "docker-aws-cli-1",
             "Docker, AWS CLI 1",
-            "Only for AWS CLI 1: version 2 has no get-login. From 1.17.10 on, use the tab for AWS "
-            "CLI 2: here the token appears in the process list for a moment.",
+            "Only for AWS CLI 1, which AWS no longer develops: plan to move to version 2. From "
+            "1.17.10 on, use the tab for AWS CLI 2: here the token appears in the process list "
+            "for a moment.",
             (
                 Block(LASTS, f"$(aws ecr get-login --no-include-email {target.profile_options})"),
                 pull,

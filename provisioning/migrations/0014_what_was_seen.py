@@ -17,6 +17,11 @@ def begin(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     apps.get_model("provisioning", "AccessKey").objects.update(written=F("status"))
 
 
+def read_again(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    """What was noted of repositories' policies has another shape now: the next turn notes it."""
+    apps.get_model("provisioning", "Repository").objects.update(pullers=[], observed_at=None)
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0013_source_addresses"),
@@ -302,4 +307,5 @@ class Migration(migrations.Migration):
             ),
         ),
         migrations.RunPython(begin, migrations.RunPython.noop),
+        migrations.RunPython(read_again, read_again),
     ]

@@ -6,7 +6,7 @@ from django.utils.functional import cached_property
 
 from accounts import clock
 from provisioning.documents import names
-from provisioning.documents.denials import Denial, denials_of
+from provisioning.documents.pulling import Denial, denials_of
 from provisioning.models.reconciled import Reconciled
 from provisioning.models.registry import Registry
 from provisioning.states import Desired
@@ -15,11 +15,10 @@ from provisioning.states import Desired
 class Repository(Reconciled):
     """An ECR repository, whose policy the portal shares with others that write there.
 
-    ``policy_length`` (characters), ``pullers`` (a list of ``[principal, Sid]``) and ``denials``
-    (``provisioning.documents.denials``) describe its policy as last seen, at ``observed_at``;
-    ``statement_written`` and ``statement_attempted`` are for our statement what ``PullUser`` has
-    for its policy. ``newest_tag`` is kept here so that pages that need
-    only one tag load no images.
+    ``policy_length`` (characters), ``pullers`` and ``denials`` (``provisioning.documents.pulling``)
+    describe its policy as last seen, at ``observed_at``; ``statement_written`` and
+    ``statement_attempted`` are for our statement what ``PullUser`` has for its policy.
+    ``newest_tag`` is kept here so that pages that need only one tag load no images.
     """
 
     kind = "repository"

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from provisioning.documents import names
-from provisioning.documents.denials import Denial
+from provisioning.documents.pulling import Denial
 from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Repository
 from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 

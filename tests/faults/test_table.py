@@ -12,6 +12,7 @@ from pytest_django.fixtures import Settings
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.desired import capacity
 from provisioning.documents import grammar, limits, names, policies
+from provisioning.documents.pulling import NEEDED
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
@@ -167,13 +168,14 @@ def policy_returned_in_another_order_is_not_drift(aws: Aws, cast: Cast) -> None:
 
 @row(8)
 def foreign_statements_are_kept_and_shown(aws: Aws, cast: Cast) -> None:
-    pulling = FOREIGN | {"Sid": "Partner", "Action": ["ecr:BatchGetImage"]}
+    pulling = FOREIGN | {"Sid": "Partner", "Action": list(NEEDED)}
     aws.set_repository_policy("acme/server", document(FOREIGN, pulling))
     pull_user = provisioned(cast)
     assert grammar.statements(aws.repository_policy("acme/server"))[:2] == [FOREIGN, pulling]
-    assert Repository.objects.get(name="acme/server").pullers == [
-        [f"arn:aws:iam::{ACCOUNT_ID}:root", "Partner"],
-        [pull_user.arn, Installation.get().sid],
+    found = Repository.objects.get(name="acme/server").pullers
+    assert [(each["principal"], each["sids"]) for each in found] == [
+        (f"arn:aws:iam::{ACCOUNT_ID}:root", ["Partner"]),
+        (pull_user.arn, [Installation.get().sid]),
     ]
 
 

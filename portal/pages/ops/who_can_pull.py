@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from portal.pages.guards import ops_only
+from provisioning.documents.pulling import Denial, Puller
 from provisioning.models import Grant, Repository
 
 
@@ -16,9 +17,12 @@ def who_can_pull(request: HttpRequest, pk: int) -> HttpResponse:
     known = set(
         Grant.objects.filter(repository=repository).values_list("pull_user__arn", flat=True)
     )
-    by_policy = [
-        {"principal": principal, "sid": sid, "is_ours": principal in known}
-        for principal, sid in repository.pullers
-    ]
-    context = {"repository": repository, "by_policy": by_policy, "in_users": in_users}
+    pullers = [Puller(**each) for each in repository.pullers]
+    context = {
+        "repository": repository,
+        "others": [puller for puller in pullers if puller.principal not in known],
+        "denials": [Denial(**each) for each in repository.denials],
+        "by_policy": [puller for puller in pullers if puller.principal in known],
+        "in_users": in_users,
+    }
     return render(request, "ops/who_can_pull.html", context)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from accounts import clock
 from provisioning.aws.gateway import Gateway
-from provisioning.documents import denials, limits, policies
+from provisioning.documents import limits, policies, pulling
 from provisioning.documents.grammar import Document
 from provisioning.documents.policies import Owner
 from provisioning.models import Drift, Grant, Installation, PullUser, Repository
@@ -69,7 +69,7 @@ def record_observed(lease: Lease, document: Document | None, **changes: str) -> 
         Repository.objects.filter(pk=lease.pk).update(
             **changes,
             policy_length=limits.policy_length(document),
-            pullers=policies.pullers(document),
-            denials=denials.denials(document),
+            pullers=pulling.pullers(document),
+            denials=pulling.denials(document),
             observed_at=clock.now(),
         )

@@ -31,6 +31,7 @@ LOGIN = f"arn:aws:iam::{ACCOUNT_ID}:policy/ecr-portal/AmazonEC2ContainerRegistry
 # "No permissions are required to perform this operation": STS API reference.
 FREE = {"sts:GetCallerIdentity"}
 CHECK_USER = "ecr-portal-check"
+PULL_USER = f"arn:aws:iam::{ACCOUNT_ID}:user/ecr-portal/birch"
 
 
 @pytest.fixture(autouse=True)
@@ -399,6 +400,56 @@ def test_policy_that_cannot_be_read_is_named(aws: Aws, cast: Cast) -> None:
     aws.set_repository_policy("acme/server", {"Version": "2012-10-17", "Statement": [statement]})
     aws.embedded.faults.lay(garbled)
     only_fails("repository acme/server", "not JSON", "can repair or delete its policy")
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ({"Principal": "*", "Action": "ecr:Batch*"}, "denies pulling to every customer"),
+        (
+            {
+                "Principal": "*",
+                "Action": "ecr:BatchGet*",
+                "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-0123"}},
+            },
+            "denies pulling to every customer (statement Guard, depending on aws:SourceVpce)",
+        ),
+        ({"Principal": {"AWS": ACCOUNT_ID}, "Action": "ecr:Batch*"}, "pulling to every customer"),
+        (
+            {"Principal": {"AWS": PULL_USER}, "Action": "ecr:GetDownloadUrlForLayer"},
+            f"denies pulling to {PULL_USER}",
+        ),
+        (
+            {"NotPrincipal": {"AWS": "arn:aws:iam::210987654321:root"}, "Action": "ecr:Set*"},
+            "denies the portal what its role allows (statement Guard)",
+        ),
+    ],
+)
+def test_each_denial_that_hits_the_portal_or_its_customers_is_warned_about(
+    aws: Aws, cast: Cast, statement: dict[str, Any], words: str
+) -> None:
+    aws.iam.create_user(Path="/ecr-portal/", UserName="birch")
+    guard = {"Sid": "Guard", "Effect": "Deny"} | statement
+    aws.set_repository_policy("acme/server", {"Version": "2012-10-17", "Statement": [guard]})
+    results, _ = check_aws()
+    warned = [results[each] for each in with_status(results, "warn")]
+    assert any(words in each["words"] and "can remove it" in each["remedy"] for each in warned)
+
+
+def test_denials_that_are_for_others_are_not_warned_about(aws: Aws, cast: Cast) -> None:
+    role = f"arn:aws:iam::{ACCOUNT_ID}:role/ecr-portal"
+    denials = [
+        {"Effect": "Deny", "Principal": {"AWS": "210987654321"}, "Action": "ecr:*"},
+        {
+            "Effect": "Deny",
+            "NotPrincipal": {"AWS": [ACCOUNT_ID, role]},
+            "Action": "ecr:SetRepositoryPolicy",
+        },
+    ]
+    aws.set_repository_policy("acme/server", {"Version": "2012-10-17", "Statement": denials})
+    results, is_well = check_aws()
+    assert is_well
+    assert with_status(results, "warn") == set()
 
 
 def test_long_policy_is_counted_and_warned_about(aws: Aws, cast: Cast) -> None:

@@ -17,7 +17,7 @@ from provisioning.embedded_aws import identities
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import Credentials, reveal
 from provisioning.flows.entitlements import approve, request, withdraw
-from provisioning.models import Entitlement, Grant, Installation, PullUser, Registry, Repository
+from provisioning.models import Entitlement, Grant, PullUser, Registry, Repository
 from tests.aws import Aws
 from tests.entitlements import approved
 from tests.repository_policies import fill_policy, look_at_repositories
@@ -236,7 +236,8 @@ def test_meters_and_pullers_are_current_after_the_portals_own_change(
     server.refresh_from_db()
     text = aws.ecr.get_repository_policy(repositoryName=SERVER)["policyText"]
     assert server.policy_length == len(grammar.to_json(grammar.from_json(text)))
-    assert server.pullers == [[PullUser.objects.get().arn, Installation.get().sid]]
+    (puller,) = server.pullers
+    assert (puller["principal"], puller["verdict"]) == (PullUser.objects.get().arn, "can pull")
     meters = {meter.name: meter.used for meter in capacity.meters()}
     assert meters["IAM users of account 123456789012"] == 1
     withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")

@@ -202,13 +202,6 @@ def test_deleted_principals_are_removed_from_foreign_statements_and_others_stay(
     }
 
 
-def test_everyone_who_may_pull_is_listed_with_the_statement_that_allows_it() -> None:
-    everybody = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
-    pushing = FOREIGN | {"Action": ["ecr:PutImage"]}
-    policy = policies.repository_policy(document(everybody, pushing), [ALICE], OURS)
-    assert policies.pullers(policy) == [("*", "Open"), (ALICE, OURS.sid)]
-
-
 @pytest.mark.parametrize(
     "content",
     [

@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from provisioning.demo.seed import Cast
+from provisioning.documents import policies, pulling
+from provisioning.documents.policies import Owner
 from provisioning.models import AccessKey, Drift, PullUser, Registry, Repository
 from provisioning.models.drift import DriftKind
 from tests.entitlements import approved
@@ -77,11 +79,20 @@ def test_page_shows_who_could_pull_when_aws_was_last_read(
     repository = Repository.objects.get(name="acme/server")
     page = f"/ops/repositories/{repository.pk}/who-can-pull/"
     assert "Not read from AWS yet" in words(otto.get(page))
-    pullers = [[pull_user.arn, "EcrPortal"], ["arn:aws:iam::1:root", "Partner"]]
-    Repository.objects.update(pullers=pullers, observed_at=timezone.now())
+    ours = policies.pull_statement([pull_user.arn], Owner("EcrPortalA"))
+    partner = ours | {"Sid": "Partner", "Principal": {"AWS": "arn:aws:iam::1:root"}}
+    guard = ours | {"Sid": "Vpce", "Effect": "Deny", "Principal": "*"}
+    guard["Condition"] = {"StringNotEquals": {"aws:SourceVpce": "vpce-0123"}}
+    policy = {"Statement": [ours, partner, guard]}
+    Repository.objects.update(
+        pullers=pulling.pullers(policy),
+        denials=pulling.denials(policy),
+        observed_at=timezone.now(),
+    )
     shown = words(otto.get(page))
-    assert f"{pull_user.arn} (the portal's)" in shown
-    assert "arn:aws:iam::1:root (not the portal's: statement Partner)" in shown
+    assert f"{pull_user.arn} depends on conditions." in shown
+    assert "arn:aws:iam::1:root depends on conditions, by statement Partner; denied by" in shown
+    assert "anyone by statement Vpce, depending on aws:SourceVpce." in shown
 
 
 def test_capacity_page_shows_the_meters(otto: Client, pull_user: PullUser) -> None:

@@ -1,16 +1,24 @@
 """What must be true: of AWS and the database after quiet, and of closures at any moment."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import Customer
 from provisioning.documents import grammar, policies
 from provisioning.embedded_aws import identities
-from provisioning.models import Entitlement, PullUser, Registry, Repository
-from provisioning.states import EntitlementState
+from provisioning.models import Drift, Entitlement, Grant, PullUser, Registry, Repository
+from provisioning.states import Desired, EntitlementState
 from tests.agreement import disagreements
 from tests.aws import ACCOUNT_ID, Aws
 from tests.repository_policies import admitted
 
 ENDED = [EntitlementState.WITHDRAWN, EntitlementState.EXPIRED]
+NOT_OPEN = [*ENDED, EntitlementState.REQUESTED, EntitlementState.REJECTED]
+# A date that has just passed is noticed by the next sweep.
+A_MOMENT = timedelta(minutes=15)
 # Observations of each row, and a turn or two to spare.
 MOST_IN_A_QUIET_HOUR = 10
 
@@ -23,6 +31,7 @@ class Watcher:
         self.turns = 0
         self.in_a_quiet_hour = 0
         self.false_closures: list[str] = []
+        self.late: list[str] = []
         self._closed: set[int] = set()
 
     def look(self) -> None:
@@ -32,6 +41,29 @@ class Watcher:
             self._closed.add(entitlement.pk)
             for name in self._open_to(entitlement):
                 self.false_closures.append(f"{entitlement} was closed while {name} was open")
+
+    def look_at_dates(self) -> None:
+        """In quiet each customer has what was approved for it, since its start and until its end.
+
+        The rows are compared with the dates of the entitlements themselves.
+        """
+        now = timezone.now()
+        for customer in Customer.objects.all():
+            approved = Entitlement.objects.filter(
+                Q(ends_at=None) | Q(ends_at__gt=now),
+                starts_at__lte=now - A_MOMENT,
+                state=EntitlementState.APPROVED,
+                customer__suspended_at=None,
+                customer=customer,
+            )
+            due = set(Repository.objects.filter(products__entitlements__in=approved))
+            present = Grant.objects.filter(
+                pull_user__customer=customer, desired=Desired.PRESENT
+            ).select_related("repository")
+            for repository in due - {grant.repository for grant in present}:
+                self.late.append(f"{customer} was approved for {repository}, and has no grant")
+            over = Entitlement.objects.filter(customer=customer, ends_at__lte=now - A_MOMENT)
+            self.late += [f"{each} is over" for each in over.exclude(state__in=NOT_OPEN)]
 
     def _open_to(self, entitlement: Entitlement) -> list[str]:
         """The product's repositories that one of the customer's users can pull from, and that no
@@ -52,16 +84,22 @@ class Watcher:
         content = policies.content_of(grammar.from_found(own) if own else None)
         return content is not None and repository.arn in content.repositories
 
-    def faults(self) -> list[str]:
-        """What is wrong after quiet, in words."""
+    def faults(self, *, is_meddled: bool) -> list[str]:
+        """What is wrong after quiet, in words. What the portal did itself, whether or not it saw
+        the answer, is no change by others: ``is_meddled`` says whether there was one."""
         open_ = Entitlement.objects.filter(state__in=ENDED, closed_at=None)
         paused = Registry.objects.exclude(paused_at=None)
         wrong = [
             *disagreements(self.aws),
             *self.false_closures,
+            *self.late,
             *(f"{each} ended and was never closed" for each in open_),
             *(f"{each} is still paused: {each.paused_because}" for each in paused),
         ]
+        if not is_meddled:
+            wrong += [
+                f"“{each}” ({each.kind}) although nobody meddled" for each in Drift.objects.all()
+            ]
         if self.in_a_quiet_hour > MOST_IN_A_QUIET_HOUR:
             wrong.append(f"{self.in_a_quiet_hour} turns in a quiet hour")
         return wrong

@@ -70,6 +70,7 @@ class Scenario:
         self.now = timezone.now()
         self.watcher = Watcher(aws)
         self.story: list[str] = []
+        self.is_meddled = False
         self._turns_until_kill = 0
         self._is_inside = False
         monkeypatch.setattr(timezone, "now", lambda: self.now)
@@ -88,6 +89,7 @@ class Scenario:
             self._lay_fault()
         if self.random.random() < 0.2:
             self._do(self.random.choice(MEDDLING))
+            self.is_meddled = True
         for _ in range(self.random.randint(0, 3)):
             self._work(is_lossy=True)
             self._pass(self.random.choice([1, 5, 60, 600, 1800]))
@@ -121,6 +123,7 @@ class Scenario:
         for _ in range(30):
             self._work(is_lossy=False)
             self._decide()
+            self.watcher.look_at_dates()
             self._pass(600)
         # What was changed in AWS meanwhile is seen when it is next observed.
         self._pass(13 * 3600)

@@ -49,6 +49,7 @@ OPERATIONS = [
     "DeleteRepositoryPolicy",
     "GetAuthorizationToken",
 ]
+CHANGES = [each for each in OPERATIONS if not each.startswith(("Get", "List"))]
 REFUSALS = [
     (400, "Throttling", "Rate exceeded"),
     (500, "ServiceFailure", "The service failed."),
@@ -83,8 +84,9 @@ class Scenario:
         self._quiet()
 
     def _one_step(self) -> None:
-        action = self.random.choice(ACTIONS)
-        self._do(action)
+        if self.random.random() < 0.25:
+            self._change_mind()
+        self._do(self.random.choice(ACTIONS))
         if self.random.random() < 0.5:
             self._lay_fault()
         if self.random.random() < 0.2:
@@ -93,6 +95,15 @@ class Scenario:
         for _ in range(self.random.randint(0, 3)):
             self._work(is_lossy=True)
             self._pass(self.random.choice([1, 5, 60, 600, 1800]))
+
+    def _change_mind(self) -> None:
+        """Something is done and undone at once, while the portal cannot see what came of it."""
+        for operation in CHANGES:
+            self.aws.embedded.faults.lay(Fault(operation, Kind.LOST, self.random.randint(1, 2)))
+        self._do(self.random.choice(ACTIONS))
+        self._work(is_lossy=True)
+        self._do(self.random.choice(ACTIONS))
+        self._work(is_lossy=True)
 
     def _do(self, action: "Act") -> None:
         self.story.append(action.__name__)

@@ -190,13 +190,14 @@ def _of_key(
 
 def key_in_doubt_until(row: PullUser) -> datetime | None:
     """An attempt to create a key that ended in doubt may have left one that AWS does not list
-    yet."""
+    yet. None once the user was observed after that time: however long AWS could not be read."""
     last = row.attempts.filter(
-        step=Step.ENSURE_ACCESS_KEY,
-        outcome__in=[Outcome.INTERRUPTED, Outcome.TEMPORARY],
-        started_at__gt=clock.now() - BELIEVED_AFTER,
+        step=Step.ENSURE_ACCESS_KEY, outcome__in=[Outcome.INTERRUPTED, Outcome.TEMPORARY]
     ).first()
-    return last.started_at + BELIEVED_AFTER if last else None
+    if last is None:
+        return None
+    until = last.started_at + BELIEVED_AFTER
+    return until if row.observed_at is None or row.observed_at < until else None
 
 
 def may_still_appear(row: PullUser) -> bool:

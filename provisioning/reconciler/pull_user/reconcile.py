@@ -107,7 +107,8 @@ def _record_status(
     status = Status.READY if is_complete else Status.WAITING
     if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
         status = Status.SUSPENDED
-    changes: dict[str, object] = {"observed_at": clock.now()}
+    row.observed_at = clock.now()
+    changes: dict[str, object] = {"observed_at": row.observed_at}
     if not row.policy_written and observed.own_policy == own_policy(row).desired:
         changes["policy_written"] = observed.policy_meaning
     with context.lease.writing():

@@ -69,6 +69,21 @@ def test_suspension_whose_answer_was_lost_is_undone_by_the_resumption(
     assert progress_of(entitlement) == "ready"
 
 
+def test_key_whose_creation_was_in_doubt_is_the_portals_own_however_long_aws_was_away(
+    aws: Aws, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(cast)
+    aws.embedded.faults.lay(Fault("CreateAccessKey", Kind.LOST))
+    aws.embedded.faults.lay(Fault("ListAccessKeys", Kind.FAILED, 100))
+    take_turns()
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    aws.embedded.faults.clear()
+    run_until_settled()
+    assert not Drift.objects.exists()
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.get().access_key_id]
+
+
 def test_deactivation_whose_answer_was_lost_is_undone_by_the_activation(
     aws: Aws, cast: Cast
 ) -> None:

@@ -81,7 +81,10 @@ def _provide(context: PullUserContext) -> Result:
     next_test = _verify_key(context)
     record_ready(Customer.objects.filter(pk=row.customer_id))
     record_last_use(context)
-    times = [next_test, next_change(row), key_in_doubt_until(row), next_observation()]
+    times = [next_test, next_change(row), next_observation()]
+    in_doubt_until = key_in_doubt_until(row)
+    if in_doubt_until and in_doubt_until > clock.now():
+        times.append(in_doubt_until)
     if decision.is_waiting:
         times.append(clock.now() + settings.DRIFT_CONFIRM)
     return Result(next_due=min(time for time in times if time))
@@ -107,8 +110,7 @@ def _record_status(
     status = Status.READY if is_complete else Status.WAITING
     if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
         status = Status.SUSPENDED
-    row.observed_at = clock.now()
-    changes: dict[str, object] = {"observed_at": row.observed_at}
+    changes: dict[str, object] = {"observed_at": clock.now()}
     if not row.policy_written and observed.own_policy == own_policy(row).desired:
         changes["policy_written"] = observed.policy_meaning
     with context.lease.writing():

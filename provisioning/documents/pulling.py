@@ -40,7 +40,16 @@ class Denial:
         return _are_for(self.principals, arn)
 
     def is_for(self, principal: str) -> bool:
-        return _are_for(self.principals, principal) and principal not in self.spared
+        return _are_for(self.principals, principal) and not self._spares(principal)
+
+    def _spares(self, principal: str) -> bool:
+        """A user or role is spared only where its account is named as well: IAM user guide,
+        "AWS JSON policy elements: NotPrincipal"."""
+        account = _account(principal)
+        if not account:
+            return principal in self.spared
+        is_account_spared = any(_is_account(each, account) for each in self.spared)
+        return is_account_spared and (_is_account(principal, account) or principal in self.spared)
 
     @property
     def name(self) -> str:

@@ -6,23 +6,28 @@ from django.views.decorators.http import require_GET
 
 from portal.pages.guards import ops_only
 from provisioning.documents.pulling import Denial, Puller
-from provisioning.models import Grant, Repository
+from provisioning.models import Repository
 
 
 @ops_only
 @require_GET
 def who_can_pull(request: HttpRequest, pk: int) -> HttpResponse:
     repository = get_object_or_404(Repository.objects.select_related("registry"), pk=pk)
-    in_users = repository.grants.filter(in_user_policy=True).select_related("pull_user")
-    known = set(
-        Grant.objects.filter(repository=repository).values_list("pull_user__arn", flat=True)
-    )
-    pullers = [Puller(**each) for each in repository.pullers]
+    pullers = {each["principal"]: Puller(**each) for each in repository.pullers}
+    users = {grant.pull_user.arn: grant for grant in repository.grants.select_related("pull_user")}
+    admitted = [arn for arn, grant in users.items() if arn in pullers or grant.in_user_policy]
     context = {
         "repository": repository,
-        "others": [puller for puller in pullers if puller.principal not in known],
+        "others": [puller for arn, puller in pullers.items() if arn not in users],
         "denials": [Denial(**each) for each in repository.denials],
-        "by_policy": [puller for puller in pullers if puller.principal in known],
-        "in_users": in_users,
+        # A pull user has a boundary, so its denials are not those of others.
+        "customers": [
+            {
+                "arn": arn,
+                "placement": "the repository's policy" if arn in pullers else "its own policy",
+                "denied_by": repository.denials_of(arn),
+            }
+            for arn in sorted(admitted)
+        ],
     }
     return render(request, "ops/who_can_pull.html", context)

@@ -27,6 +27,10 @@ def deny(principal: Any, actions: str | list[str] = "", **more: Any) -> Document
     return allow(principal, actions, **more) | {"Effect": "Deny"}
 
 
+def all_but(*spared: str) -> Document:
+    return {"Effect": "Deny", "NotPrincipal": {"AWS": list(spared)}, "Action": "ecr:*"}
+
+
 def verdicts(*statements: Document) -> dict[str, str]:
     found = pulling.pullers({"Version": "2012-10-17", "Statement": list(statements)})
     return {each["principal"]: each["verdict"] for each in found}
@@ -82,6 +86,11 @@ LAMBDA = {"Service": "lambda.amazonaws.com"}
             ],
             {PARTNER: CAN, CUSTOMER: CANNOT},
         ),
+        # A user is spared only together with its account; an account is, by its ARN or its id.
+        ([allow({"AWS": CUSTOMER}), all_but(CUSTOMER)], {CUSTOMER: CANNOT}),
+        ([allow({"AWS": CUSTOMER}), all_but("123456789012", CUSTOMER)], {CUSTOMER: CAN}),
+        ([allow({"AWS": CUSTOMER}), all_but("123456789012")], {CUSTOMER: CANNOT}),
+        ([allow({"AWS": PARTNER}), all_but("210987654321")], {PARTNER: CAN}),
         (
             [{"Effect": "Allow", "NotPrincipal": {"AWS": PARTNER}, "Action": "ecr:*"}],
             {"*": CAN},

@@ -78,7 +78,9 @@ def test_page_shows_who_could_pull_when_aws_was_last_read(
 ) -> None:
     repository = Repository.objects.get(name="acme/server")
     page = f"/ops/repositories/{repository.pk}/who-can-pull/"
-    assert "Not read from AWS yet" in words(otto.get(page))
+    unread = words(otto.get(page))
+    assert "Not read from AWS yet" in unread
+    assert "Nobody" not in unread
     ours = policies.pull_statement([pull_user.arn], Owner("EcrPortalA"))
     partner = ours | {"Sid": "Partner", "Principal": {"AWS": "arn:aws:iam::1:root"}}
     guard = ours | {"Sid": "Vpce", "Effect": "Deny", "Principal": "*"}
@@ -90,9 +92,29 @@ def test_page_shows_who_could_pull_when_aws_was_last_read(
         observed_at=timezone.now(),
     )
     shown = words(otto.get(page))
-    assert f"{pull_user.arn} depends on conditions." in shown
+    guarded = "denied by statement Vpce, depending on aws:SourceVpce."
+    assert f"{pull_user.arn} by the repository's policy; {guarded}" in shown
     assert "arn:aws:iam::1:root depends on conditions, by statement Partner; denied by" in shown
     assert "anyone by statement Vpce, depending on aws:SourceVpce." in shown
+
+
+def test_page_says_that_a_pull_user_is_denied_although_a_statement_spares_it(
+    otto: Client, pull_user: PullUser
+) -> None:
+    spared = ["arn:aws:iam::123456789012:root", pull_user.arn]
+    only = {"Sid": "Only", "Effect": "Deny", "NotPrincipal": {"AWS": spared}, "Action": "ecr:*"}
+    ours = policies.pull_statement([pull_user.arn], Owner("EcrPortalA"))
+    policy = {"Statement": [ours, only]}
+    for found in (policy, {"Statement": [only]}):
+        Repository.objects.update(
+            pullers=pulling.pullers(found),
+            denials=pulling.denials(found),
+            observed_at=timezone.now(),
+        )
+        pull_user.grants.update(in_user_policy=found is not policy)
+        repository = Repository.objects.get(name="acme/server")
+        shown = words(otto.get(f"/ops/repositories/{repository.pk}/who-can-pull/"))
+        assert "policy; denied by statement Only." in shown
 
 
 def test_capacity_page_shows_the_meters(otto: Client, pull_user: PullUser) -> None:

@@ -29,6 +29,7 @@ from portal.pages.ops.audit import export, timeline
 from portal.pages.ops.capacity import meters
 from portal.pages.ops.dashboard import dashboard
 from portal.pages.ops.drift import drift_detail, drift_list
+from portal.pages.ops.hold import hold_page
 from portal.pages.ops.keys import reissue, switch_key
 from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_repository
 from portal.pages.ops.who_can_pull import who_can_pull
@@ -96,6 +97,7 @@ ops_urls = [
     path("drift/<int:pk>/", drift_detail, name="drift_detail"),
     path("findings/", moved_to("ops:drift_list")),
     path("findings/<int:pk>/", moved_to("ops:drift_detail")),
+    path("hold/", hold_page, name="hold"),
     path("capacity/", meters, name="capacity"),
     path("keys/<int:pk>/switch/", switch_key, name="switch_key"),
     path("registries/<int:pk>/retry/", retry_registry, name="retry_registry"),

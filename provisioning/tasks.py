@@ -14,9 +14,10 @@ from accounts.emails import delivery
 from accounts.models import Email
 from accounts.sessions.store import SessionStore
 from provisioning import reconciler
+from provisioning.aws.errors import AwsError
 from provisioning.models import PullUser, Reconciled, Registry, Repository
 from provisioning.notifications import reminders
-from provisioning.reconciler import entitlement, images
+from provisioning.reconciler import entitlement, hold, images
 from provisioning.reconciler.closure import record_closures
 from provisioning.reconciler.lease import free
 
@@ -55,6 +56,16 @@ def read_images(pk: int) -> None:
     images.read(pk)
 
 
+@shared_task(expires=60)
+def compare_epoch(pk: int) -> None:
+    """Find out whether the database was restored from a backup."""
+    registry = Registry.objects.filter(pk=pk).first()
+    try:
+        hold.look(registry)
+    except AwsError as error:
+        log.warning("The epoch of registry %s is not compared: %s", registry, error)
+
+
 @shared_task
 def send_reminders() -> None:
     reminders.send()
@@ -85,7 +96,9 @@ def watch_audit_log() -> None:
 def sweep() -> None:
     """Apply the dates of entitlements, record what has ended, then enqueue what is due and has no
     message waiting; one message serves for all emails."""
-    entitlement.apply_due()
+    _send([(compare_epoch, (pk,)) for pk in sorted(hold.to_compare())])
+    if hold.is_trusted():
+        entitlement.apply_due()
     record_closures()
     for model in TURNS:
         enqueue(model, _due(model))

@@ -20,6 +20,11 @@ def store(secret_access_key: str, *, access_key: AccessKey) -> OneTimeSecret:
     return OneTimeSecret.objects.create(access_key=access_key, ciphertext=ciphertext)
 
 
+def store_none(*, access_key: AccessKey) -> OneTimeSecret:
+    """Record of a key that the portal never had its secret, or no longer has it."""
+    return OneTimeSecret.objects.create(access_key=access_key, destroyed_at=clock.now())
+
+
 def reveal_once(access_key: AccessKey, *, by: User) -> str:
     """The secret in clear, once: the ciphertext is erased by a compare-and-set, so that of any
     number of calls one returns.

@@ -91,10 +91,11 @@ class Aws:
 
     @contextmanager
     def no_changes(self) -> Iterator[None]:
-        """Fail if the block makes a call that changes AWS."""
+        """Fail if the block makes a call that changes AWS, apart from counting the epoch."""
         before = len(self.embedded.calls)
         yield
-        assert [call.action for call in self.embedded.calls[before:] if call.is_mutating] == []
+        changes = [call.action for call in self.embedded.calls[before:] if call.is_mutating]
+        assert [action for action in changes if action != "iam:TagPolicy"] == []
 
     # --- A customer's machine -----------------------------------------------------
 

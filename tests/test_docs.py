@@ -11,10 +11,8 @@ import pytest
 from django.core.management import get_commands
 
 from accounts import encryption
-from accounts.models import Customer
 from provisioning import states
 from provisioning.documents import policies, role
-from provisioning.models import PullUser
 from provisioning.models.drift import DriftKind
 from tests.compose import ROOT, SERVICES
 
@@ -126,22 +124,6 @@ def test_every_threat_is_held_by_tests_that_exist() -> None:
 
 
 # --- Operations --------------------------------------------------------------------
-
-
-def shell_snippets() -> list[str]:
-    return re.findall(r'manage\.py shell -c "\n(.*?)"\n', text("operations.md"), re.DOTALL)
-
-
-@pytest.mark.django_db
-def test_snippets_for_the_shell_do_what_the_page_says() -> None:
-    customer = Customer.objects.create(name="Birch Bank", slug="birch-bank")
-    pull_user = PullUser.objects.create(
-        customer=customer, account_id="123456789012", name="birch-bank"
-    )
-    (everything_due,) = shell_snippets()
-    exec(everything_due, {})  # noqa: S102 - our own document
-    pull_user.refresh_from_db()
-    assert pull_user.due_at is not None
 
 
 def test_rotation_puts_the_new_vault_key_in_front(tmp_path: Path) -> None:

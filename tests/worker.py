@@ -21,7 +21,7 @@ MOST = 200
 ROWS: tuple[type[Reconciled], ...] = (PullUser, Repository, Registry)
 TURNS = {"pull_user_turn", "repository_turn", "registry_turn"}
 # Tests that are about emails send them themselves.
-TASKS = TURNS | {"read_images"}
+TASKS = TURNS | {"read_images", "compare_epoch"}
 
 
 def take_turns(*, even_if_not_due: bool = False) -> None:

@@ -12,10 +12,18 @@ from accounts.audit.models import Action, AuditEvent
 from accounts.audit.signature import is_signed, sign
 from accounts.models import Customer, User
 
-__all__ = ["Action", "content_of", "is_genuine", "label_of", "record", "record_attempt"]
+__all__ = [
+    "Action",
+    "content_of",
+    "is_genuine",
+    "label_of",
+    "record",
+    "record_attempt",
+    "record_by_portal",
+]
 
 # Who acts where nobody is signed in.
-SOMEONE = "Someone"
+SOMEONE, PORTAL = "Someone", "The portal"
 
 
 def label_of(user: User) -> str:
@@ -54,6 +62,11 @@ def record_attempt(user: User, *, address: str | None) -> AuditEvent:
     return _write(
         action=Action.FAILED_SIGN_IN, subject=user.email, actor_label=SOMEONE, address=address
     )
+
+
+def record_by_portal(action: Action, subject: str, *, reason: str) -> AuditEvent:
+    """Write a line about what the portal does by itself, or at its command line."""
+    return _write(action=action, subject=subject, actor_label=PORTAL, reason=reason)
 
 
 def _write(**fields: Any) -> AuditEvent:

@@ -26,6 +26,8 @@ class Action(models.TextChoices):
     LABELLED = "labelled", "added a pull user"
     UNLABELLED = "unlabelled", "removed a pull user"
     RESOLVED_DRIFT = "chose", "decided what to do about drift"
+    HELD = "held", "held"
+    RELEASED = "released", "released"
     RETRIED = "retried", "asked for another try"
     INVITED = "invited", "invited"
     REMINDED = "reminded", "sent the invitation again to"

@@ -65,6 +65,12 @@ class Gateway(Protocol):
 
     def policy_exists(self, arn: str) -> bool: ...
 
+    def policy_tags(self, arn: str) -> dict[str, str] | None:
+        """The tags of a managed policy; None where there is no such policy."""
+
+    def tag_policy(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add these tags, or set them again. Raises NotFound."""
+
     def policy(self, arn: str) -> Document | None:
         """The default version of a managed policy. Raises MalformedPolicy."""
 
@@ -121,6 +127,9 @@ class Gateway(Protocol):
 
     def access_keys(self, user_name: str) -> dict[str, str]:
         """Access key id → ``Active`` or ``Inactive``; empty without the user."""
+
+    def access_keys_created(self, user_name: str) -> dict[str, datetime]:
+        """Access key id → when it was created; empty without the user."""
 
     def create_access_key(self, user_name: str) -> NewAccessKey:
         """Never retried: a second call creates a second key. After Unreachable or ServerFault a

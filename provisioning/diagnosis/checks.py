@@ -2,7 +2,7 @@
 needs, what to do about it, and who can do it. It calls no AWS and makes no query of its own: it
 reads an entitlement loaded by ``queries.entitlements``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils import timezone
@@ -16,6 +16,11 @@ from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 VENDOR_SEES = "Your vendor can see what is needed."
 RESUMED = "Your vendor's sales team can resume it; your keys are kept, and will work again."
 BY_ITSELF = "Nothing to do: this usually takes less than a minute."
+OPENS_BY_ITSELF = "Nothing to do: it opens by itself."
+HELD = (
+    "Your vendor has stopped all changes for a while, to check them. It goes on afterwards, by "
+    "itself."
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,12 @@ def diagnose(entitlement: Entitlement) -> list[Diagnosis]:
     if queries.open_repositories(entitlement):
         found += [_tag(repository) for repository in queries.open_repositories(entitlement)]
         found += _hosts(queries.open_repositories(entitlement))
-    return found
+    return [_while_held(each) for each in found] if entitlement.portal_is_held else found  # type: ignore[attr-defined]
+
+
+def _while_held(found: Diagnosis) -> Diagnosis:
+    waits = found.remedy in (BY_ITSELF, OPENS_BY_ITSELF)
+    return replace(found, remedy=HELD) if waits else found
 
 
 def _right(entitlement: Entitlement) -> Diagnosis:
@@ -160,7 +170,7 @@ def _grant(entitlement: Entitlement, repository: Repository) -> Diagnosis:
         return Diagnosis(about, ATTENTION, "not opened by this product")
     if repository.attention:
         return Diagnosis(about, ATTENTION, "not open", remedy=VENDOR_SEES)
-    return Diagnosis(about, WORKING, "not open yet", remedy="Nothing to do: it opens by itself.")
+    return Diagnosis(about, WORKING, "not open yet", remedy=OPENS_BY_ITSELF)
 
 
 def _tag(repository: Repository) -> Diagnosis:

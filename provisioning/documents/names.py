@@ -28,6 +28,17 @@ def user_tags(customer_slug: str, label: str) -> dict[str, str]:
     return MANAGED_BY | {"ecr-portal:customer": customer_slug, "ecr-portal:label": label}
 
 
+def epoch_tag(installation: str) -> str:
+    """The tag of the sign-in policy in which an account keeps the epoch of an installation."""
+    return f"ecr-portal:epoch:{installation}"
+
+
+def split_user_name(name: str) -> tuple[str, str]:
+    """The customer's slug and the label of which ``user_name`` makes this name."""
+    slug, _, label = name.partition(".")
+    return slug, label or DEFAULT_LABEL
+
+
 def is_ours(tags: Mapping[str, str], *, customer_slug: str, label: str) -> bool:
     """Whether the portal created a user with these tags for this customer and label."""
     return user_tags(customer_slug, label).items() <= tags.items()

@@ -169,6 +169,12 @@ def seen_in(document: Document | None, owner: Owner) -> set[str]:
     return found
 
 
+def named_in(document: Document | None, owner: Owner) -> set[str]:
+    """Whom our statements in a document name, whatever else someone has edited of them."""
+    ours = [each for each in statements(document) if owner.owns(each)]
+    return {principal for statement in ours for principal in _aws_principals(statement)}
+
+
 def fingerprint(document: Document | None, owner: Owner) -> str:
     """What tells our statements in a document from others. The Sid does not count."""
     ours = [s | {"Sid": ""} for s in statements(document) if owner.owns(s)]

@@ -139,6 +139,7 @@ LOGIN_POLICY = [
     "iam:GetPolicy",
     "iam:GetPolicyVersion",
     "iam:ListPolicyVersions",
+    "iam:TagPolicy",
 ]
 REPOSITORIES = [
     "ecr:BatchGetImage",

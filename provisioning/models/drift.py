@@ -22,11 +22,19 @@ class Repair(Enum):
 @dataclass(frozen=True)
 class Policy:
     """What the portal does about one kind of drift. ``is_confirmed``: it must be seen twice
-    first, because a single read may be stale. ``is_adoptable``: ops may leave it as it is."""
+    first, because a single read may be stale. ``is_adoptable``: ops may leave it as it is;
+    ``is_adoptable_while_held``: while the portal is held, at least, because then AWS may be right
+    and the database old. ``blocks_release``: a hold cannot end before ops have decided."""
 
     repair: Repair
     is_confirmed: bool = True
     is_adoptable: bool = False
+    is_adoptable_while_held: bool = False
+    blocks_release: bool = False
+
+    def may_be_adopted(self, *, is_held: bool) -> bool:
+        """Whether ops may leave it as AWS has it."""
+        return self.is_adoptable or (is_held and self.is_adoptable_while_held)
 
 
 class DriftKind(models.TextChoices):
@@ -49,20 +57,28 @@ class DriftKind(models.TextChoices):
     )
     DEAD_PRINCIPAL = "dead_principal", "A foreign statement names a deleted user"
     UNKNOWN_USER = "orphan_user", "Pull user that the database does not know"
+    GRANT_UNKNOWN = "grant_unknown", "Access that the database does not know"
+    GRANT_MISSING = "grant_missing", "Access that AWS does not have"
 
     @property
     def policy(self) -> Policy:
         return POLICIES.get(self, Policy(Repair.PORTAL))
 
 
+DECIDED_WHILE_HELD = {"is_adoptable_while_held": True, "blocks_release": True}
 # Kinds that are not listed are repaired by the portal once they are confirmed.
 POLICIES = {
     DriftKind.LOGIN_POLICY_CHANGED: Policy(Repair.PORTAL, is_adoptable=True),
     DriftKind.KEY_STATUS: Policy(Repair.OPS, is_adoptable=True),
     DriftKind.UNKNOWN_USER: Policy(Repair.OPS, is_adoptable=True),
     # Anyone may hold a key that the database does not know, or that was switched off.
-    DriftKind.KEY_UNKNOWN: Policy(Repair.PORTAL, is_confirmed=False),
-    DriftKind.KEY_ACTIVATED: Policy(Repair.PORTAL, is_confirmed=False),
+    DriftKind.KEY_UNKNOWN: Policy(Repair.PORTAL, is_confirmed=False, **DECIDED_WHILE_HELD),
+    DriftKind.KEY_ACTIVATED: Policy(Repair.PORTAL, is_confirmed=False, **DECIDED_WHILE_HELD),
+    DriftKind.USER_MISSING: Policy(Repair.PORTAL, **DECIDED_WHILE_HELD),
+    DriftKind.USER_POLICY_CHANGED: Policy(Repair.PORTAL, blocks_release=True),
+    # Seen only while the portal is held.
+    DriftKind.GRANT_UNKNOWN: Policy(Repair.OPS, **DECIDED_WHILE_HELD),
+    DriftKind.GRANT_MISSING: Policy(Repair.OPS, **DECIDED_WHILE_HELD),
     DriftKind.USER_MOVED: Policy(Repair.NOBODY),
     DriftKind.OTHER_STATEMENT: Policy(Repair.OPS, is_adoptable=True),
     DriftKind.KEY_UNUSABLE: Policy(Repair.NOBODY, is_adoptable=True),
@@ -80,6 +96,11 @@ class DriftQuerySet(models.QuerySet["Drift"]):
     def open(self) -> "DriftQuerySet":
         return self.filter(ended_at__isnull=True)
 
+    def blocking_release(self) -> "DriftQuerySet":
+        """What ops have yet to decide before a hold can end."""
+        kinds = [kind for kind in DriftKind if kind.policy.blocks_release]
+        return self.open().filter(kind__in=kinds, choice="")
+
 
 ROWS = ("registry", "repository", "pull_user")
 
@@ -92,7 +113,7 @@ def _of(row: str) -> Q:
 class Drift(models.Model):
     """A difference between AWS and the database that the portal did not make, seen on the turn
     of one row. ``subject`` tells one from another of its kind: a key, a principal, a policy;
-    ``detail`` says more about it."""
+    ``detail`` says more about it, and ``facts`` what adopting it takes."""
 
     Kind = DriftKind
 
@@ -104,6 +125,7 @@ class Drift(models.Model):
     kind = models.CharField(max_length=30, choices=kind_choices)
     subject = models.CharField(max_length=600, blank=True)
     detail = models.TextField(blank=True, default="", db_default="")
+    facts = models.JSONField(default=dict, db_default={})
     registry = models.ForeignKey("provisioning.Registry", models.CASCADE, null=True)
     repository = models.ForeignKey("provisioning.Repository", models.CASCADE, null=True)
     pull_user = models.ForeignKey("provisioning.PullUser", models.CASCADE, null=True)
@@ -142,6 +164,13 @@ class Drift(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()}: {self.subject}"
+
+    @property
+    def user_name(self) -> str:
+        """The IAM user whom it concerns, where it concerns one."""
+        if self.pull_user is not None:
+            return self.pull_user.name
+        return self.subject.rpartition("/")[2]
 
     @property
     def row(self) -> Reconciled:

@@ -1,10 +1,13 @@
 """This installation of the portal."""
 
 import secrets
+from datetime import datetime
 
 from django.db import models
 
 from provisioning.documents import policies
+from provisioning.models.pull_user import PullUser
+from provisioning.states import Desired
 
 
 def new_identifier() -> str:
@@ -14,10 +17,10 @@ def new_identifier() -> str:
 class Installation(models.Model):
     """One row. ``identifier`` marks what this installation writes into AWS.
 
-    ``epoch`` counts on while the portal changes AWS, and AWS keeps the number as well: a database
-    that was restored from a backup knows a smaller one. Since ``held_at``, because of
-    ``held_because``, the portal changes nothing in AWS by itself
-    (``provisioning.reconciler.hold``).
+    ``epoch`` counts on while the portal works, and each AWS account keeps the number as well: a
+    database that was restored from a backup knows a smaller one. It was last compared with an
+    account's at ``epoch_at``. Since ``held_at``, because of ``held_because``, the portal changes
+    nothing in AWS by itself (``provisioning.reconciler.hold``).
     """
 
     identifier = models.CharField(max_length=8, default=new_identifier, editable=False)
@@ -39,6 +42,13 @@ class Installation(models.Model):
         """The row; it is created by a migration."""
         found: Installation = cls.objects.get_or_create(pk=1)[0]
         return found
+
+    def held_since(self, row: PullUser) -> datetime | None:
+        """Since when the portal leaves to people what becomes of the user in AWS, if it does: one
+        that they have suspended or removed since is not held."""
+        if self.held_at is None or row.desired == Desired.PRESENT:
+            return self.held_at
+        return None if row.desired_at > self.held_at else self.held_at
 
     @property
     def sid(self) -> str:

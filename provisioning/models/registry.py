@@ -83,6 +83,8 @@ class Registry(Reconciled):
         default=limits.USER_POLICY_LIMIT, db_default=limits.USER_POLICY_LIMIT, editable=False
     )
     observed_at = models.DateTimeField(null=True, editable=False)
+    # When the installation's epoch was last compared with the one that the account keeps.
+    epoch_at = models.DateTimeField(null=True, editable=False)
     # A new registry is looked at immediately.
     due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=clock.now)
 

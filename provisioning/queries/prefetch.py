@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, Prefetch, QuerySet
 
 from accounts.models import Customer, User
 from accounts.permissions import MAY_REQUEST
-from provisioning.models import Entitlement, Image, Product, PullUser, Repository
+from provisioning.models import Entitlement, Image, Installation, Product, PullUser, Repository
 
 TAGS = 10
 
@@ -19,11 +19,14 @@ def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlem
         "grants", "access_keys__secret__revealed_by__memberships"
     )
     repositories = Repository.objects.select_related("registry")
-    return rows.select_related(
-        "customer", "product", "requested_by", "decided_by"
-    ).prefetch_related(
-        Prefetch("customer__pull_users", pull_users),
-        Prefetch("product__repositories", repositories),
+    held = Installation.objects.filter(held_at__isnull=False)
+    return (
+        rows.annotate(portal_is_held=Exists(held))
+        .select_related("customer", "product", "requested_by", "decided_by")
+        .prefetch_related(
+            Prefetch("customer__pull_users", pull_users),
+            Prefetch("product__repositories", repositories),
+        )
     )
 
 

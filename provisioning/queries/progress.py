@@ -104,16 +104,21 @@ def _provisioning(entitlement: Entitlement, before: list[ProgressStep]) -> Progr
     for pull_user in pull_users(entitlement):
         steps += [_user_step(pull_user), *_key_steps(pull_user)]
     steps += [_repository_step(entitlement, repository) for repository in repositories(entitlement)]
-    state, words = _summary(steps)
+    state, words = _summary(steps, is_held=entitlement.portal_is_held)  # type: ignore[attr-defined]
     return Progress(state, words, before + steps)
 
 
-def _summary(steps: list[ProgressStep]) -> tuple[str, str]:
+def _summary(steps: list[ProgressStep], *, is_held: bool) -> tuple[str, str]:
     states = {step.state for step in steps}
-    if ATTENTION in states:
-        return "attention", "Your vendor needs to look at this, and can see what is wrong."
     if states == {DONE}:
         return "ready", "Ready to pull."
+    if is_held:
+        return "working", (
+            "Your vendor has stopped all changes for a while, to check them. What you can pull "
+            "already stays as it is; the rest goes on afterwards, by itself."
+        )
+    if ATTENTION in states:
+        return "attention", "Your vendor needs to look at this, and can see what is wrong."
     return "working", "Being set up in AWS. This usually takes less than a minute."
 
 

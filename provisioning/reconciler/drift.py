@@ -1,7 +1,8 @@
 """Drift: what AWS was seen to have that the portal did not make. It is recorded when it is first
 seen, confirmed when it is seen again, and then repaired, or left to ops to decide."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from django.conf import settings
 
@@ -15,12 +16,14 @@ Ending = Drift.Ending
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference, and the step that would repair it, if a step does."""
+    """One difference, and the step that would repair it, if a step does. ``facts``: what adopting
+    it takes, as JSON has it."""
 
     kind: DriftKind
     subject: str = ""
     step: PlannedStep | None = None
     detail: str = ""
+    facts: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,11 @@ class RepairDecision:
         return step.is_revocation or (step.step, step.access_key_id) not in held
 
 
-def observe_drift(row: Reconciled, differences: list[Difference]) -> RepairDecision:
-    """Record what was seen on the row's turn, and end what was no longer seen."""
+def observe_drift(
+    row: Reconciled, differences: list[Difference], *, is_held: bool = False
+) -> RepairDecision:
+    """Record what was seen on the row's turn, and end what was no longer seen. While the portal is
+    held, it repairs only what ops chose."""
     now = clock.now()
     known = {(drift.kind, drift.subject): drift for drift in _open(row)}
     held, is_waiting = set(), False
@@ -57,14 +63,16 @@ def observe_drift(row: Reconciled, differences: list[Difference]) -> RepairDecis
                 kind=difference.kind,
                 subject=difference.subject,
                 detail=difference.detail,
+                facts=difference.facts,
                 **{row.kind: row},
             )
         else:
             drift.last_seen_at, drift.times_seen = now, drift.times_seen + 1
-            drift.save(update_fields=["last_seen_at", "times_seen"])
-        if not _may_be_repaired(drift):
+            drift.facts = difference.facts
+            drift.save(update_fields=["last_seen_at", "times_seen", "facts"])
+        if drift.choice != "repair" and (is_held or not _may_be_repaired(drift)):
             held.add(difference)
-            is_waiting |= _is_repaired_by_the_portal(drift)
+            is_waiting |= _is_repaired_by_the_portal(drift) and not is_held
     for drift in known.values():
         _end(drift, Ending.ADOPTED if drift.choice == "adopt" else Ending.VANISHED)
     return RepairDecision(held, is_waiting)

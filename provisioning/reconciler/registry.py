@@ -6,17 +6,19 @@ from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import Gateway
 from provisioning.documents import grammar, names, policies
-from provisioning.models import Drift, PullUser, Registry
+from provisioning.models import Drift, Installation, PullUser, Registry
+from provisioning.reconciler import hold
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
 from provisioning.reconciler.lease import Lease
 from provisioning.reconciler.pull_user.context import login_policy_arn
+from provisioning.reconciler.pull_user.keys import facts_of_keys
 from provisioning.reconciler.pull_user.plan import PlannedStep
 from provisioning.reconciler.result import Result, next_observation
 from provisioning.states import Desired, Status, Step
 
 
-def reconcile(lease: Lease, row: Registry) -> Result:
+def reconcile(lease: Lease, row: Registry, installation: Installation) -> Result:
     gateway = boto.connect(row)
     account_id = gateway.account_id()
     if account_id != row.account_id:
@@ -27,8 +29,10 @@ def reconcile(lease: Lease, row: Registry) -> Result:
     if row != Registry.objects.filter(account_id=account_id).order_by("pk").first():
         # IAM is the same in all regions: another registry's turn looks at it.
         return Result(next_due=next_observation())
-    found = _login_policy(gateway, account_id) + _unknown_users(gateway, account_id)
-    decision = observe_drift(row, found)
+    is_held = installation.held_at is not None
+    found = _login_policy(gateway, account_id)
+    found += _unknown_users(gateway, account_id, is_held=is_held)
+    decision = observe_drift(row, found, is_held=is_held)
     repairable = decision.repairable(found)
     for difference in repairable:
         _repair(lease, gateway, account_id, difference)
@@ -41,6 +45,8 @@ def reconcile(lease: Lease, row: Registry) -> Result:
             user_policy_quota=summary.user_policy_quota,
             observed_at=clock.now(),
         )
+    # Without the epoch, a restored backup would not be noticed: a refusal is this row's.
+    hold.compare(installation, row, gateway)
     if decision.is_waiting:
         return Result(next_due=clock.now() + settings.DRIFT_CONFIRM)
     return Result(next_due=next_observation())
@@ -56,16 +62,23 @@ def _login_policy(gateway: Gateway, account_id: str) -> list[Difference]:
     return [Difference(Drift.Kind.LOGIN_POLICY_CHANGED, arn, step)]
 
 
-def _unknown_users(gateway: Gateway, account_id: str) -> list[Difference]:
+def _unknown_users(gateway: Gateway, account_id: str, *, is_held: bool) -> list[Difference]:
     """Users with the portal's tags that the database does not know: for example, because it was
-    restored from a backup."""
+    restored from a backup. While the portal is held, it leaves those, too, that it should
+    remove."""
     known = PullUser.objects.filter(account_id=account_id)
-    known = known.exclude(desired=Desired.ABSENT, status=Status.GONE)
+    gone = known.filter(desired=Desired.ABSENT)
+    known = known.exclude(pk__in=gone if is_held else gone.filter(status=Status.GONE))
     present = {user.name for user in gateway.users(settings.AWS_PATH)}
     unknown = present - set(known.values_list("name", flat=True))
     users = [gateway.user(name) for name in sorted(unknown)]
     return [
-        Difference(Drift.Kind.UNKNOWN_USER, user.name, PlannedStep(Step.REMOVE_UNKNOWN_USER))
+        Difference(
+            Drift.Kind.UNKNOWN_USER,
+            user.name,
+            PlannedStep(Step.REMOVE_UNKNOWN_USER),
+            facts={"keys": facts_of_keys(gateway, user.name)} if is_held else {},
+        )
         for user in users
         if user and names.MANAGED_BY.items() <= user.tags.items()
     ]

@@ -13,8 +13,8 @@ from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.desired import schedule
 from provisioning.documents.grammar import MalformedPolicy
-from provisioning.models import Reconciled, StepAttempt
-from provisioning.reconciler import pause
+from provisioning.models import Installation, Reconciled, StepAttempt
+from provisioning.reconciler import hold, pause
 from provisioning.reconciler.lease import Lease, LeaseLost, claim
 from provisioning.reconciler.result import ATTENTION_RETRY, Requeue, Result, backoff
 from provisioning.states import Outcome
@@ -42,7 +42,7 @@ class UnexpectedError(Exception):
         )
 
 
-def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row], Result]) -> None:
+def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row, Installation], Result]) -> None:
     """Claim the row and reconcile it. Does nothing for a row that is not due."""
     lease = claim(model, pk)
     if lease is None:
@@ -57,13 +57,14 @@ def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row], Result]) ->
         schedule.wake_pk(model, pk)
 
 
-def _take(lease: Lease, reconcile: Callable[[Lease, Any], Result]) -> bool:
+def _take(lease: Lease, reconcile: Callable[[Lease, Any, Installation], Result]) -> bool:
     """Returns whether the row is due again now."""
     row = lease.row
     try:
         _close_interrupted(lease)
         pause.require_running(row)
-        result = reconcile(lease, row)
+        installation = hold.look(row.registry_in_charge)
+        result = reconcile(lease, row, installation)
     except LeaseLost:
         raise
     except Requeue as requeue:

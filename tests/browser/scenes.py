@@ -17,7 +17,7 @@ from accounts.models import Membership, User
 from provisioning.admin.decisions import DECISIONS
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, suspend, withdraw
-from provisioning.models import AccessKey, Entitlement, PullUser
+from provisioning.models import AccessKey, Drift, Entitlement, Installation, PullUser
 from tests.browser.signing_in import confirm, sign_in
 from tests.portal.site import Site
 from tests.provisioned import end, provision
@@ -251,6 +251,30 @@ def problems_for_ops(page: Page, site: Site) -> Iterator[str]:
     yield "dashboard with problems"
 
 
+def held_portal(page: Page, site: Site) -> Iterator[str]:
+    Installation.objects.update(
+        held_at=timezone.now(), held_because="The backup of last night was restored."
+    )
+    user = PullUser.objects.get(name="birch-bank")
+    made = {"status": "Active", "created_at": "2026-11-20T08:00:00+00:00"}
+    used = {"used_at": "2026-11-26T08:00:00+00:00", "used_for": "ecr in eu-central-1"}
+    for number in range(3):
+        Drift.objects.create(
+            kind="key_unknown", subject=f"AKIAEXAMPLE{number}", pull_user=user, facts=made | used
+        )
+    Drift.objects.create(
+        kind="grant_unknown",
+        subject="arn:aws:iam::123456789012:user/ecr-portal/delta-dental",
+        repository=site.cast.registry.repositories.first(),
+    )
+    page.goto("/ops/")
+    expect(page.get_by_text("The portal is held")).to_be_visible()
+    yield "dashboard of a held portal"
+    page.get_by_role("link", name="See what differs").click()
+    expect(page.get_by_role("button", name="Adopt the selected").first).to_be_visible()
+    yield "hold with differences"
+
+
 def member_to_confirm(page: Page, site: Site) -> Iterator[str]:
     bob = Membership.objects.filter(user=site.cast.bob)
     bob.update(awaits_confirmation=True, role=Membership.Role.OWNER)
@@ -343,6 +367,7 @@ SCENES: dict[Scene, str] = {
     viewer: "viewer",
     no_organisation: "stranger",
     problems_for_ops: "ops",
+    held_portal: "ops",
     member_to_confirm: "owner",
     every_decision: "sales",
     interrupted_form: "nobody",

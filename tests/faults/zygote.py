@@ -182,6 +182,82 @@ def state() -> dict[str, Any]:
     }
 
 
+# --- A restore ---------------------------------------------------------------------
+
+
+def let_time_pass() -> None:
+    """Until the epoch is counted on."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from provisioning.models import Installation, Registry
+
+    before = timezone.now() - timedelta(hours=1)
+    Installation.objects.update(epoch_at=before)
+    Registry.objects.update(epoch_at=before, due_at=timezone.now())
+    recover()
+
+
+def evening() -> list[str]:
+    """After the backup: Birch Bank rotates its key, the first further customer does not pay, and
+    another one buys. Returns Birch Bank's new key."""
+    from accounts.models import Customer, User
+    from provisioning.flows import Actor
+    from provisioning.flows.credentials import reveal, rotate
+    from provisioning.flows.entitlements import approve, prepare, withdraw
+    from provisioning.models import Entitlement, Product, PullUser
+    from tests.worker import run_until_settled
+
+    alice, sandra = (Actor(User.objects.get(name__startswith=name)) for name in ("Alice", "Sandra"))
+    birch = PullUser.objects.get(name="birch-bank")
+    reveal(birch, by=alice)
+    rotate(birch, by=alice)
+    entitlement = Entitlement.objects.get(customer__slug="customer-0")
+    withdraw(entitlement, by=sandra, reason="Does not pay")
+    late = Customer.objects.create(name="Delta Dental", slug="delta-dental")
+    bought = Entitlement(customer=late, product=Product.objects.get(slug="server"))
+    prepare(bought, by=sandra)
+    approve(bought, by=sandra)
+    run_until_settled()
+    shown = reveal(birch, by=alice)
+    return [shown.access_key_id, shown.secret_access_key]
+
+
+def held() -> dict[str, Any]:
+    from provisioning.models import Drift, Installation
+
+    differences = Drift.objects.open()
+    return {
+        "is_held": Installation.get().held_at is not None,
+        "differences": sorted({f"{row.kind} {row.user_name}" for row in differences}),
+    }
+
+
+def adopt(*kinds: str) -> None:
+    """Otto adds the customer that the database does not know, and leaves what is of these kinds
+    as AWS has it."""
+    from accounts.models import Customer, User
+    from provisioning.flows import Actor
+    from provisioning.flows.drift import resolve_drift
+    from provisioning.models import Drift
+
+    Customer.objects.get_or_create(slug="delta-dental", defaults={"name": "Delta Dental"})
+    otto = Actor(User.objects.get(name__startswith="Otto"))
+    for drift in Drift.objects.open().filter(kind__in=kinds, choice=""):
+        resolve_drift(drift, "adopt", by=otto, reason="As it was")
+    recover()
+
+
+def release() -> None:
+    from accounts.models import User
+    from provisioning.flows import Actor
+    from provisioning.flows.hold import release
+
+    release(by=Actor(User.objects.get(name__startswith="Otto")), reason="All decided")
+    recover()
+
+
 # --- Many at once ------------------------------------------------------------------
 
 

@@ -44,7 +44,7 @@ ANSWERS: list[tuple[str, str, str]] = [
         "in 403*5 200*2",
         "in 403*5 200*2",
         """ops/pull-users/<int:pk>/reissue/ ops/drift/<int:pk>/
-        ops/keys/<int:pk>/switch/""",
+        ops/keys/<int:pk>/switch/ ops/hold/""",
     ),
     (
         "in 403*5 405*2",

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 
 from portal.pages.guards import ops_only
 from provisioning import queries
-from provisioning.models import Drift, Registry
+from provisioning.models import Drift, Installation, Registry
 
 PAGE_LENGTH = 25
 
@@ -30,6 +30,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "rows": rows,
+        "installation": Installation.get(),
         "paused": Registry.objects.filter(paused_at__isnull=False),
         "drift_label": f"Drift: {undecided}" if undecided else "No drift",
     }

@@ -11,7 +11,7 @@ from portal.pages.forms import ReasonForm
 from portal.pages.guards import ops_only
 from portal.pages.perform import perform
 from provisioning.flows.drift import resolve_drift
-from provisioning.models import Drift
+from provisioning.models import Drift, Installation
 from provisioning.models.drift import Repair
 
 PAGE_LENGTH = 25
@@ -29,7 +29,8 @@ class ResolveForm(ReasonForm):
         choices = []
         if policy.repair is not Repair.NOBODY:
             choices.append(("repair", "Repair: make AWS agree with the portal"))
-        if policy.is_adoptable:
+        is_held = Installation.get().held_at is not None
+        if policy.may_be_adopted(is_held=is_held):
             choices.append(("adopt", "Leave it: make the portal agree with AWS"))
         self.fields["choice"].choices = choices  # type: ignore[attr-defined]
 

@@ -1,6 +1,7 @@
 """IAM's part of the gateway."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from provisioning.aws import errors
@@ -34,6 +35,19 @@ class Iam:
         except errors.NotFound:
             return False
         return True
+
+    def policy_tags(self, arn: str) -> dict[str, str] | None:
+        try:
+            with translated("GetPolicy"):
+                found = self._iam.get_policy(PolicyArn=arn)["Policy"]
+        except errors.NotFound:
+            return None
+        return {tag["Key"]: tag["Value"] for tag in found.get("Tags", [])}
+
+    def tag_policy(self, arn: str, tags: Mapping[str, str]) -> None:
+        listed = [{"Key": key, "Value": value} for key, value in tags.items()]
+        with translated("TagPolicy"):
+            self._iam.tag_policy(PolicyArn=arn, Tags=listed)
 
     def policy(self, arn: str) -> Document | None:
         try:
@@ -169,16 +183,18 @@ class Iam:
     # --- Access keys -----------------------------------------------------------------
 
     def access_keys(self, user_name: str) -> dict[str, str]:
-        pages = self._iam.get_paginator("list_access_keys")
+        return {key["AccessKeyId"]: key["Status"] for key in self._access_keys(user_name)}
+
+    def access_keys_created(self, user_name: str) -> dict[str, datetime]:
+        return {key["AccessKeyId"]: key["CreateDate"] for key in self._access_keys(user_name)}
+
+    def _access_keys(self, user_name: str) -> list[dict[str, Any]]:
+        pages = self._iam.get_paginator("list_access_keys").paginate(UserName=user_name)
         try:
             with translated("ListAccessKeys"):
-                return {
-                    key["AccessKeyId"]: key["Status"]
-                    for page in pages.paginate(UserName=user_name)
-                    for key in page["AccessKeyMetadata"]
-                }
+                return [key for page in pages for key in page["AccessKeyMetadata"]]
         except errors.NotFound:
-            return {}
+            return []
 
     def create_access_key(self, user_name: str) -> NewAccessKey:
         with translated("CreateAccessKey"):

@@ -24,12 +24,17 @@ Placement = Grant.Placement
 @dataclass(frozen=True)
 class PullUserContext:
     """One turn: the row as read under the lease, and its account, through one of its
-    registries."""
+    registries. ``held_policy``: what the user's own policy should say while the portal is held."""
 
     lease: Lease
     pull_user: PullUser
     registry: Registry
     gateway: Gateway
+    held_policy: "OwnPolicy | None" = None
+
+    @property
+    def own_policy(self) -> "OwnPolicy":
+        return self.held_policy or own_policy(self.pull_user)
 
     @property
     def login_policy_arn(self) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Q
 from accounts import clock
 from provisioning import vault
 from provisioning.aws import errors
+from provisioning.aws.gateway import Gateway, KeyUse
 from provisioning.models import AccessKey, Drift, PullUser
 from provisioning.models.access_key import TESTED_FOR, AccessKeyQuerySet
 from provisioning.reconciler.drift import Difference
@@ -69,6 +70,21 @@ def unusable_keys(row: PullUser) -> list[Difference]:
     ]
 
 
+def facts_of_keys(gateway: Gateway, user_name: str) -> dict[str, dict[str, str]]:
+    """What AWS knows of each key of a user: its status, when it was created, and its last use."""
+    created = gateway.access_keys_created(user_name)
+    facts = {}
+    for key_id, status in gateway.access_keys(user_name).items():
+        facts[key_id] = {"status": status, "created_at": created[key_id].isoformat()}
+        if use := gateway.key_use(key_id):
+            facts[key_id] |= {"used_at": use.at.isoformat(), "used_for": _purpose(use)}
+    return facts
+
+
+def _purpose(use: KeyUse) -> str:
+    return f"{use.service} in {use.region}"
+
+
 def record_last_use(context: PullUserContext) -> None:
     """Record when each key was last used, once in a while. Only pages need it: a failure here
     fails nothing."""
@@ -83,5 +99,5 @@ def record_last_use(context: PullUserContext) -> None:
             return
         if use:
             AccessKey.objects.filter(pk=key.pk).update(
-                last_used_at=use.at, last_used_for=f"{use.service} in {use.region}"
+                last_used_at=use.at, last_used_for=_purpose(use)
             )

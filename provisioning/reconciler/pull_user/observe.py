@@ -15,8 +15,9 @@ from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
 from provisioning.reconciler.pull_user.keys import unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
+from provisioning.reconciler.pull_user.taken import TakenSteps
 from provisioning.reconciler.result import BELIEVED_AFTER
-from provisioning.states import Desired, KeyStatus, Outcome, Step
+from provisioning.states import STATUS_OF, Desired, KeyStatus, Outcome, Status, Step, move
 
 Kind = Drift.Kind
 
@@ -81,6 +82,28 @@ def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
             mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
 
 
+def record_status(context: PullUserContext, observed: ObservedUser, outcome: TakenSteps) -> None:
+    """Record what AWS has of the user, as observed and as changed since, and wake the repositories
+    for which that is news."""
+    row = context.pull_user
+    is_complete = observed.is_complete or outcome.has_taken(Step.ENSURE_PULL_USER)
+    keys = row.access_keys.living()
+    status = Status.READY if is_complete else Status.WAITING
+    if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
+        status = Status.SUSPENDED
+    changes: dict[str, object] = {"observed_at": clock.now()}
+    if not row.policy_written and observed.own_policy == own_policy(row).desired:
+        changes["policy_written"] = observed.policy_meaning
+    with context.lease.writing():
+        if row.status != status:
+            move(row, status, field="status", **changes)
+        else:
+            PullUser.objects.filter(pk=row.pk).update(**changes)
+        if outcome.done or row.status != STATUS_OF[Desired(row.desired)]:
+            unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
+            schedule.wake(repositories=set(unsettled))
+
+
 def _grants_that_differ(row: PullUser, seen: UserPolicy) -> list[tuple[int, bool]]:
     """The grants that the user's own policy has, or has not, otherwise than was recorded. That one
     is gone which should be, is known only after a write: one read may be stale."""
@@ -120,13 +143,13 @@ def desired_user(row: PullUser) -> DesiredUser:
 
 
 def differences(
-    context: PullUserContext, desired: DesiredUser, observed: ObservedUser
+    context: PullUserContext, desired: DesiredUser, observed: ObservedUser, *, is_key_in_doubt: bool
 ) -> list[Difference]:
     """What AWS has that the portal did not do."""
     row = context.pull_user
     keys = {key.access_key_id: key for key in row.access_keys.living()}
     found = compare(row, keys, desired, observed, clock.now())
-    if key_in_doubt_until(row):
+    if is_key_in_doubt:
         # An unknown key is then the portal's own, and is deleted without a word.
         found = [difference for difference in found if difference.kind != Kind.KEY_UNKNOWN]
     return found + unusable_keys(row)

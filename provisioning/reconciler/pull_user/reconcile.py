@@ -7,16 +7,14 @@ from django.conf import settings
 from accounts import clock
 from accounts.models import Customer
 from provisioning.aws import boto, errors
-from provisioning.desired import schedule
-from provisioning.models import AccessKey, Drift, PullUser, Repository
+from provisioning.models import AccessKey, Drift, Installation, PullUser, Repository
 from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
 from provisioning.reconciler.lease import Lease
-from provisioning.reconciler.pull_user import plan
+from provisioning.reconciler.pull_user import held, plan
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
     mark,
     mark_keys_deleted,
-    own_policy,
 )
 from provisioning.reconciler.pull_user.keys import (
     next_change,
@@ -31,9 +29,10 @@ from provisioning.reconciler.pull_user.observe import (
     may_still_appear,
     observe,
     record_observed,
+    record_status,
 )
 from provisioning.reconciler.pull_user.steps import perform
-from provisioning.reconciler.pull_user.taken import TakenSteps, take_steps
+from provisioning.reconciler.pull_user.taken import take_steps
 from provisioning.reconciler.readiness import record_ready
 from provisioning.reconciler.result import (
     BACKOFF_LAST,
@@ -42,13 +41,13 @@ from provisioning.reconciler.result import (
     Result,
     next_observation,
 )
-from provisioning.states import STATUS_OF, Desired, KeyStatus, Status, Step, move
+from provisioning.states import Desired, Status, Step, move
 
 # How long the keys of a user that should go wait for its grants.
 FOR_GRANTS = timedelta(seconds=10)
 
 
-def reconcile(lease: Lease, row: PullUser) -> Result:
+def reconcile(lease: Lease, row: PullUser, installation: Installation) -> Result:
     registry = row.registry_in_charge
     if registry is None:
         raise errors.PermanentError(
@@ -56,6 +55,9 @@ def reconcile(lease: Lease, row: PullUser) -> Result:
             "administrator can add it again."
         )
     context = PullUserContext(lease, row, registry, boto.connect(registry))
+    held_since = installation.held_since(row)
+    if held_since:
+        return held.reconcile(context, held_since)
     return _remove(context) if row.desired == Desired.ABSENT else _provide(context)
 
 
@@ -68,7 +70,8 @@ def _provide(context: PullUserContext) -> Result:
     observed = observe(context)
     record_observed(context, observed)
     desired = desired_user(row)
-    found = differences(context, desired, observed)
+    in_doubt_until = key_in_doubt_until(row)
+    found = differences(context, desired, observed, is_key_in_doubt=in_doubt_until is not None)
     decision = observe_drift(row, found)
     if _forget_missing_keys(context, decision.repairable(found)):
         desired = desired_user(row)
@@ -76,13 +79,12 @@ def _provide(context: PullUserContext) -> Result:
     outcome = take_steps(context, steps, decision.allows)
     repairable = decision.repairable(found)
     mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
-    _record_status(context, observed, outcome)
+    record_status(context, observed, outcome)
     outcome.raise_worst()
     next_test = _verify_key(context)
     record_ready(Customer.objects.filter(pk=row.customer_id))
     record_last_use(context)
     times = [next_test, next_change(row), next_observation()]
-    in_doubt_until = key_in_doubt_until(row)
     if in_doubt_until and in_doubt_until > clock.now():
         times.append(in_doubt_until)
     if decision.is_waiting:
@@ -97,30 +99,6 @@ def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> b
         with context.lease.writing():
             mark_keys_deleted(context.pull_user.access_keys.filter(access_key_id__in=missing))
     return bool(missing)
-
-
-def _record_status(
-    context: PullUserContext, observed: plan.ObservedUser, outcome: TakenSteps
-) -> None:
-    """Record what AWS has of the user, as observed and as changed since, and wake the repositories
-    for which that is news."""
-    row = context.pull_user
-    is_complete = observed.is_complete or outcome.has_taken(Step.ENSURE_PULL_USER)
-    keys = row.access_keys.living()
-    status = Status.READY if is_complete else Status.WAITING
-    if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
-        status = Status.SUSPENDED
-    changes: dict[str, object] = {"observed_at": clock.now()}
-    if not row.policy_written and observed.own_policy == own_policy(row).desired:
-        changes["policy_written"] = observed.policy_meaning
-    with context.lease.writing():
-        if row.status != status:
-            move(row, status, field="status", **changes)
-        else:
-            PullUser.objects.filter(pk=row.pk).update(**changes)
-        if outcome.done or row.status != STATUS_OF[Desired(row.desired)]:
-            unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
-            schedule.wake(repositories=set(unsettled))
 
 
 def _verify_key(context: PullUserContext) -> datetime | None:

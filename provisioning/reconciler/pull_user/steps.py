@@ -19,7 +19,6 @@ from provisioning.reconciler.pull_user.context import (
     PullUserContext,
     mark,
     mark_keys_deleted,
-    own_policy,
     record_user_policy,
 )
 from provisioning.reconciler.pull_user.plan import PlannedStep
@@ -68,7 +67,7 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
     context.gateway.attach_policy(row.name, context.login_policy_arn)
     with context.lease.writing():
         if row.user_id != user.user_id:
-            _forget_previous_user(row)
+            forget_previous_user(row)
             # What an adopted user has of its own is looked at first.
             row.policy_written = grammar.NOTHING if is_new else ""
         row.arn, row.user_id = user.arn, user.user_id
@@ -109,7 +108,7 @@ def _created_before(context: PullUserContext) -> IamUser:
     )
 
 
-def _forget_previous_user(row: PullUser) -> None:
+def forget_previous_user(row: PullUser) -> None:
     """The row had no user before, or another one of the same name. That user's keys went with
     it, and a policy that named it does not admit this one: the next turn replaces both."""
     mark(row.grants.all(), "in_repository_policy", is_there=False)
@@ -146,7 +145,7 @@ def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
 def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
     """The user's own policy opens exactly the repositories of the grants placed there, and is
     limited to the customer's networks."""
-    own = own_policy(context.pull_user)
+    own = context.own_policy
     document = policies.user_policy(own.desired)
     name = context.pull_user.name
     with _policy_in_doubt(context, own.grants, grammar.meaning(document)):

@@ -8,7 +8,7 @@ from provisioning.aws.gateway import Gateway
 from provisioning.documents import limits, policies, pulling
 from provisioning.documents.grammar import Document
 from provisioning.documents.policies import Owner
-from provisioning.models import Drift, Grant, Installation, PullUser, Repository
+from provisioning.models import Drift, Grant, PullUser, Repository
 from provisioning.reconciler.lease import Lease
 
 
@@ -18,7 +18,8 @@ class RepositoryContext:
 
     ``confirmed`` are the grants that AWS shows and that belong here, ``pending`` those that belong
     here and that it does not show, ``leaving`` those that do not belong here and that it has or
-    may have. A user in none of them is removed.
+    may have. ``others`` are the ARNs of users that stay although the database has no grant for them
+    (``held``). A user in none of them is removed.
     """
 
     lease: Lease
@@ -29,10 +30,13 @@ class RepositoryContext:
     confirmed: list[Grant]
     pending: list[Grant]
     leaving: list[Grant]
+    others: frozenset[str] = frozenset()
 
     def document(self, grants: Collection[Grant]) -> Document | None:
-        """The policy that admits exactly these grants, with everything foreign kept."""
-        return policies.repository_policy(self.observed, arns(grants), self.owner)
+        """The policy that admits exactly these grants, and the others, with everything foreign
+        kept."""
+        admitted = {*arns(grants), *self.others}
+        return policies.repository_policy(self.observed, admitted, self.owner)
 
     def fingerprint(self, grants: Collection[Grant]) -> str:
         """Of our statement that admits exactly these grants."""
@@ -51,8 +55,8 @@ def strangers_in(document: Document | None) -> frozenset[str]:
     return frozenset(named) - frozenset(known)
 
 
-def owner_of(repository: Repository, document: Document | None) -> Owner:
-    """By what to recognise the statements of this installation."""
+def owner_of(repository: Repository, document: Document | None, sid: str) -> Owner:
+    """By what to recognise the statements of this installation; ``sid`` is theirs."""
     former = policies.former_principals(document)
     strangers = strangers_in(document)
     if strangers:
@@ -60,7 +64,7 @@ def owner_of(repository: Repository, document: Document | None) -> Owner:
             repository=repository, kind=Drift.Kind.OTHER_STATEMENT, choice="repair"
         )
         strangers = frozenset() if taken_over.exists() else strangers
-    return Owner(Installation.get().sid, frozenset(former) - strangers)
+    return Owner(sid, frozenset(former) - strangers)
 
 
 def record_observed(lease: Lease, document: Document | None, **changes: str) -> None:

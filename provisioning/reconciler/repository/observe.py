@@ -3,7 +3,7 @@ having done it."""
 
 from provisioning.aws import boto
 from provisioning.documents import policies
-from provisioning.models import Drift, Grant, Repository
+from provisioning.models import Drift, Grant, Installation, Repository
 from provisioning.reconciler.drift import Difference, RepairDecision
 from provisioning.reconciler.lease import Lease
 from provisioning.reconciler.pull_user.plan import PlannedStep
@@ -29,12 +29,14 @@ def grants_at_issue(row: Repository) -> list[Grant]:
     return list(grants.select_related("pull_user").order_by("changed_at", "pk"))
 
 
-def observe(lease: Lease, row: Repository, grants: list[Grant]) -> RepositoryContext:
+def observe(
+    lease: Lease, row: Repository, grants: list[Grant], installation: Installation
+) -> RepositoryContext:
     gateway = boto.connect(row.registry)
     uri = gateway.repository_uri(row.name)
     observed = gateway.repository_policy(row.name)
     record_observed(lease, observed, uri=uri)
-    owner = owner_of(row, observed)
+    owner = owner_of(row, observed, installation.sid)
     seen = policies.seen_in(observed, owner)
     here = [grant for grant in grants if _belongs_here(grant)]
     shown = [grant for grant in here if grant.pull_user.arn in seen]

@@ -7,9 +7,10 @@ from django.conf import settings
 from accounts import clock
 from provisioning.aws import errors
 from provisioning.desired import capacity, schedule
-from provisioning.models import Drift, Grant, Repository
+from provisioning.models import Drift, Grant, Installation, Repository
 from provisioning.reconciler.drift import RepairDecision, mark_repaired, observe_drift
 from provisioning.reconciler.lease import Lease
+from provisioning.reconciler.repository import held
 from provisioning.reconciler.repository.context import RepositoryContext
 from provisioning.reconciler.repository.observe import (
     differences,
@@ -40,11 +41,13 @@ HELD = (
 )
 
 
-def reconcile(lease: Lease, row: Repository) -> Result:
+def reconcile(lease: Lease, row: Repository, installation: Installation) -> Result:
     _wait_between_writes(row)
+    if installation.held_at:
+        return held.reconcile(lease, row, installation, installation.held_at)
     grants = grants_at_issue(row)
     try:
-        context = observe(lease, row, grants)
+        context = observe(lease, row, grants, installation)
     except errors.RepositoryNotFound:
         # Its policy went with it.
         record(lease, grants, granted=set())

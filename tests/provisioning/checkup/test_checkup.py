@@ -147,6 +147,7 @@ ONLY_SIMULATED = RARE | {
     "iam:DeletePolicyVersion",
     "iam:DeleteUserPolicy",
     "iam:PutUserPolicy",
+    "iam:TagPolicy",
 }
 
 

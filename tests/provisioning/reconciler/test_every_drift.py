@@ -146,11 +146,15 @@ SCENES: dict[DriftKind, Scene] = {
 }
 
 
+# Seen only while the portal is held (test_hold.py).
+WHILE_HELD = {DriftKind.GRANT_UNKNOWN, DriftKind.GRANT_MISSING}
+
+
 def test_every_kind_of_drift_has_a_scene() -> None:
-    assert SCENES.keys() == set(DriftKind)
+    assert SCENES.keys() | WHILE_HELD == set(DriftKind)
 
 
-@pytest.mark.parametrize("kind", DriftKind)
+@pytest.mark.parametrize("kind", SCENES)
 def test_drift_is_recorded_and_repaired_by_whom_its_policy_names(
     aws: Aws, cast: Cast, settings: Settings, kind: DriftKind
 ) -> None:

@@ -12,7 +12,7 @@ from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, withdraw
 from provisioning.instructions.proofs import proofs
-from provisioning.models import Entitlement, PullUser, Repository
+from provisioning.models import Entitlement, Installation, PullUser, Repository
 from tests.entitlements import approved
 from tests.portal.pages.pages import as_user, steps, words
 from tests.provisioned import end, provision
@@ -163,6 +163,17 @@ def test_product_page_shows_the_progress_of_each_state(cast: Cast, label: str) -
     if seconds:
         assert steps(fragment) == steps(shown)
         assert b"<html" not in fragment.content
+
+
+def test_page_says_that_a_held_portal_goes_on_later(cast: Cast) -> None:
+    entitlement = approved(cast)
+    Installation.objects.update(held_at=timezone.now())
+    shown = words(as_user(cast.alice).get(page(entitlement)))
+    assert "Your vendor has stopped all changes for a while, to check them." in shown
+    assert "less than a minute" not in shown
+    # What is there already works on.
+    provision(cast.birch)
+    assert "Ready to pull." in words(as_user(cast.alice).get(page(entitlement)))
 
 
 def test_errors_of_aws_are_only_for_the_vendor(cast: Cast) -> None:

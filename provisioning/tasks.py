@@ -96,7 +96,7 @@ def watch_audit_log() -> None:
 def sweep() -> None:
     """Apply the dates of entitlements, record what has ended, then enqueue what is due and has no
     message waiting; one message serves for all emails."""
-    _send([(compare_epoch, (pk,)) for pk in sorted(hold.to_compare())])
+    _send([(compare_epoch, (pk,)) for pk in sorted(hold.take_due())])
     if hold.is_trusted():
         entitlement.apply_due()
     record_closures()

@@ -116,6 +116,8 @@ def _of_rows() -> list[str]:
     for model in (PullUser, Repository):
         for row in model.objects.exclude(failures=0, attention=""):
             found.append(f"{row} has failed: {row.last_error or row.attention}")
-    destroyed = AccessKey.objects.current().filter(secret__destroyed_at__isnull=False)
+    destroyed = AccessKey.objects.current().filter(
+        secret__destroyed_at__isnull=False, adopted_at__isnull=True
+    )
     found += [f"The secret of {key} was destroyed, but the key lives on" for key in destroyed]
     return found

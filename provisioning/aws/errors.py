@@ -86,7 +86,7 @@ class RepositoryNotFound(PermanentError):
 
 
 class PolicyNotFound(AwsError):
-    """The repository has no policy."""
+    """The repository, or the registry, has no policy."""
 
 
 class LimitExceeded(PermanentError):
@@ -106,6 +106,7 @@ _BY_CODE: dict[str, tuple[type[AwsError], str]] = {
     "NoSuchEntity": (NotFound, "It does not exist."),
     "EntityAlreadyExists": (AlreadyThere, "It exists."),
     "RepositoryPolicyNotFoundException": (PolicyNotFound, "The repository has no policy."),
+    "RegistryPolicyNotFoundException": (PolicyNotFound, "The registry has no policy."),
     "RepositoryNotFoundException": (
         RepositoryNotFound,
         (

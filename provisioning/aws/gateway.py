@@ -164,6 +164,9 @@ class Gateway(Protocol):
     def repository_policy(self, name: str) -> Document | None:
         """None where the repository has none. Raises RepositoryNotFound, MalformedPolicy."""
 
+    def registry_policy(self) -> Document | None:
+        """The registry's own; None where it has none. Raises MalformedPolicy."""
+
     def set_repository_policy(self, name: str, document: Document) -> None:
         """Raises PrincipalNotFound, RepositoryNotFound."""
 

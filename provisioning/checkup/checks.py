@@ -234,6 +234,15 @@ def _repository(context: Context, name: str) -> Iterator[CheckResult]:
     yield from _denials(context, check_name, document)
 
 
+def registry_policy(context: Context) -> Iterator[CheckResult]:
+    """What the registry's own policy denies to the portal or its customers. That it can be read is
+    among the permissions."""
+    answer = context.probe.ask("ecr:GetRegistryPolicy")
+    if answer.is_done:
+        document = grammar.from_json(answer.content["policyText"])
+        yield from _denials(context, "registry policy", document)
+
+
 def _room(subject: Subject, check_name: str, document: Document) -> CheckResult:
     used, most = limits.policy_length(document), limits.REPOSITORY_POLICY_LIMIT
     words = f"It exists. Its policy has {used:,} of {most:,} characters."
@@ -267,4 +276,9 @@ def _denials(context: Context, check_name: str, document: Document) -> Iterator[
             )
 
 
-CHECKS: tuple[Callable[[Context], Iterator[CheckResult]], ...] = (allowed, quotas, repositories)
+CHECKS: tuple[Callable[[Context], Iterator[CheckResult]], ...] = (
+    allowed,
+    quotas,
+    registry_policy,
+    repositories,
+)

@@ -16,9 +16,8 @@ LOOKED_AT: tuple[type[Reconciled], ...] = (Registry, PullUser, Repository)
 def begin(because: str, *, by: Actor | None = None) -> bool:
     """Hold the portal, and look at everything. Returns whether it was not held before. ``by``:
     None where the portal itself has found a reason, or someone at its command line."""
-    now = clock.now()
-    running = Installation.objects.filter(pk=1, held_at=None)
-    if not running.update(held_at=now, held_because=because):
+    running = Installation.objects.filter(pk=Installation.get().pk, held_at=None)
+    if not running.update(held_at=clock.now(), held_because=because):
         return False
     _record(Action.HELD, because, by)
     _look_again()

@@ -137,6 +137,8 @@ def _current_key(key: AccessKey) -> Diagnosis:
         return Diagnosis(
             about, ATTENTION, "active, but nobody has revealed its secret yet", remedy=remedy
         )
+    if key.adopted_at:
+        return Diagnosis(about, DONE, "active")
     if key.secret.destroyed_at:
         remedy = "An owner or an engineer can create a new key."
         return Diagnosis(

@@ -85,6 +85,26 @@ class Puller:
         return _name([self.principal], self.spared)
 
 
+def in_effect(document: Document | None, of_registry: Document | None, arn: str) -> Document | None:
+    """A repository's policy together with what the policy of its registry says of the repository
+    ``arn``: ECR user guide, "Private registry policies". The Sids of the latter say so."""
+    more = [
+        statement | {"Sid": f"{statement.get('Sid', 'without a Sid')} of the registry's policy"}
+        for statement in statements(of_registry)
+        if _is_about(statement, arn)
+    ]
+    if not more:
+        return document
+    return {"Statement": [*statements(document), *more]}
+
+
+def _is_about(statement: Document, arn: str) -> bool:
+    element = "NotResource" if "NotResource" in statement else "Resource"
+    patterns = [str(each).replace("[", "[[]") for each in as_list(statement.get(element, ANYONE))]
+    is_named = any(fnmatch.fnmatchcase(arn, pattern) for pattern in patterns)
+    return is_named is (element == "Resource")
+
+
 def pullers(document: Document | None) -> list[dict[str, Any]]:
     """Those whom a document allows to pull, as they are stored in JSON; ANYONE first."""
     allowing = [s for s in statements(document) if s.get("Effect") == "Allow"]

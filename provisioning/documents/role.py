@@ -95,6 +95,7 @@ def portal_role_policy(
         ),
         _statement("LoginPolicy", LOGIN_POLICY, login_policy),
         _statement("Repositories", REPOSITORIES, in_repositories),
+        _statement("ReadRegistryPolicy", ["ecr:GetRegistryPolicy"], "*"),
         _statement(
             "SimulateOwnPermissions",
             ["iam:SimulatePrincipalPolicy"],

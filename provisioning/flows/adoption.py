@@ -78,6 +78,7 @@ def _take_over_key(drift: Drift) -> None:
         created_at=created_at,
         retires_at=None if is_newest else now + OVERLAP,
         tested_at=now,
+        adopted_at=now,
     )
     vault.store_none(access_key=key)
 

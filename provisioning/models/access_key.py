@@ -39,6 +39,9 @@ class AccessKey(models.Model):
     written = models.CharField(max_length=10, default=KeyStatus.ACTIVE, db_default="Active")
     desired_at = models.DateTimeField(default=clock.now)
     created_at = models.DateTimeField(default=clock.now)
+    # When ops took it over from AWS, which had it when the database did not: nobody can say when
+    # its secret was revealed.
+    adopted_at = models.DateTimeField(null=True)
     # When the key is deleted, because another one replaces it.
     retires_at = models.DateTimeField(null=True)
     # When the key reaches its maximum age, whether or not it was replaced before.

@@ -2,6 +2,7 @@
 
 from django.core.validators import MinLengthValidator, RegexValidator
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
 from accounts import clock
@@ -83,8 +84,11 @@ class Registry(Reconciled):
         default=limits.USER_POLICY_LIMIT, db_default=limits.USER_POLICY_LIMIT, editable=False
     )
     observed_at = models.DateTimeField(null=True, editable=False)
+    # The registry's own policy as last read, {} where it has none; None where it was not read.
+    policy = models.JSONField(null=True, editable=False)
     # When the installation's epoch was last compared with the one that the account keeps.
     epoch_at = models.DateTimeField(null=True, editable=False)
+    epoch_due_at = models.DateTimeField(default=clock.now, db_default=Now(), editable=False)
     # A new registry is looked at immediately.
     due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=clock.now)
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.timesince import timeuntil
 
 from provisioning.models import AccessKey, PullUser
-from provisioning.queries.lookups import current_key
+from provisioning.queries.lookups import current_key, tested_when
 from provisioning.states import KeyStatus
 
 # Warn as long before the end as the first email does.
@@ -21,12 +21,13 @@ REPORTED_AFTER = timedelta(hours=6)
 @dataclass(frozen=True)
 class KeyState:
     """``state`` is one of elements/status.html; ``proof`` says of a retiring key whether it is
-    still needed."""
+    still needed; ``tested_when`` of a new one what its test waits for."""
 
     key: AccessKey
     state: str
     label: str
     proof: str = ""
+    tested_when: str = ""
 
     @property
     def can_be_revealed(self) -> bool:
@@ -45,7 +46,12 @@ def key_states(pull_user: PullUser) -> list[KeyState]:
     new = current_key(pull_user)
     living = [key for key in pull_user.access_keys.all() if key.status != KeyStatus.DELETED]
     return [
-        KeyState(key, *_state(key), proof=_proof(key, new, pull_user) if key.retires_at else "")
+        KeyState(
+            key,
+            *_state(key),
+            proof=_proof(key, new, pull_user) if key.retires_at else "",
+            tested_when="" if key.is_offered else tested_when(key, pull_user),
+        )
         for key in sorted(living, key=lambda key: (key.created_at, key.pk), reverse=True)
     ]
 
@@ -83,7 +89,7 @@ def _left(end: datetime, now: datetime) -> str:
 
 def _proof(old: AccessKey, new: AccessKey | None, pull_user: PullUser) -> str:
     """Whether it can be deleted, from what AWS reported when it was last asked."""
-    revealed_at = new.secret.revealed_at if new else None
+    revealed_at = new.secret.revealed_at or (new.adopted_at and new.created_at) if new else None
     if revealed_at is None:
         return "Your machines need it until the new key is revealed and stored on them."
     if old.last_used_at and old.last_used_at > revealed_at:

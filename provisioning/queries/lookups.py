@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 
+from django.utils import timezone
+
 from provisioning.documents import names
 from provisioning.documents.pulling import Denial
 from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Repository
+from provisioning.models.access_key import TESTED_FOR
 from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
 DEFAULT = names.DEFAULT_LABEL
@@ -42,6 +45,17 @@ def current_key(pull_user: PullUser) -> AccessKey | None:
     """The key that stands for the user, if AWS has it."""
     keys = (key for key in pull_user.access_keys.all() if key.retires_at is None)
     return next((key for key in keys if key.desired != KeyStatus.DELETED), None)
+
+
+def tested_when(key: AccessKey, pull_user: PullUser) -> str:
+    """What the test of a new key waits for, in words for its customer. One query where the grants
+    of ``pull_user`` were not loaded with it."""
+    grants = pull_user.grants.all()
+    if not any(each.desired == Desired.PRESENT and each.status == Status.READY for each in grants):
+        return "It is tested as soon as a repository is open to you."
+    if key.created_at < timezone.now() - TESTED_FOR:
+        return "AWS has not accepted it yet. It is tested again, and your vendor can see this."
+    return "AWS may take a minute to accept a new key."
 
 
 def key_for(entitlement: Entitlement, repository: Repository) -> AccessKey | None:

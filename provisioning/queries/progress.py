@@ -14,6 +14,7 @@ from provisioning.queries.lookups import (
     pull_user_of,
     pull_users,
     repositories,
+    tested_when,
 )
 from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
@@ -139,7 +140,7 @@ def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
         return [ProgressStep(created, WAITING if pull_user.attention else WORKING)]
     tested = ProgressStep(f"Access key{_label(pull_user)} tested", DONE, at=key.tested_at)
     if key.tested_at is None and key.secret.is_unrevealed:
-        tested = ProgressStep(tested.name, WORKING, "AWS may take a minute to accept a new key.")
+        tested = ProgressStep(tested.name, WORKING, tested_when(key, pull_user))
     is_shown = key.tested_at is not None or tested.state != DONE
     if key.desired == KeyStatus.ACTIVE and key.status == KeyStatus.INACTIVE:
         # Ops decide about it, or it is about to be activated.

@@ -8,7 +8,7 @@ that wrote it.
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F
 from django.db.models.functions import Greatest
@@ -27,34 +27,46 @@ log = logging.getLogger(__name__)
 EPOCH_EVERY = timedelta(minutes=5)
 # As long as no account has been compared for this long, the database is not trusted.
 TRUSTED_FOR = 3 * EPOCH_EVERY
+RETRY = timedelta(minutes=1)
 
 
 def look(registry: Registry | None) -> Installation:
     """The installation, held if the registry's account has seen a newer database. A role that may
-    not read or tag the policy stops nothing here: the registry's own turn says so."""
+    not read or tag the policy stops nothing here: the registry's own turn says so. Nor does an AWS
+    that does not answer, while the database is trusted."""
     installation = Installation.get()
-    recently = clock.now() - EPOCH_EVERY
-    if registry is None or (registry.epoch_at and registry.epoch_at > recently):
+    if registry is None or _is_since(registry.epoch_at, EPOCH_EVERY):
         return installation
     try:
-        compare(installation, registry, boto.connect(registry))
+        compare(registry, boto.connect(registry))
     except errors.Denied as error:
         log.warning("The epoch of registry %s is not compared: %s", registry, error)
+    except errors.AwsError:
+        if not _is_since(registry.epoch_at, TRUSTED_FOR):
+            raise
+        return installation
     of_account = Registry.objects.filter(account_id=registry.account_id)
     of_account.update(epoch_at=clock.now())
     return Installation.get()
 
 
-def compare(installation: Installation, registry: Registry, gateway: Gateway) -> None:
+def _is_since(at: datetime | None, duration: timedelta) -> bool:
+    return at is not None and at > clock.now() - duration
+
+
+def compare(registry: Registry, gateway: Gateway) -> None:
     """Raises Denied where the role lacks ``iam:GetPolicy`` or ``iam:TagPolicy``."""
-    row = Installation.objects.filter(pk=installation.pk)
-    arn, tag = login_policy_arn(registry.account_id), names.epoch_tag(installation.identifier)
+    arn = login_policy_arn(registry.account_id)
     tags = gateway.policy_tags(arn)
+    # Read after the tag: another worker may just have counted on, first here and then there.
+    installation = Installation.get()
+    row = Installation.objects.filter(pk=installation.pk)
+    tag = names.epoch_tag(installation.identifier)
     if tags is None:
         # Before the account's first pull user.
         row.update(epoch_at=clock.now())
         return
-    seen = int(tags.get(tag, 0))
+    seen = int(tags[tag]) if tags.get(tag, "").isdigit() else 0
     if seen > installation.epoch:
         row.update(epoch=Greatest(F("epoch"), seen), epoch_at=clock.now())
         if hold.begin(
@@ -73,14 +85,14 @@ def is_trusted() -> bool:
     installation = Installation.get()
     if installation.held_at is not None:
         return False
-    if not Registry.objects.exists():
-        return True
-    at = installation.epoch_at
-    return at is not None and at > clock.now() - TRUSTED_FOR
+    return _is_since(installation.epoch_at, TRUSTED_FOR) or not Registry.objects.exists()
 
 
-def to_compare() -> set[int]:
-    """The registries, one of each account, whose epoch is to be compared."""
-    stale = Registry.objects.exclude(epoch_at__gt=clock.now() - EPOCH_EVERY)
-    by_account = {row.account_id: row.pk for row in stale.order_by("-pk")}
-    return set(by_account.values())
+def take_due() -> set[int]:
+    """The registries, one of each account, whose epoch is to be compared; if that fails, it is due
+    again after RETRY."""
+    now = clock.now()
+    due = Registry.objects.filter(epoch_due_at__lte=now).exclude(epoch_at__gt=now - EPOCH_EVERY)
+    taken = {row.account_id: row.pk for row in due.order_by("-pk")}
+    Registry.objects.filter(account_id__in=taken).update(epoch_due_at=now + RETRY)
+    return set(taken.values())

@@ -15,9 +15,10 @@ from accounts.emails.delivery import send_due
 from accounts.flows.invitations import invite
 from accounts.models import Membership, User
 from provisioning.admin.decisions import DECISIONS
+from provisioning.desired.hold import begin as hold
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, suspend, withdraw
-from provisioning.models import AccessKey, Drift, Entitlement, Installation, PullUser
+from provisioning.models import AccessKey, Drift, Entitlement, PullUser
 from tests.browser.signing_in import confirm, sign_in
 from tests.portal.site import Site
 from tests.provisioned import end, provision
@@ -252,9 +253,7 @@ def problems_for_ops(page: Page, site: Site) -> Iterator[str]:
 
 
 def held_portal(page: Page, site: Site) -> Iterator[str]:
-    Installation.objects.update(
-        held_at=timezone.now(), held_because="The backup of last night was restored."
-    )
+    hold("The backup of last night was restored.")
     user = PullUser.objects.get(name="birch-bank")
     made = {"status": "Active", "created_at": "2026-11-20T08:00:00+00:00"}
     used = {"used_at": "2026-11-26T08:00:00+00:00", "used_for": "ecr in eu-central-1"}

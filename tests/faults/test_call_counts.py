@@ -48,7 +48,8 @@ def test_turns_with_nothing_to_do_change_nothing(aws: Aws, cast: Cast) -> None:
     take_turns()
     before = len(aws.embedded.calls)
     run_until_settled()
-    assert mutating(aws, before) == {}
+    # The epoch counts on, however little there is to do.
+    assert mutating(aws, before).keys() <= {"iam:TagPolicy"}
 
 
 @pytest.mark.timeout(170)

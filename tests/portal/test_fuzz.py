@@ -46,6 +46,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "ops/drift/": ("ops", {"page", "all"}),
     "ops/drift/<int:pk>/": ("ops", {"choice", "reason"}),
     "ops/capacity/": ("ops", {"page"}),
+    "ops/hold/": ("ops", {"action", "kind", "drift", "choice", "reason"}),
     "ops/keys/<int:pk>/switch/": ("ops", {"reason"}),
     "ops/registries/<int:pk>/retry/": ("ops", set()),
     "ops/repositories/<int:pk>/who-can-pull/": ("ops", set()),

@@ -62,6 +62,14 @@ class Ecr:
             return None
         return grammar.from_json(text)
 
+    def registry_policy(self) -> Document | None:
+        try:
+            with translated("GetRegistryPolicy"):
+                text = self._ecr.get_registry_policy()["policyText"]
+        except errors.PolicyNotFound:
+            return None
+        return grammar.from_json(text)
+
     def set_repository_policy(self, name: str, document: Document) -> None:
         with translated("SetRepositoryPolicy"):
             self._ecr.set_repository_policy(**self._of(name), policyText=grammar.to_json(document))

@@ -72,7 +72,9 @@ def _differences(
 ) -> list[Difference]:
     row = context.pull_user
     if not observed.is_present:
-        return [Difference(Kind.USER_MISSING, row.name, PlannedStep(Step.ENSURE_PULL_USER))]
+        # One that people have asked for since waits for the end of the hold.
+        missing = Difference(Kind.USER_MISSING, row.name, PlannedStep(Step.ENSURE_PULL_USER))
+        return [missing] if row.desired_at < since else []
     found = [Difference(Kind.FOREIGN_POLICY, name) for name in sorted(observed.foreign)]
     if not observed.is_complete:
         found.append(Difference(Kind.USER_CHANGED, row.name, PlannedStep(Step.ENSURE_PULL_USER)))
@@ -115,6 +117,7 @@ def _of_policy(row: PullUser, observed: ObservedUser, since: datetime) -> list[D
         if grant.desired == Desired.PRESENT
         and grant.placement == Grant.Placement.USER_POLICY
         and not grant.in_repository_policy
+        and grant.desired_at < since
     }
     step = PlannedStep(Step.ENSURE_USER_POLICY, is_shrinking=True)
     return [

@@ -69,11 +69,13 @@ def owner_of(repository: Repository, document: Document | None, sid: str) -> Own
 
 def record_observed(lease: Lease, document: Document | None, **changes: str) -> None:
     """Record what the leased repository's policy was seen to be, and ``changes`` of the row."""
+    row: Repository = lease.row
+    in_effect = pulling.in_effect(document, row.registry.policy, row.arn)
     with lease.writing():
         Repository.objects.filter(pk=lease.pk).update(
             **changes,
             policy_length=limits.policy_length(document),
-            pullers=pulling.pullers(document),
-            denials=pulling.denials(document),
+            pullers=pulling.pullers(in_effect),
+            denials=pulling.denials(in_effect),
             observed_at=clock.now(),
         )

@@ -35,7 +35,7 @@ def reconcile(lease: Lease, row: Repository, installation: Installation, since: 
         for grant in grants
         if grant.desired == Desired.ABSENT and grant.desired_at > since
     }
-    found = _differences(context, named - revoked)
+    found = _differences(context, named - revoked, since)
     decision = observe_drift(row, found, is_held=True)
     chosen = [e for e in decision.repairable(found) if e.kind == Kind.GRANT_UNKNOWN]
     staying = named - revoked - {each.subject for each in chosen}
@@ -54,12 +54,14 @@ def _record_written(context: RepositoryContext) -> None:
     )
 
 
-def _differences(context: RepositoryContext, named: set[str]) -> list[Difference]:
+def _differences(context: RepositoryContext, named: set[str], since: datetime) -> list[Difference]:
     """Whom the policy names and should not, and the reverse. A user that AWS was not seen to have
-    is missing itself."""
+    is missing itself, and access that people have given since waits."""
     here = context.confirmed + context.pending
     unknown = named - {grant.pull_user.arn for grant in here} - _placed_elsewhere(context)
-    missing = [grant for grant in context.pending if not grant.in_user_policy]
+    missing = [
+        grant for grant in context.pending if not grant.in_user_policy and grant.desired_at < since
+    ]
     return [
         *(each for each in differences(context) if each.kind != Kind.STATEMENT_CHANGED),
         *(Difference(Kind.GRANT_UNKNOWN, arn, REMOVAL) for arn in sorted(unknown)),

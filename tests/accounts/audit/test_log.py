@@ -11,6 +11,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import ProtectedError
 from django.test import Client
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
 from accounts.emails import preferences
@@ -33,10 +34,19 @@ from provisioning.flows.entitlements import (
     suspend,
     withdraw,
 )
+from provisioning.flows.hold import hold, release
 from provisioning.flows.labels import add_label, remove_label
 from provisioning.flows.retry import retry
 from provisioning.flows.source_addresses import limit_sources
-from provisioning.models import AccessKey, Drift, Entitlement, Label, PullUser
+from provisioning.models import (
+    AccessKey,
+    Drift,
+    Entitlement,
+    Label,
+    PullUser,
+    Registry,
+    Repository,
+)
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.own_account import ON_OWN_ACCOUNT
 from tests.entitlements import approved
@@ -166,6 +176,13 @@ def provisioned(cast: Cast) -> PullUser:
     return provision(cast.birch)
 
 
+def held(cast: Cast) -> None:
+    """And everything was looked at."""
+    hold(by=Actor(cast.otto), reason="A rehearsal")
+    Registry.objects.update(observed_at=clock.now(), epoch_at=clock.now())
+    Repository.objects.update(observed_at=clock.now())
+
+
 def suspended(cast: Cast) -> Entitlement:
     entitlement = approved(cast)
     suspend(entitlement, by=Actor(cast.sandra), reason="Unpaid")
@@ -275,6 +292,11 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
         drifted,
         lambda cast, row: resolve_drift(row, "adopt", by=Actor(cast.otto), reason="A drill"),
     ),
+    Action.HELD: (
+        provisioned,
+        lambda cast, row: hold(by=Actor(cast.otto), reason="A rehearsal"),
+    ),
+    Action.RELEASED: (held, lambda cast, row: release(by=Actor(cast.otto), reason="All decided")),
     Action.RETRIED: (provisioned, lambda cast, row: retry(row, by=Actor(cast.otto))),
     Action.INVITED: (lambda cast: None, lambda cast, _: invited(cast)),
     Action.REMINDED: (invited, lambda cast, row: send_again(row, by=Actor(cast.alice))),

@@ -437,6 +437,14 @@ def test_each_denial_that_hits_the_portal_or_its_customers_is_warned_about(
     assert any(words in each["words"] and "can remove it" in each["remedy"] for each in warned)
 
 
+def test_denial_in_the_registrys_policy_is_warned_about(aws: Aws, cast: Cast) -> None:
+    guard = {"Sid": "Guard", "Effect": "Deny", "Principal": "*", "Action": "ecr:BatchGetImage"}
+    text = json.dumps({"Version": "2012-10-17", "Statement": [guard | {"Resource": "*"}]})
+    aws.ecr.put_registry_policy(policyText=text)
+    results, _ = check_aws()
+    assert "registry policy, denial 1 of pulling" in with_status(results, "warn")
+
+
 def test_denials_that_are_for_others_are_not_warned_about(aws: Aws, cast: Cast) -> None:
     role = f"arn:aws:iam::{ACCOUNT_ID}:role/ecr-portal"
     denials = [

@@ -14,6 +14,7 @@ from provisioning.documents.policies import PULL_ACTIONS
 from provisioning.documents.pulling import NEEDED, Denial
 
 CUSTOMER = "arn:aws:iam::123456789012:user/ecr-portal/alice"
+ECR = "arn:aws:ecr:eu-central-1:123456789012:repository"
 PARTNER = "arn:aws:iam::210987654321:root"
 CAN, CANNOT_TELL, CANNOT = "can pull", "depends on conditions", "cannot pull"
 
@@ -120,6 +121,28 @@ def test_answer_says_which_statements_and_conditions_decide() -> None:
         "denied_by": ["statement Vpce, depending on aws:SourceVpce"],
         "spared": [],
     }
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_about"),
+    [
+        ({"Resource": "*"}, True),
+        ({"Resource": [f"{ECR}/acme/*"]}, True),
+        ({"Resource": f"{ECR}/other/*"}, False),
+        ({"NotResource": f"{ECR}/acme/*"}, False),
+        ({"NotResource": f"{ECR}/other/*"}, True),
+    ],
+)
+def test_registrys_policy_counts_where_it_is_about_the_repository(
+    resource: dict[str, Any], *, is_about: bool
+) -> None:
+    guard = deny("*", "ecr:BatchGetImage", Sid="Guard") | resource
+    own = {"Statement": allow({"AWS": "210987654321"})}
+    in_effect = pulling.in_effect(own, {"Statement": [guard]}, f"{ECR}/acme/server")
+    (puller,) = pulling.pullers(in_effect)
+    assert puller["verdict"] == ("cannot pull" if is_about else "can pull")
+    names = [str(Denial(**each)) for each in pulling.denials(in_effect)]
+    assert names == (["statement Guard of the registry's policy"] if is_about else [])
 
 
 def test_denial_that_spares_an_account_is_for_every_pull_user() -> None:

@@ -5,11 +5,13 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from provisioning import queries
+from provisioning import queries, vault
 from provisioning.demo.seed import Cast
 from provisioning.models import AccessKey, Entitlement, PullUser
 from provisioning.queries import KeyState
 from tests.entitlements import approved
+from tests.portal.pages.pages import as_user
+from tests.portal.pages.pages import words as page_words
 from tests.provisioned import add_key, change, collect, days, provision
 
 
@@ -58,6 +60,45 @@ def test_new_key_is_tested_and_then_waits_to_be_revealed(cast: Cast) -> None:
     assert [row.label for row in shown(cast)] == ["Waiting to be revealed"]
     AccessKey.objects.update(tested_at=None)
     assert [row.label for row in shown(cast)] == ["Being tested"]
+
+
+@pytest.mark.parametrize(
+    ("is_open", "age", "words"),
+    [
+        (False, 10, "It is tested as soon as a repository is open to you."),
+        (True, 10, "AWS may take a minute to accept a new key."),
+        (
+            True,
+            90,
+            "AWS has not accepted it yet. It is tested again, and your vendor can see this.",
+        ),
+    ],
+)
+def test_new_key_says_what_its_test_waits_for(
+    cast: Cast, age: int, words: str, *, is_open: bool
+) -> None:
+    approved(cast)
+    pull_user = provision(cast.birch)
+    AccessKey.objects.update(tested_at=None, created_at=days(-age / 86_400))
+    pull_user.grants.update(in_repository_policy=is_open)
+    assert [row.tested_when for row in shown(cast)] == [words]
+    entitlement = queries.entitlements().get()
+    notes = {step.name: step.note for step in queries.progress(entitlement).steps}
+    assert notes["Access key tested"] == words
+    page = as_user(cast.alice).get(f"/access/{entitlement.pk}/")
+    assert words in page_words(page)
+
+
+def test_key_that_was_taken_over_works_and_nobody_knows_its_secret(cast: Cast) -> None:
+    approved(cast)
+    key = provision(cast.birch).access_keys.get()
+    vault.destroy(key)
+    change(key, adopted_at=days(0))
+    entitlement = queries.entitlements().get()
+    page = page_words(as_user(cast.alice).get(f"/access/{entitlement.pk}/"))
+    assert "Revealed before the portal was restored from a backup" in page
+    assert "before anyone revealed it" not in page
+    assert "Create a new key" in page
 
 
 def test_keys_that_aws_no_longer_has_are_not_listed(cast: Cast, key: AccessKey) -> None:

@@ -20,7 +20,7 @@ from tests.worker import take_turns
     [
         (PullUser, reconciler.pull_user_turn, 24),
         (Repository, reconciler.repository_turn, 13),
-        (Registry, reconciler.registry_turn, 15),
+        (Registry, reconciler.registry_turn, 17),
     ],
 )
 def test_turn_that_finds_nothing_to_do_needs_few_statements(

@@ -13,6 +13,7 @@ from provisioning import queries
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.diagnosis.checks import diagnose
 from provisioning.documents import policies
+from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
 from provisioning.flows.drift import resolve_drift
@@ -280,3 +281,28 @@ def test_denial_in_the_repositorys_policy_is_named_and_the_key_is_not_blamed(
     credentials = reveal(PullUser.objects.get(), by=Actor(cast.alice))
     machine = aws.machine(credentials.access_key_id, credentials.secret_access_key)
     aws.assert_refused(machine, "acme/server", "1.1", "explicit deny in a resource-based policy")
+
+
+def test_registrys_own_policy_is_read_and_counts_for_each_repository(aws: Aws, cast: Cast) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    assert words_about(entitlement, "acme/server") == "done: open to you"
+    denial = {"Sid": "Closed", "Effect": "Deny", "Principal": "*", "Action": PULL}
+    text = json.dumps(document(denial | {"Resource": "*"}))
+    aws.ecr.put_registry_policy(policyText=text)
+    run_until_settled()
+    words = "the repository's policy denies it (statement Closed of the registry's policy)"
+    assert words_about(entitlement, "acme/server") == f"attention: {words}"
+    aws.ecr.delete_registry_policy()
+    run_until_settled()
+    assert words_about(entitlement, "acme/server") == "done: open to you"
+    assert Registry.objects.get().policy == {}
+
+
+def test_role_that_may_not_read_the_registrys_policy_stops_nothing(aws: Aws, cast: Cast) -> None:
+    refused = Fault("GetRegistryPolicy", Kind.REFUSED, 1_000, 400, "AccessDeniedException", "No.")
+    aws.embedded.faults.lay(refused)
+    approved(cast)
+    run_until_settled()
+    registry = Registry.objects.get()
+    assert (registry.policy, registry.attention) == (None, "")

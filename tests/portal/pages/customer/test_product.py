@@ -9,10 +9,11 @@ from bs4 import BeautifulSoup
 from django.utils import timezone
 
 from provisioning.demo.seed import Cast
+from provisioning.desired import hold
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, withdraw
 from provisioning.instructions.proofs import proofs
-from provisioning.models import Entitlement, Installation, PullUser, Repository
+from provisioning.models import Entitlement, PullUser, Repository
 from tests.entitlements import approved
 from tests.portal.pages.pages import as_user, steps, words
 from tests.provisioned import end, provision
@@ -167,7 +168,7 @@ def test_product_page_shows_the_progress_of_each_state(cast: Cast, label: str) -
 
 def test_page_says_that_a_held_portal_goes_on_later(cast: Cast) -> None:
     entitlement = approved(cast)
-    Installation.objects.update(held_at=timezone.now())
+    hold.begin("A backup was restored.")
     shown = words(as_user(cast.alice).get(page(entitlement)))
     assert "Your vendor has stopped all changes for a while, to check them." in shown
     assert "less than a minute" not in shown

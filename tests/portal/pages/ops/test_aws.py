@@ -92,6 +92,9 @@ def test_page_shows_who_could_pull_when_aws_was_last_read(
         observed_at=timezone.now(),
     )
     shown = words(otto.get(page))
+    assert "The registry's own policy was not read" in shown
+    Registry.objects.update(policy={})
+    assert "The registry's own policy is considered." in words(otto.get(page))
     guarded = "denied by statement Vpce, depending on aws:SourceVpce."
     assert f"{pull_user.arn} by the repository's policy; {guarded}" in shown
     assert "arn:aws:iam::1:root depends on conditions, by statement Partner; denied by" in shown

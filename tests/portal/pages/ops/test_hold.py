@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from accounts.audit.models import AuditEvent
 from provisioning.demo.seed import Cast
+from provisioning.desired.hold import begin
 from provisioning.models import (
     AccessKey,
     Drift,
@@ -36,7 +37,7 @@ def otto(cast: Cast) -> Client:
 
 
 def held() -> None:
-    Installation.objects.update(held_at=timezone.now(), held_because="A backup was restored.")
+    begin("A backup was restored.")
 
 
 def unknown_keys(pull_user: PullUser, *key_ids: str) -> list[str]:

@@ -47,8 +47,8 @@ def require_role(
     membership = Membership.objects.filter(user=user, customer=customer).first()
     if membership and membership.awaits_confirmation:
         raise NotAllowed(
-            f"The vendor invited you. An owner of {customer} must confirm your membership on the "
-            f"page of {customer} before you can {action}."
+            f"An owner of {customer} must confirm your membership on the page of {customer} "
+            f"before you can {action}."
         )
     if membership is None or membership.role not in allowed:
         roles = " or ".join(sorted(Role(role).label.lower() for role in allowed))
@@ -56,11 +56,25 @@ def require_role(
             f"Only an {roles} of {customer} can {action}. Ask one of them, or ask an owner "
             "to change your role."
         )
-    if user.reveals_locked_at and not is_taking_away:
-        raise NotAllowed(
-            f"You cannot {action}, because someone else may have used your account. Another owner "
-            f"of {customer} or the vendor's administrators can allow it again."
-        )
+    if membership.reveals_locked_at and not is_taking_away:
+        raise NotAllowed(_locked(action, [customer]))
+
+
+def require_unlocked(user: User, action: str) -> None:
+    """Raise NotAllowed while an organisation of the person's waits for its owners to allow reveals
+    again."""
+    locked = user.memberships.locked().select_related("customer").order_by("customer__name")
+    customers = [membership.customer for membership in locked]
+    if customers:
+        raise NotAllowed(_locked(action, customers))
+
+
+def _locked(action: str, customers: list[Customer]) -> str:
+    owners = " and another owner of ".join(str(customer) for customer in customers)
+    return (
+        f"You cannot {action}, because someone else may have used your account. First another "
+        f"owner of {owners} or the vendor's administrators must allow it again."
+    )
 
 
 def require_staff(user: User, permission: str, action: str) -> None:

@@ -34,7 +34,8 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> None:
 
 @transaction.atomic
 def confirm(membership: Membership, *, by: Actor) -> None:
-    """An owner confirms a member whom the vendor invited; where none can, another member does.
+    """An owner confirms a member whom the vendor invited, or an account that someone else used;
+    where none can, another member does.
     Raises NotAllowed, Refused."""
     held = _lock(membership)
     if has_owner(held.customer):
@@ -77,10 +78,12 @@ def remove(membership: Membership, *, by: Actor) -> None:
 
 @transaction.atomic
 def leave(membership: Membership, *, by: Actor) -> None:
-    """End one's own membership. Raises Refused for the last owner, and for another person's."""
+    """End one's own membership. Raises Refused for the last owner, and for another person's, and
+    NotAllowed while the account is locked there."""
     held = _lock(membership)
     if held.user != by.user:
         raise Refused("You cannot leave an organisation for another person.")
+    require_role(by.user, held.customer, set(Role), f"leave {held.customer}")
     _require_another_owner(held)
     held.delete()
     record(Action.LEFT, f"{held.customer}", by=by, customer=held.customer)

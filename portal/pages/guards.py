@@ -18,7 +18,7 @@ from django.shortcuts import redirect, render
 
 from accounts import single_sign_on
 from accounts.models import Customer
-from accounts.permissions import OPERATE
+from accounts.permissions import OPERATE, NotAllowed, require_unlocked
 from accounts.recent_sign_in import (
     can_confirm,
     has_recent_sign_in,
@@ -46,6 +46,9 @@ WAYS_TO_SIGN_IN = {
     "openid_connect_login",
     "socialaccount_connections",
 }
+# Those on which a locked person sets a new password, and sees what there is.
+OF_LOCKED = {"account_change_password", "account_set_password"}
+SHOW_ONLY = {"account_email", "socialaccount_connections"}
 # Of one's own account, beside them: ending sessions locks the person out.
 OWN_ACCOUNT = {"security", "report_misuse", "accept_invitation"}
 # Those of them with which a person connects an identity.
@@ -148,8 +151,15 @@ def _guard_customer(request: HttpRequest) -> HttpResponse | None:
 
 def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
     """A password that an organisation does not accept changes nothing, and opens no other way
-    in."""
+    in. While the account is locked, nobody changes how one signs in."""
     user: Any = request.user
+    is_shown = page in SHOW_ONLY and request.method in SAFE
+    if page in WAYS_TO_SIGN_IN - OF_LOCKED and not is_shown:
+        try:
+            require_unlocked(user, "change how you sign in")
+        except NotAllowed as error:
+            messages.error(request, str(error))
+            return redirect("security")
     for strict in Customer.objects.for_user(user).filter(requires_single_sign_on=True):
         if single_sign_on.used_own_identity(request, strict):
             continue

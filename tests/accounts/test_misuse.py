@@ -7,7 +7,7 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from accounts.actor import Actor
@@ -16,6 +16,7 @@ from accounts.flows import own_account as flows
 from accounts.flows.members import Role
 from accounts.models import AuditEvent, Customer, Invitation, Membership, User
 from accounts.permissions import NotAllowed
+from accounts.sessions import devices
 from provisioning.demo.seed import PASSWORD, Cast
 from provisioning.flows.credentials import deactivate, reveal, rotate
 from provisioning.flows.entitlements import request
@@ -239,3 +240,13 @@ def test_reported_person_sees_pages_and_sets_a_new_password(cast: Cast) -> None:
     assert cast.alice.check_password("Other-long-9pass")
     recovery_codes = alice.get("/account/2fa/recovery-codes/")
     assert recovery_codes["Location"] == "/account/security/"
+
+
+def test_browser_of_the_report_stays_known(cast: Cast) -> None:
+    """Others' tries keep nobody from choosing a new password where they have signed in before."""
+    here = Client()
+    here.post("/account/login/", SIGN_IN)
+    here.post("/account/security/misuse/")
+    request = RequestFactory().get("/")
+    request.COOKIES = {name: morsel.value for name, morsel in here.cookies.items()}
+    assert devices.knows(request, User.objects.get(pk=cast.alice.pk))

@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.actor import Actor, Refused
-from accounts.flows import invitations, members, sign_in_rules
+from accounts.flows import invitations, members, own_account, sign_in_rules
 from accounts.models import AuditEvent, Customer, Membership, User
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
@@ -358,3 +358,16 @@ def test_claim_that_no_database_stores_gets_a_page_and_no_error(
     person |= claim | {"email": "new@birch.example"}
     shown = single_sign_on(Client(raise_request_exception=False))
     assert (shown.status_code, User.objects.filter(email="new@birch.example").count()) == (401, 0)
+
+
+def test_locked_person_connects_no_identity_that_was_chosen_before_the_sign_in(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    thief = Client()
+    to = thief.post("/account/oidc/oidc/login/?process=connect")
+    own_account.report_misuse(by=Actor(cast.alice))
+    thief.force_login(User.objects.get(pk=cast.alice.pk))
+    state = parse_qs(urlsplit(to["Location"]).query)["state"][0]
+    answer = {"code": "code", "state": state}
+    thief.get("/account/oidc/oidc/login/callback/", answer)
+    assert identities(cast.alice) == []

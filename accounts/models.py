@@ -42,6 +42,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
 
+    # The ids of the customers whose sign-in rules the session of this request does not meet
+    # (portal.pages.guards).
+    kept_out_of: frozenset[int] = frozenset()
+
     objects = UserManager()
 
     USERNAME_FIELD = "email"

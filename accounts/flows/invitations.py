@@ -37,7 +37,8 @@ from accounts.permissions import (
 )
 
 Role = Membership.Role
-# Invitations to one address in a day, and by one organisation or one person in an hour.
+# Invitations of one organisation to one address in a day, and by one organisation or one person
+# in an hour.
 PER_ADDRESS, PER_HOUR = 5, 50
 # For how long someone else may have used an account before its person reports it.
 DOUBTED = timedelta(days=7)
@@ -215,12 +216,15 @@ def _lock_pending(invitation: Invitation) -> Invitation:
 
 
 def _require_room(customer: Customer, email: str, by: Actor) -> None:
-    """Raise Refused where a person, an organisation or an address has had its share."""
+    """Raise Refused where a person or an organisation has had its share. No organisation uses up
+    another's."""
     hour, day = (timezone.now() - period for period in (timedelta(hours=1), timedelta(days=1)))
-    sent = Email.objects.filter(kind=EmailKind.INVITATION)
+    sent = Email.objects.filter(kind=EmailKind.INVITATION, customer=customer)
     written = AuditEvent.objects.filter(action__in=[Action.INVITED, Action.REMINDED])
     if sent.filter(to__iexact=email, created_at__gt=day).count() >= PER_ADDRESS:
-        raise Refused(f"{email} has had {PER_ADDRESS} invitations today. Try again tomorrow.")
+        raise Refused(
+            f"{email} has had {PER_ADDRESS} invitations from {customer} today. Try again tomorrow."
+        )
     for mine in (written.filter(customer=customer), written.filter(actor=by.user)):
         if mine.filter(at__gt=hour).count() >= PER_HOUR:
             raise Refused(f"{PER_HOUR} invitations were sent in the last hour. Try again later.")

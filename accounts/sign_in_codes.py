@@ -1,5 +1,5 @@
-"""Sign-in codes by email: an address gets one a minute at most, however many ask. Who asks within that
-minute enters the code that is on its way already, so that others can neither fill a person's
+"""Sign-in codes by email: an address gets one a minute at most, however many ask. Who asks within
+that minute enters the code that is on its way already, so that others can neither fill a person's
 mailbox nor keep a code from them. A code opens one session."""
 
 import base64

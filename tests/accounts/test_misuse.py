@@ -21,6 +21,7 @@ from provisioning.demo.seed import PASSWORD, Cast
 from provisioning.flows.credentials import deactivate, reveal, rotate
 from provisioning.flows.entitlements import request
 from provisioning.flows.source_addresses import limit_sources
+from provisioning.states import KeyStatus
 from tests.accounts.outbox import recipients
 from tests.entitlements import approved
 from tests.portal.pages.pages import as_user, just_signed_in, words
@@ -250,3 +251,15 @@ def test_browser_of_the_report_stays_known(cast: Cast) -> None:
     request = RequestFactory().get("/")
     request.COOKIES = {name: morsel.value for name, morsel in here.cookies.items()}
     assert devices.knows(request, User.objects.get(pk=cast.alice.pk))
+
+
+def test_reported_person_deactivates_a_key_on_its_page_and_activates_none(cast: Cast) -> None:
+    approved(cast)
+    key = provision(cast.birch).access_keys.get()
+    flows.report_misuse(by=Actor(cast.alice))
+    alice = just_signed_in(User.objects.get(pk=cast.alice.pk), "code")
+    for _ in range(2):
+        shown = alice.post(f"/keys/{key.pk}/switch/", follow=True)
+        key.refresh_from_db()
+        assert key.desired == KeyStatus.INACTIVE
+    assert "someone else may have used your account" in words(shown)

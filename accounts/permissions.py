@@ -57,24 +57,22 @@ def require_role(
             "to change your role."
         )
     if membership.reveals_locked_at and not is_taking_away:
-        raise NotAllowed(_locked(action, [customer]))
+        require_unlocked(user, action, at=customer)
 
 
-def require_unlocked(user: User, action: str) -> None:
-    """Raise NotAllowed while an organisation of the person's waits for its owners to allow reveals
-    again."""
-    locked = user.memberships.locked().select_related("customer").order_by("customer__name")
-    customers = [membership.customer for membership in locked]
-    if customers:
-        raise NotAllowed(_locked(action, customers))
-
-
-def _locked(action: str, customers: list[Customer]) -> str:
-    owners = " and another owner of ".join(str(customer) for customer in customers)
-    return (
-        f"You cannot {action}, because someone else may have used your account. First another "
-        f"owner of {owners} or the vendor's administrators must allow it again."
-    )
+def require_unlocked(user: User, action: str, *, at: Customer | None = None) -> None:
+    """Raise NotAllowed where the person reported misuse, until another owner of the customer has
+    allowed reveals again, or without one, another owner of each of their customers."""
+    locked = user.memberships.locked().order_by("customer__name")
+    if at is not None:
+        locked = locked.filter(customer=at)
+    names = list(locked.values_list("customer__name", flat=True))
+    if names:
+        owners = " and another owner of ".join(names)
+        raise NotAllowed(
+            f"You cannot {action}, because someone else may have used your account. First another "
+            f"owner of {owners} or the vendor's administrators must allow it again."
+        )
 
 
 def require_staff(user: User, permission: str, action: str) -> None:

@@ -10,7 +10,12 @@ from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.models import Customer, Membership
-from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_MANAGE_MEMBERS, require_role
+from accounts.permissions import (
+    MAY_HANDLE_CREDENTIALS,
+    MAY_MANAGE_MEMBERS,
+    require_role,
+    require_unlocked,
+)
 
 Role = Membership.Role
 MANAGE = "manage members"
@@ -83,7 +88,7 @@ def leave(membership: Membership, *, by: Actor) -> None:
     held = _lock(membership)
     if held.user != by.user:
         raise Refused("You cannot leave an organisation for another person.")
-    require_role(by.user, held.customer, set(Role), f"leave {held.customer}")
+    require_unlocked(by.user, f"leave {held.customer}", at=held.customer)
     _require_another_owner(held)
     held.delete()
     record(Action.LEFT, f"{held.customer}", by=by, customer=held.customer)

@@ -50,8 +50,9 @@ def report_misuse(*, by: Actor) -> None:
 def _lock(membership: Membership, by: Actor) -> None:
     user, customer = membership.user, membership.customer
     customer.lock()
-    membership.reveals_locked_at = timezone.now()
-    membership.save(update_fields=["reveals_locked_at"])
+    unlocked = Membership.objects.filter(pk=membership.pk, reveals_locked_at=None)
+    if not unlocked.update(reveals_locked_at=timezone.now()):
+        return
     withdrawn, unconfirmed = invitations.take_back(user, customer)
     changes = [f"Withdrawn invitations: {', '.join(withdrawn)}."] if withdrawn else []
     changes += [f"Await confirmation: {', '.join(unconfirmed)}."] if unconfirmed else []

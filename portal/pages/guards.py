@@ -47,7 +47,7 @@ WAYS_TO_SIGN_IN = {
     "openid_connect_login",
     "socialaccount_connections",
 }
-# Those on which a locked person sets a new password, and sees what there is.
+# Those of them on which a locked person sets a new password, or sees what there is.
 OF_LOCKED = {"account_change_password", "account_set_password"}
 SHOW_ONLY = {"account_email", "socialaccount_connections"}
 # Those of them that open another way in. Connecting itself depends on the identity

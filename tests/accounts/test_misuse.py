@@ -263,3 +263,16 @@ def test_reported_person_deactivates_a_key_on_its_page_and_activates_none(cast: 
         key.refresh_from_db()
         assert key.desired == KeyStatus.INACTIVE
     assert "someone else may have used your account" in words(shown)
+
+
+def test_second_report_reports_nothing_twice_to_the_owners(shared: Cast) -> None:
+    for _ in range(2):
+        flows.report_misuse(by=Actor(shared.alice))
+    assert recipients("member_locked").count(shared.bob.email) == 1
+
+
+def test_member_who_waits_for_confirmation_can_leave(shared: Cast) -> None:
+    mallory = joined(shared.birch, "mallory@evil.example", by=shared.alice)
+    flows.report_misuse(by=Actor(shared.alice))
+    members.leave(membership(mallory, shared.birch), by=Actor(mallory))
+    assert not Membership.objects.filter(user=mallory).exists()

@@ -21,7 +21,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from accounts import account_events, attempts, single_sign_on, verification
+from accounts import account_events, attempts, sign_in_codes, single_sign_on, verification
 from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
@@ -49,7 +49,8 @@ class AccountAdapter(DefaultAccountAdapter):
         "invalid_password_reset": "This link is no longer valid.",
         "max_email_addresses": "An account can have %d addresses at most.",
         "rate_limited": "Too many attempts. Try again in a few minutes.",
-        "too_many_login_attempts": "Too many attempts. Try again in a few minutes.",
+        "too_many_login_attempts": "Too many attempts. Try again in a few minutes, or have a "
+        "sign-in code emailed to you.",
         "unverified_primary_email": "Verify the address before you make it primary.",
     }
 
@@ -104,8 +105,13 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_signup_redirect_url(self, request: HttpRequest) -> str:
         return reverse("accept_invitation") if invitation_of(request) else "/"
 
+    def generate_login_code(self) -> str:
+        return sign_in_codes.code_of(context.request) or str(super().generate_login_code())
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """With what the base of our emails shows."""
+        if sign_in_codes.is_on_its_way(self.request):
+            return
         shown = {
             "link": next((context[name] for name in LINKS if name in context), ""),
             "is_by_invitation": settings.SIGNUP == "invitation",

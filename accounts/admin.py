@@ -119,19 +119,38 @@ class CustomerAdmin(AuditedAdmin):
             messages.success(request, f"{email} is invited to own {obj}.")
 
 
+class LockedFilter(admin.SimpleListFilter):
+    """People who reported misuse, and cannot reveal credentials yet."""
+
+    title = "locked"
+    parameter_name = "locked"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Yes")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        locked = Membership.objects.locked().values("user")
+        return queryset.filter(pk__in=locked) if self.value() else queryset
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin):
     list_display = ["email", "name", "is_staff", "is_active", "last_login"]
     search_fields = ["email", "name"]
-    list_filter = ["is_staff", "is_active", ("reveals_locked_at", admin.EmptyFieldListFilter)]
+    list_filter = ["is_staff", "is_active", LockedFilter]
     fields = ["email", "name", "is_active", "is_staff", "groups", "date_joined", "last_login"]
-    fields += ["reveals_locked_at"]
+    fields += ["locked_at"]
     filter_horizontal = ["groups"]
     actions = ["allow_reveals"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         # People change their own address, and verify the new one.
-        return [*(["email"] if obj else []), "date_joined", "last_login", "reveals_locked_at"]
+        return [*(["email"] if obj else []), "date_joined", "last_login", "locked_at"]
+
+    @admin.display(description="locked at")
+    def locked_at(self, user: User) -> str:
+        locked = user.memberships.locked().order_by("customer__name")
+        return ", ".join(locked.values_list("customer__name", flat=True)) or "-"
 
     @admin.action(description="Allow reveals again", permissions=["change"])
     def allow_reveals(self, request: HttpRequest, queryset: QuerySet[User]) -> None:

@@ -19,7 +19,7 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
-from accounts import account_events, attempts, mfa
+from accounts import account_events, attempts, mfa, sign_in_codes
 from accounts.models import User
 
 log = logging.getLogger(__name__)
@@ -45,19 +45,26 @@ class ChangePasswordForm(account_forms.ChangePasswordForm):
 
 class RequestLoginCodeForm(account_forms.RequestLoginCodeForm):
     def clean_email(self) -> str:
-        return _counted("codes_by_email", super().clean_email())
+        email = str(super().clean_email())
+        sign_in_codes.begin(context.request, email, account_adapter().generate_login_code())
+        return email
+
+
+class ConfirmLoginCodeForm(account_forms.ConfirmLoginCodeForm):
+    def clean_code(self) -> str:
+        code = str(super().clean_code())
+        if not sign_in_codes.use(self.expected_code):
+            raise account_adapter().validation_error("incorrect_code")
+        return code
 
 
 class ResetPasswordForm(account_forms.ResetPasswordForm):
     def clean_email(self) -> str:
-        return _counted("resets", super().clean_email())
-
-
-def _counted(action: str, email: str) -> str:
-    """The address, unless too many emails of the kind were sent there. Raises ValidationError."""
-    if not attempts.count(context.request, action, email.lower(), attempts.user_of(email)):
-        raise account_adapter().validation_error("rate_limited")
-    return email
+        """Raises ValidationError where too many links were sent to the address."""
+        email = str(super().clean_email())
+        if not attempts.count(context.request, "resets", email.lower(), attempts.user_of(email)):
+            raise account_adapter().validation_error("rate_limited")
+        return email
 
 
 class ResetPasswordKeyForm(account_forms.ResetPasswordKeyForm):

@@ -32,10 +32,16 @@ class TenantQuerySet(models.QuerySet[M]):
     customer_path = "customer"
 
     def for_user(self, user: Any) -> "TenantQuerySet[M]":
-        """The rows of the customers that ``user`` is a member of; staff get no others."""
-        path = f"{self.customer_path}__" if self.customer_path else ""
+        """The rows of the customers that ``user`` is a member of, without those whose sign-in rules
+        the user's session does not meet; staff get no others."""
+        memberships = user.memberships.exclude(customer__in=user.kept_out_of)
         # By id instead of a join, so that no row comes back twice.
-        return self.filter(**{f"{path}pk__in": user.memberships.values("customer_id")})
+        return self.of_customers(memberships.values("customer_id"))
+
+    def of_customers(self, customers: Any) -> "TenantQuerySet[M]":
+        """The rows of these customers, by their ids."""
+        path = f"{self.customer_path}__" if self.customer_path else ""
+        return self.filter(**{f"{path}pk__in": customers})
 
 
 class CustomerQuerySet(TenantQuerySet[M]):

@@ -39,10 +39,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False, help_text="Works for the vendor.")
     date_joined = models.DateTimeField(default=timezone.now)
-    # While this is set, the person can reveal and create no keys: they reported misuse.
-    reveals_locked_at = models.DateTimeField(null=True, editable=False)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
+
+    # The ids of the customers whose sign-in rules the session of this request does not meet
+    # (portal.pages.guards).
+    kept_out_of: frozenset[int] = frozenset()
 
     objects = UserManager()
 
@@ -61,6 +63,15 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] or self.email
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the person reported misuse, and an organisation still waits for its owners."""
+        return self.memberships.locked().exists()
+
+    def lock(self) -> None:
+        """Hold the row until the transaction ends, before those of customers."""
+        User.objects.select_for_update(no_key=True).get(pk=self.pk)
 
 
 class Customer(models.Model):
@@ -116,6 +127,10 @@ class MembershipQuerySet(TenantQuerySet["Membership"]):
             role=Membership.Role.OWNER, awaits_confirmation=False, user__is_active=True
         )
 
+    def locked(self) -> "MembershipQuerySet":
+        """Those of people who reported misuse, until another owner allows reveals again."""
+        return self.filter(reveals_locked_at__isnull=False)
+
 
 class Membership(models.Model):
     """A person acting for a customer, in a role."""
@@ -129,8 +144,12 @@ class Membership(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role.choices)
     created_at = models.DateTimeField(auto_now_add=True)
-    # Invited by the vendor although there is an owner: until an owner confirms, they may only read.
+    # Invited by the vendor although there is an owner, or by an account that someone else used:
+    # until an owner confirms, they may only read.
     awaits_confirmation = models.BooleanField(default=False, db_default=False, editable=False)
+    # While this is set, the member does nothing for the customer besides taking keys away: they
+    # reported that someone else used their account.
+    reveals_locked_at = models.DateTimeField(null=True, editable=False)
     # Single sign-on: the identity that stands for the member, by the provider's name for it; and
     # one that was used and does not, with the address that it reports, until an owner decides.
     identity = models.CharField(max_length=255, default="", db_default="", editable=False)

@@ -47,8 +47,8 @@ def require_role(
     membership = Membership.objects.filter(user=user, customer=customer).first()
     if membership and membership.awaits_confirmation:
         raise NotAllowed(
-            f"The vendor invited you. An owner of {customer} must confirm your membership on the "
-            f"page of {customer} before you can {action}."
+            f"An owner of {customer} must confirm your membership on the page of {customer} "
+            f"before you can {action}."
         )
     if membership is None or membership.role not in allowed:
         roles = " or ".join(sorted(Role(role).label.lower() for role in allowed))
@@ -56,10 +56,22 @@ def require_role(
             f"Only an {roles} of {customer} can {action}. Ask one of them, or ask an owner "
             "to change your role."
         )
-    if user.reveals_locked_at and not is_taking_away:
+    if membership.reveals_locked_at and not is_taking_away:
+        require_unlocked(user, action, at=customer)
+
+
+def require_unlocked(user: User, action: str, *, at: Customer | None = None) -> None:
+    """Raise NotAllowed where the person reported misuse, until another owner of the customer has
+    allowed reveals again, or without one, another owner of each of their customers."""
+    locked = user.memberships.locked().order_by("customer__name")
+    if at is not None:
+        locked = locked.filter(customer=at)
+    names = list(locked.values_list("customer__name", flat=True))
+    if names:
+        owners = " and another owner of ".join(names)
         raise NotAllowed(
-            f"You cannot {action}, because someone else may have used your account. Another owner "
-            f"of {customer} or the vendor's administrators can allow it again."
+            f"You cannot {action}, because someone else may have used your account. First another "
+            f"owner of {owners} or the vendor's administrators must allow it again."
         )
 
 

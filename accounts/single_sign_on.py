@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts.models import Customer, Membership
+from accounts.permissions import NotAllowed, require_unlocked
 from accounts.recent_sign_in import identities_used
 
 
@@ -93,8 +94,13 @@ def forget(user: Any) -> None:
 def why_not_connected(request: HttpRequest, login: SocialLogin) -> str:
     """Why the identity of ``login`` may not be connected to the signed-in person's account; empty
     where it may."""
-    is_own = reports_primary_address(request.user, login.account)
-    if _others(request.user, login).exists() and not is_own:
+    user: Any = request.user
+    try:
+        require_unlocked(user, "connect single sign-on")
+    except NotAllowed as error:
+        return str(error)
+    is_own = reports_primary_address(user, login.account)
+    if _others(user, login).exists() and not is_own:
         return "Your account is connected to another identity there. Disconnect that one first."
     return ""
 

@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "portal.middleware.not_stored",
     "portal.middleware.who_it_is",
     "accounts.sessions.lifetime.limits",
+    "accounts.sessions.waiting.end_with_changes",
     "accounts.sessions.devices.set_cookie",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
@@ -248,6 +249,7 @@ ACCOUNT_FORMS = {
     "login": "accounts.forms.LoginForm",
     "change_password": "accounts.forms.ChangePasswordForm",
     "request_login_code": "accounts.forms.RequestLoginCodeForm",
+    "confirm_login_code": "accounts.forms.ConfirmLoginCodeForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
     "reset_password_from_key": "accounts.forms.ResetPasswordKeyForm",
 }
@@ -268,7 +270,6 @@ ACCOUNT_RATE_LIMITS = {
     "code_guesses": "100/h/key",
     "confirm_email": "10/10m/ip,100/h/key",
     "guesses": "100/h/key",
-    "codes_by_email": "100/h/key",
     "resets": "100/h/key",
     "request_login_code": "10/10m/ip",
     "reset_password": "10/10m/ip",

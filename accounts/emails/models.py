@@ -26,6 +26,8 @@ class EmailKind(models.TextChoices):
     LOCKED_OUT = "locked_out", "Failed attempts to sign in"
     MEMBER_JOINED = "member_joined", "Someone may handle credentials or manage members"
     FACTOR_RESET = "factor_reset", "The vendor removed a member's second factor"
+    MEMBER_LOCKED = "member_locked", "Someone else may have used a member's account"
+    MEMBER_UNLOCKED = "member_unlocked", "A member can reveal credentials again"
     AUDIT_BROKEN = "audit_broken", "The audit log was changed"
     HOLDER_LEFT = "holder_left", "Someone who revealed a key is no longer a member"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"

@@ -4,6 +4,7 @@ sends them (``accounts.emails.delivery``)."""
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
@@ -97,3 +98,15 @@ def member_joined(membership: Membership, *, by: str) -> None:
         by=by,
         awaits_confirmation=membership.awaits_confirmation,
     )
+
+
+def lock_changed(kind: EmailKind, membership: Membership, *, by: str, **facts: Any) -> None:
+    """The member's account is locked at the customer, or no longer. To the owners, and to all the
+    addresses of the member, because someone else may have changed which one is theirs."""
+    user, customer = membership.user, membership.customer
+    page = reverse("customer:organisation", args=[customer.pk])
+    facts = {"path": page, "who": user.email, "by": by, **facts}
+    to_members(kind, customer, but=user, roles={Membership.Role.OWNER}, **facts)
+    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
+    for to in dict.fromkeys([user.email, *verified.values_list("email", flat=True)]):
+        Email.objects.create(kind=kind, to=to, user=user, customer=customer, facts=facts)

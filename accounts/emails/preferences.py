@@ -24,11 +24,14 @@ CREDENTIALS = [EmailKind.KEY_EXPIRING, EmailKind.ROTATED]
 ALWAYS = [EmailKind.REVEALED, EmailKind.KEY_DEACTIVATED]
 # The same for owners, about members.
 OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET, EmailKind.HOLDER_LEFT]
+# And for the member themselves.
+OF_LOCKS = [EmailKind.MEMBER_LOCKED, EmailKind.MEMBER_UNLOCKED]
+OF_OWNERS += OF_LOCKS
 READERS = {kind: set(Role) for kind in PRODUCTS}
 READERS |= dict.fromkeys(CREDENTIALS + ALWAYS, MAY_HANDLE_CREDENTIALS)
 READERS |= dict.fromkeys(OF_OWNERS, MAY_MANAGE_MEMBERS)
 # Where there is no owner, all members hear of one.
-READERS[EmailKind.MEMBER_JOINED] = set(Role)
+READERS |= {kind: set(Role) for kind in [EmailKind.MEMBER_JOINED, *OF_LOCKS]}
 
 
 def is_wanted_by(membership: Membership, kind: str) -> bool:

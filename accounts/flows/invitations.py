@@ -33,11 +33,15 @@ from accounts.permissions import (
     MAY_MANAGE_MEMBERS,
     require_role,
     require_staff,
+    require_unlocked,
 )
 
 Role = Membership.Role
-# Invitations to one address in a day, and by one organisation or one person in an hour.
+# Invitations of one organisation to one address in a day, and by one organisation or one person
+# in an hour.
 PER_ADDRESS, PER_HOUR = 5, 50
+# For how long someone else may have used an account before its person reports it.
+DOUBTED = timedelta(days=7)
 MANAGE = "manage members"
 
 
@@ -114,7 +118,9 @@ def revoke(invitation: Invitation, *, by: Actor) -> None:
 
 @transaction.atomic
 def accept(invitation: Invitation, *, by: Actor) -> Membership:
-    """Join, once. Raises Refused for anyone but the invited person."""
+    """Join, once. Raises Refused for anyone but the invited person, and NotAllowed while their
+    account is locked."""
+    by.user.lock()
     pending = _lock_pending(invitation)
     customer = pending.customer
     if pending.has_expired:
@@ -123,6 +129,7 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         raise Refused(f"This invitation is for {pending.email}. Sign in with that address.")
     if by.user.is_staff:
         raise Refused("The vendor's own people cannot join a customer.")
+    require_unlocked(by.user, f"join {customer}")
     if customer.memberships.filter(user=by.user).exists():
         raise Refused(f"You are already a member of {customer}.")
     pending.accepted_at, pending.accepted_by = timezone.now(), by.user
@@ -140,6 +147,26 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         who = f"{settings.VENDOR_NAME} ({inviter})" if pending.is_by_vendor else str(inviter)
         outbox.member_joined(membership, by=who)
     return membership
+
+
+def take_back(user: User, customer: Customer) -> tuple[list[str], list[str]]:
+    """Someone else may have invited people in the name of ``user``, and those in turn others:
+    withdraw the pending invitations, and let who joined lately wait for an owner's confirmation.
+    Returns the addresses of both. The caller holds the customer's row."""
+    doubted = newly = {user.pk}
+    withdrawn: list[str] = []
+    while newly:
+        sent = customer.invitations.filter(invited_by__in=newly, is_by_vendor=False)
+        withdrawn += sent.pending().values_list("email", flat=True)
+        sent.pending().update(revoked_at=timezone.now())
+        joined = sent.filter(accepted_at__gt=timezone.now() - DOUBTED)
+        newly = set(joined.values_list("accepted_by", flat=True)) - doubted
+        doubted = doubted | newly
+    unconfirmed = customer.memberships.filter(user__in=doubted, awaits_confirmation=False)
+    unconfirmed = unconfirmed.exclude(user=user)
+    addresses = list(unconfirmed.values_list("user__email", flat=True))
+    unconfirmed.update(awaits_confirmation=True)
+    return sorted(withdrawn), sorted(addresses)
 
 
 # --- Links ---------------------------------------------------------------------------
@@ -189,12 +216,15 @@ def _lock_pending(invitation: Invitation) -> Invitation:
 
 
 def _require_room(customer: Customer, email: str, by: Actor) -> None:
-    """Raise Refused where a person, an organisation or an address has had its share."""
+    """Raise Refused where a person or an organisation has had its share. No organisation uses up
+    another's."""
     hour, day = (timezone.now() - period for period in (timedelta(hours=1), timedelta(days=1)))
-    sent = Email.objects.filter(kind=EmailKind.INVITATION)
+    sent = Email.objects.filter(kind=EmailKind.INVITATION, customer=customer)
     written = AuditEvent.objects.filter(action__in=[Action.INVITED, Action.REMINDED])
     if sent.filter(to__iexact=email, created_at__gt=day).count() >= PER_ADDRESS:
-        raise Refused(f"{email} has had {PER_ADDRESS} invitations today. Try again tomorrow.")
+        raise Refused(
+            f"{email} has had {PER_ADDRESS} invitations from {customer} today. Try again tomorrow."
+        )
     for mine in (written.filter(customer=customer), written.filter(actor=by.user)):
         if mine.filter(at__gt=hour).count() >= PER_HOUR:
             raise Refused(f"{PER_HOUR} invitations were sent in the last hour. Try again later.")

@@ -10,7 +10,12 @@ from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.models import Customer, Membership
-from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_MANAGE_MEMBERS, require_role
+from accounts.permissions import (
+    MAY_HANDLE_CREDENTIALS,
+    MAY_MANAGE_MEMBERS,
+    require_role,
+    require_unlocked,
+)
 
 Role = Membership.Role
 MANAGE = "manage members"
@@ -34,7 +39,8 @@ def change_role(membership: Membership, role: Role, *, by: Actor) -> None:
 
 @transaction.atomic
 def confirm(membership: Membership, *, by: Actor) -> None:
-    """An owner confirms a member whom the vendor invited; where none can, another member does.
+    """An owner confirms a member whom the vendor invited, or an account that someone else used;
+    where none can, another member does.
     Raises NotAllowed, Refused."""
     held = _lock(membership)
     if has_owner(held.customer):
@@ -77,10 +83,12 @@ def remove(membership: Membership, *, by: Actor) -> None:
 
 @transaction.atomic
 def leave(membership: Membership, *, by: Actor) -> None:
-    """End one's own membership. Raises Refused for the last owner, and for another person's."""
+    """End one's own membership. Raises Refused for the last owner, and for another person's, and
+    NotAllowed while the account is locked there."""
     held = _lock(membership)
     if held.user != by.user:
         raise Refused("You cannot leave an organisation for another person.")
+    require_unlocked(by.user, f"leave {held.customer}", at=held.customer)
     _require_another_owner(held)
     held.delete()
     record(Action.LEFT, f"{held.customer}", by=by, customer=held.customer)

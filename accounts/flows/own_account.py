@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
+from accounts.flows import invitations
 from accounts.models import EmailKind, Membership, Session, User
 from accounts.permissions import MAY_MANAGE_MEMBERS, require_role, require_staff
 from accounts.sessions import lifetime
@@ -33,36 +34,53 @@ def end_other_sessions(current: str | None, *, by: Actor) -> None:
 
 @transaction.atomic
 def report_misuse(*, by: Actor) -> None:
-    """Someone else used the person's account: end all sessions, make the password unusable, and
-    lock what the person may do for organisations besides taking keys away."""
+    """Someone else used the person's account: end all sessions, make the password unusable, take
+    back the account's invitations, and lock what the person may do for organisations besides
+    taking keys away."""
+    by.user.lock()
     user = User.objects.get(pk=by.user.pk)
     user.set_unusable_password()
-    user.reveals_locked_at = timezone.now()
-    user.save(update_fields=["password", "reveals_locked_at"])
+    user.save(update_fields=["password"])
     lifetime.end_all(user)
-    for membership in by.user.memberships.select_related("customer"):
-        record(Action.LOCKED, by.user.email, by=by, customer=membership.customer)
-    record(Action.LOCKED, by.user.email, by=by)
+    for membership in user.memberships.select_related("customer").order_by("customer_id"):
+        _lock(membership, by)
+    record(Action.LOCKED, user.email, by=by)
+
+
+def _lock(membership: Membership, by: Actor) -> None:
+    user, customer = membership.user, membership.customer
+    customer.lock()
+    unlocked = Membership.objects.filter(pk=membership.pk, reveals_locked_at=None)
+    if not unlocked.update(reveals_locked_at=timezone.now()):
+        return
+    withdrawn, unconfirmed = invitations.take_back(user, customer)
+    changes = [f"Withdrawn invitations: {', '.join(withdrawn)}."] if withdrawn else []
+    changes += [f"Await confirmation: {', '.join(unconfirmed)}."] if unconfirmed else []
+    record(Action.LOCKED, user.email, by=by, customer=customer, changes=" ".join(changes))
+    facts = {"withdrawn": ", ".join(withdrawn), "unconfirmed": ", ".join(unconfirmed)}
+    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=str(user), **facts)
 
 
 @transaction.atomic
 def allow_reveals(membership: Membership, *, by: Actor) -> None:
-    """Another owner has made sure that the member's account is theirs again. Raises NotAllowed,
-    Refused."""
-    require_role(by.user, membership.customer, MAY_MANAGE_MEMBERS, "allow reveals again")
+    """Another owner has made sure that the member's account is theirs again; this opens the
+    owner's organisation, and no other. Raises NotAllowed, Refused."""
     if membership.user == by.user:
         raise Refused("Ask another owner or the vendor to make sure that it is you.")
-    _unlock(membership.user)
-    record(Action.UNLOCKED, membership.user.email, by=by, customer=membership.customer)
+    require_role(by.user, membership.customer, MAY_MANAGE_MEMBERS, "allow reveals again")
+    _unlock(membership, by)
 
 
 @transaction.atomic
 def allow_reveals_as_staff(user: User, *, by: Actor) -> None:
-    """The same by the vendor's administrators, where there is no other owner. Raises NotAllowed,
-    Refused."""
+    """The same by the vendor's administrators, where there is no other owner, for all of the
+    person's organisations. Raises NotAllowed, Refused."""
     require_staff(by.user, MANAGE_ACCOUNTS, "allow reveals again")
-    _unlock(user)
-    record(Action.UNLOCKED, user.email, by=by)
+    locked = list(user.memberships.locked().select_related("customer", "user"))
+    if not locked:
+        raise Refused(f"{user} is not locked.")
+    for membership in locked:
+        _unlock(membership, by)
 
 
 @transaction.atomic
@@ -82,7 +100,10 @@ def remove_factor(authenticator: Authenticator, *, by: Actor) -> None:
         )
 
 
-def _unlock(user: User) -> None:
-    unlocked = User.objects.filter(pk=user.pk, reveals_locked_at__isnull=False)
-    if not unlocked.update(reveals_locked_at=None):
-        raise Refused(f"{user} can reveal credentials already.")
+def _unlock(membership: Membership, by: Actor) -> None:
+    user, customer = membership.user, membership.customer
+    if not Membership.objects.locked().filter(pk=membership.pk).update(reveals_locked_at=None):
+        raise Refused(f"{user} is not locked at {customer}.")
+    record(Action.UNLOCKED, user.email, by=by, customer=customer)
+    who = settings.VENDOR_NAME if by.user.is_staff else str(by.user)
+    outbox.lock_changed(EmailKind.MEMBER_UNLOCKED, membership, by=who)

@@ -20,7 +20,7 @@ MOST = 5
 
 
 def knows(request: HttpRequest, user: User) -> bool:
-    return _entry(user) in _read(request)[1:]
+    return entry(user) in _read(request)[1:]
 
 
 def name(request: HttpRequest, user: User | None) -> str:
@@ -32,7 +32,7 @@ def remember(request: HttpRequest, user: User) -> None:
     """Have the response to this request set the cookie."""
     identifier, *people = _read(request)
     others = [each for each in people if each.partition(".")[0] != str(user.pk)]
-    known = [identifier or secrets.token_hex(8), _entry(user), *others]
+    known = [identifier or secrets.token_hex(8), entry(user), *others]
     request.device_of = known[: MOST + 1]  # type: ignore[attr-defined]
 
 
@@ -61,7 +61,7 @@ def _read(request: HttpRequest) -> list[str]:
     return str(request.get_signed_cookie(COOKIE, "", max_age=LASTS)).split("-")
 
 
-def _entry(user: User) -> str:
+def entry(user: User) -> str:
     """The person, and the ways in which they signed in then."""
     factors = Authenticator.objects.filter(user=user).order_by("pk").values_list("pk", flat=True)
     ways = f"{user.password} {list(factors)}"

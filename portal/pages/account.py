@@ -14,6 +14,7 @@ from accounts.actor import actor, current_user
 from accounts.audit.models import Action, AuditEvent
 from accounts.flows import own_account
 from accounts.models import Session
+from accounts.sessions import devices
 from accounts.sessions.models import hash_of
 from portal.pages.perform import perform
 
@@ -63,7 +64,12 @@ def security(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def report_misuse(request: HttpRequest) -> HttpResponse:
+    user = current_user(request)
+    is_known = devices.knows(request, user)
     own_account.report_misuse(by=actor(request))
+    if is_known:
+        user.refresh_from_db()
+        devices.remember(request, user)
     logout(request)
     messages.success(
         request,

@@ -17,14 +17,15 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 
 from accounts import single_sign_on
-from accounts.models import Customer
-from accounts.permissions import OPERATE
+from accounts.models import Customer, Invitation, Membership
+from accounts.permissions import OPERATE, NotAllowed, require_unlocked
 from accounts.recent_sign_in import (
     can_confirm,
     has_recent_sign_in,
     has_second_factor,
     used_second_factor,
 )
+from provisioning.models import AccessKey, Entitlement, PullUser
 
 View = Callable[..., HttpResponseBase]
 
@@ -46,10 +47,26 @@ WAYS_TO_SIGN_IN = {
     "openid_connect_login",
     "socialaccount_connections",
 }
-# Of one's own account, beside them: ending sessions locks the person out.
-OWN_ACCOUNT = {"security", "report_misuse", "accept_invitation"}
-# Those of them with which a person connects an identity.
-CONNECT, CONNECTIONS = "openid_connect_login", "socialaccount_connections"
+# Those of them on which a locked person sets a new password, or sees what there is.
+OF_LOCKED = {"account_change_password", "account_set_password"}
+SHOW_ONLY = {"account_email", "socialaccount_connections"}
+# Those of them that open another way in. Connecting itself depends on the identity
+# (single_sign_on.why_not_connected).
+CONNECTIONS = "socialaccount_connections"
+OTHER_WAYS_IN = {"account_email", CONNECTIONS}
+# The row that the address of a customer's page names, by the page's name; else it is the customer.
+ROWS: dict[str, Any] = {
+    "member": Membership,
+    "invitation": Invitation,
+    "access": Entitlement,
+    "repository": Entitlement,
+    "diagnosis": Entitlement,
+    "reveal": PullUser,
+    "rotate": PullUser,
+    "switch_key": AccessKey,
+}
+# Home leaves out what it must, and an organisation can always be left. Old addresses have no name.
+WITHOUT_RULES = {"home", "leave", None}
 # What a member of staff sent before they confirmed who they are.
 INTERRUPTED = "interrupted"
 
@@ -125,7 +142,7 @@ class GuardMiddleware:
             return _guard_staff(request) if works_there else None
         if not user.is_authenticated or not match:
             return None
-        if match.view_name in WAYS_TO_SIGN_IN | OWN_ACCOUNT:
+        if match.view_name in WAYS_TO_SIGN_IN:
             return _guard_own_account(request, match.view_name)
         return _guard_customer(request) if match.namespace == "customer" else None
 
@@ -134,29 +151,52 @@ class GuardMiddleware:
 
 
 def _guard_customer(request: HttpRequest) -> HttpResponse | None:
-    """Members have signed in as their organisations require."""
-    mine = Customer.objects.for_user(request.user)
+    """Members see the rows of an organisation if they have signed in as it requires. Its own pages
+    lead to what is missing."""
+    user: Any = request.user
+    mine = Customer.objects.for_user(user)
     strict = mine.filter(Q(requires_second_factor=True) | Q(requires_single_sign_on=True))
-    for customer in strict:
-        is_required = customer.requires_single_sign_on
-        if is_required and not single_sign_on.used_own_identity(request, customer):
-            return _ask_for_single_sign_on(request, customer)
-        if customer.requires_second_factor and not used_second_factor(request):
-            return _ask_for_second_factor(request, customer.name)
+    missing = [(customer, ask) for customer in strict if (ask := _missing(request, customer))]
+    user.kept_out_of = frozenset(customer.pk for customer, _ in missing)
+    return next((ask() for customer, ask in missing if _is_page_of(request, customer)), None)
+
+
+def _missing(request: HttpRequest, customer: Customer) -> Callable[[], HttpResponse] | None:
+    """What asks for the sign-in that the organisation requires; None where nothing is missing."""
+    is_required = customer.requires_single_sign_on
+    if is_required and not single_sign_on.used_own_identity(request, customer):
+        return lambda: _ask_for_single_sign_on(request, customer)
+    if customer.requires_second_factor and not used_second_factor(request):
+        return lambda: _ask_for_second_factor(request, customer.name)
     return None
 
 
+def _is_page_of(request: HttpRequest, customer: Customer) -> bool:
+    match: Any = request.resolver_match
+    if match.url_name in WITHOUT_RULES:
+        return False
+    pk = match.kwargs.get("customer_pk", match.kwargs.get("pk"))
+    rows = ROWS.get(match.url_name, Customer).objects.of_customers([customer.pk])
+    return bool(rows.filter(pk=pk).exists())
+
+
 def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
-    """A password that an organisation does not accept changes nothing, and opens no other way
-    in."""
+    """A password that an organisation does not accept opens no other way in. While the account is
+    locked, nobody changes how one signs in."""
     user: Any = request.user
-    for strict in Customer.objects.for_user(user).filter(requires_single_sign_on=True):
-        if single_sign_on.used_own_identity(request, strict):
-            continue
-        may_connect = page == CONNECT or not single_sign_on.has_identity(user)
-        if page not in (CONNECT, CONNECTIONS) or not may_connect:
-            return _ask_for_single_sign_on(request, strict)
-    return _require_recent_sign_in(request) if page in WAYS_TO_SIGN_IN else None
+    is_shown = page in SHOW_ONLY and request.method in SAFE
+    if page in WAYS_TO_SIGN_IN - OF_LOCKED and not is_shown:
+        try:
+            require_unlocked(user, "change how you sign in")
+        except NotAllowed as error:
+            messages.error(request, str(error))
+            return redirect("security")
+    is_first = page == CONNECTIONS and not single_sign_on.has_identity(user)
+    if page in OTHER_WAYS_IN and not is_first:
+        for strict in Customer.objects.for_user(user).filter(requires_single_sign_on=True):
+            if not single_sign_on.used_own_identity(request, strict):
+                return _ask_for_single_sign_on(request, strict)
+    return _require_recent_sign_in(request)
 
 
 def _ask_for_single_sign_on(request: HttpRequest, customer: Customer) -> HttpResponse:

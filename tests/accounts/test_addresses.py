@@ -72,7 +72,7 @@ def test_address_gets_five_invitations_a_day(cast: Cast) -> None:
     invitation = invitations.invite(cast.birch, "d@x.example", Role.VIEWER, by=Actor(cast.alice))
     for _ in range(4):
         invitations.send_again(invitation, by=Actor(cast.alice))
-    with pytest.raises(Refused, match="has had 5 invitations today"):
+    with pytest.raises(Refused, match="has had 5 invitations from Birch Bank today"):
         invitations.send_again(invitation, by=Actor(cast.alice))
     assert Email.objects.count() == 5
 
@@ -83,3 +83,14 @@ def test_organisation_sends_fifty_invitations_an_hour(cast: Cast) -> None:
         invitations.invite(cast.birch, email, Role.VIEWER, by=Actor(cast.alice))
     with pytest.raises(Refused, match="50 invitations were sent in the last hour"):
         invitations.invite(cast.birch, "one@x.example", Role.VIEWER, by=Actor(cast.alice))
+
+
+def test_one_organisations_invitations_to_an_address_count_for_no_other(cast: Cast) -> None:
+    invitation = invitations.invite(
+        cast.cedar, "new@x.example", Role.VIEWER, by=Actor(cast.charlie)
+    )
+    for _ in range(4):
+        invitations.send_again(invitation, by=Actor(cast.charlie))
+    with pytest.raises(Refused, match="has had 5 invitations from Cedar Clinic today"):
+        invitations.send_again(invitation, by=Actor(cast.charlie))
+    assert invitations.invite(cast.birch, "new@x.example", Role.VIEWER, by=Actor(cast.alice))

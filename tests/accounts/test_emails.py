@@ -217,7 +217,7 @@ def test_viewer_gets_only_emails_about_products(cast: Cast) -> None:
     for kind in preferences.READERS:
         outbox.to_members(kind, cast.birch, path="/")
         # Of a member, owners hear; where there is none, everyone.
-        is_for_all = kind in {*preferences.PRODUCTS, EmailKind.MEMBER_JOINED}
+        is_for_all = kind in {*preferences.PRODUCTS, *preferences.OF_LOCKS, EmailKind.MEMBER_JOINED}
         to_bob = [cast.bob.email] if is_for_all else []
         assert recipients(kind) == [cast.alice.email, *to_bob]
 

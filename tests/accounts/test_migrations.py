@@ -55,6 +55,36 @@ def test_all_migrations_can_be_reversed_and_applied_again(tmp_path: Path) -> Non
     assert applied_again == applied
 
 
+LOCKS = """
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.utils import timezone
+def models(name):
+    apps = MigrationLoader(connection).project_state([("accounts", name)]).apps
+    return [apps.get_model("accounts", model) for model in ("User", "Membership", "Customer")]
+call_command("migrate", "accounts", "0014", verbosity=0)
+User, Membership, Customer = models("0014_identities")
+birch = Customer.objects.create(name="Birch", slug="birch")
+for name, at in ("alice", timezone.now()), ("bob", None):
+    person = User.objects.create(email=name, reveals_locked_at=at)
+    Membership.objects.create(user=person, customer=birch, role="owner")
+call_command("migrate", "accounts", verbosity=0)
+Membership = models("0016_locks_of_users_end")[1]
+locked = Membership.objects.filter(reveals_locked_at__isnull=False)
+print(*locked.values_list("user__email", flat=True))
+call_command("migrate", "accounts", "0014", verbosity=0)
+locked = models("0014_identities")[0].objects.filter(reveals_locked_at__isnull=False)
+print(*locked.values_list("email", flat=True))
+"""
+
+
+def test_locked_person_stays_locked_at_each_customer_there_and_back(tmp_path: Path) -> None:
+    manage(tmp_path, "migrate")
+    printed = manage(tmp_path, "shell", "--no-imports", "-c", LOCKS)
+    assert printed.split() == ["alice", "alice"]
+
+
 LINE = """
 INSERT INTO accounts_auditevent (at, action, actor_label, subject, changes, reason)
 VALUES (now(), 'approved', 'Sandra', 'Acme Server', '', '')

@@ -262,7 +262,7 @@ EVENTS: dict[str, tuple[Prepare, Act, list[tuple[str, str]], list[tuple[str, str
         lambda cast: as_user(cast.alice),
         lambda client: client.post("/account/security/misuse/"),
         [("locked", ALICE), ("locked", ALICE), ("signed_out", "A browser")],
-        [],
+        [("member_locked", ALICE)],
     ),
 }
 

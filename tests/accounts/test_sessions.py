@@ -1,20 +1,30 @@
 """A copy of the database opens no session, and says nothing that one holds."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from accounts.models import Session
+from accounts.models import Session, User
 from accounts.sessions.models import device_of, hash_of
 from accounts.sessions.store import SessionStore
-from provisioning.demo.seed import Cast
+from provisioning.demo.seed import PASSWORD, Cast
 from tests.portal.pages.captured_state import database
-from tests.portal.pages.pages import as_user, just_signed_in
+from tests.portal.pages.pages import as_user, just_signed_in, words
 
 
 def everything_stored() -> str:
@@ -97,3 +107,62 @@ def test_store_creates_once_and_updates_only_what_is_there(db: None) -> None:
 )
 def test_device_is_named_in_words(user_agent: str, device: str) -> None:
     assert device_of(user_agent) == device
+
+
+# --- Sign-ins that wait for a second factor or a code ------------------------------------
+
+
+NEW = {"oldpassword": PASSWORD, "password1": "Other-long-9pass", "password2": "Other-long-9pass"}
+
+
+def confirmed(cast: Cast) -> Client:
+    return just_signed_in(User.objects.get(pk=cast.alice.pk), "mfa", type="totp")
+
+
+CHANGES: dict[str, Callable[[Cast], object]] = {
+    "new password": lambda cast: confirmed(cast).post("/account/password/change/", NEW),
+    "report": lambda cast: confirmed(cast).post("/account/security/misuse/"),
+    "another address": lambda cast: EmailAddress.objects.create(
+        user=cast.alice, email="new@birch.example", verified=True
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_sign_in_that_waits_for_a_second_factor_ends_with_a_change(cast: Cast, change: str) -> None:
+    secret = generate_totp_secret()
+    TOTP.activate(cast.alice, secret)
+    waiting = Client()
+    waiting.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    assert waiting.get("/account/2fa/authenticate/").status_code == 200
+    CHANGES[change](cast)
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    shown = waiting.post("/account/2fa/authenticate/", {"code": code}, follow=True)
+    assert "Your account has changed. Sign in again." in words(shown)
+    assert "_auth_user_id" not in waiting.session
+
+
+def test_sign_in_whose_second_factor_was_removed_starts_again(cast: Cast) -> None:
+    TOTP.activate(cast.alice, generate_totp_secret())
+    waiting = Client()
+    waiting.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    Authenticator.objects.all().delete()
+    assert waiting.get("/account/login/", follow=True).status_code == 200
+    waiting.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
+    assert waiting.session["_auth_user_id"] == str(cast.alice.pk)
+
+
+def test_sign_in_goes_on_from_the_first_proof_of_an_address_to_the_second_factor(
+    cast: Cast,
+) -> None:
+    """The code verifies the address, which is no change by someone else."""
+    secret = generate_totp_secret()
+    EmailAddress.objects.filter(user=cast.alice).update(verified=False)
+    TOTP.activate(cast.alice, secret)
+    client = Client()
+    client.post("/account/login/code/", {"email": cast.alice.email})
+    code = next(line for line in str(mail.outbox[-1].body).splitlines() if line.isupper())
+    client.post("/account/login/code/confirm/", {"code": code})
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    client.post("/account/2fa/authenticate/", {"code": code})
+    assert client.session["_auth_user_id"] == str(cast.alice.pk)

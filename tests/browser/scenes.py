@@ -277,7 +277,7 @@ def held_portal(page: Page, site: Site) -> Iterator[str]:
 def member_to_confirm(page: Page, site: Site) -> Iterator[str]:
     bob = Membership.objects.filter(user=site.cast.bob)
     bob.update(awaits_confirmation=True, role=Membership.Role.OWNER)
-    User.objects.filter(pk=site.cast.bob.pk).update(reveals_locked_at=timezone.now())
+    bob.update(reveals_locked_at=timezone.now())
     page.goto(f"/customers/{site.cast.birch.pk}/")
     expect(page.get_by_text("Awaits confirmation")).to_be_visible()
     yield "members, one to confirm"

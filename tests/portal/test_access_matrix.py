@@ -7,6 +7,8 @@ from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.test import Client
 from pytest_django import Settings
 
+from accounts.models import Customer, Membership
+from portal.urls import customer_urls
 from provisioning.demo.seed import Cast
 from tests.portal.access_matrix import RECENT, ROLES, table
 from tests.portal.pages.pages import as_user, just_signed_in
@@ -42,6 +44,46 @@ def as_in_the_matrix(response: Any) -> str:
         return "in"
     is_proof = place.startswith(("/account/reauthenticate/", "/account/2fa/reauthenticate/"))
     return "proof" if is_proof else str(response.status_code)
+
+
+# --- Rules of an organisation ------------------------------------------------------
+
+# Home shows what it may, an organisation can always be left, and old addresses redirect.
+WITHOUT_RULES = {"", "customers/<int:pk>/leave/"}
+OF_CUSTOMERS = [str(pattern.pattern) for pattern in customer_urls if pattern.name]
+
+
+@pytest.mark.parametrize(
+    ("rule", "leads_to"),
+    [
+        ("requires_second_factor", "/account/2fa/"),
+        ("requires_single_sign_on", "/account/3rdparty/"),
+    ],
+)
+def test_rule_of_an_organisation_holds_on_all_of_its_pages(
+    site: Site, rule: str, leads_to: str
+) -> None:
+    Customer.objects.filter(pk=site.cast.birch.pk).update(**{rule: True})
+    client, passed = site.sign_in("owner"), []
+    for route in set(OF_CUSTOMERS) - WITHOUT_RULES:
+        for method in ("GET", "POST"):
+            answer = visit(client, method, site.address(route))
+            if answer.headers.get("Location") != leads_to:
+                passed.append(f"{method} {route}")
+    assert passed == []
+
+
+@pytest.mark.parametrize("rule", ["requires_second_factor", "requires_single_sign_on"])
+def test_rule_of_an_organisation_holds_on_no_other_page(site: Site, rule: str) -> None:
+    Customer.objects.filter(pk=site.cast.cedar.pk).update(**{rule: True})
+    Membership.objects.create(user=site.cast.alice, customer=site.cast.cedar, role="viewer")
+    client, column, wrong = site.sign_in("owner"), ROLES.index("owner"), {}
+    for route in OF_CUSTOMERS:
+        for method, row in zip(("GET", "POST"), table()[route], strict=True):
+            answer = as_in_the_matrix(visit(client, method, site.address(route)))
+            if answer != row[column]:
+                wrong[f"{method} {route}"] = f"{answer}, not {row[column]}"
+    assert wrong == {}
 
 
 # --- Without a recent sign-in ------------------------------------------------------

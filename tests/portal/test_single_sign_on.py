@@ -12,7 +12,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from accounts.actor import Actor, Refused
-from accounts.flows import invitations, members, sign_in_rules
+from accounts.flows import invitations, members, own_account, sign_in_rules
 from accounts.models import AuditEvent, Customer, Membership, User
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
@@ -43,6 +43,11 @@ def identities(user: User) -> list[str]:
     return [row.uid for row in SocialAccount.objects.filter(user=user).order_by("uid")]
 
 
+def opened(client: Client, cast: Cast, **extra: Any) -> Any:
+    """The page of Cedar Clinic."""
+    return client.get(f"/customers/{cast.cedar.pk}/", **extra)
+
+
 @pytest.fixture
 def strict(cast: Cast) -> Cast:
     """Cedar Clinic requires single sign-on of its members."""
@@ -68,8 +73,9 @@ def test_only_the_identity_with_ones_own_address_counts_by_itself(
     person |= {"email": f"{reported}@{domain}", "email_verified": is_verified}
     single_sign_on(just_signed_in(strict.charlie), "connect")
     charlie = Client()
-    shown = single_sign_on(charlie)
-    assert (charlie.get("/").status_code == 200) is counts
+    single_sign_on(charlie)
+    shown = opened(charlie, strict)
+    assert (shown.status_code == 200) is counts
     assert ("An owner must confirm your identity" in words(shown)) is not counts
 
 
@@ -80,6 +86,7 @@ def test_owner_confirms_an_identity_with_another_address(
     single_sign_on(just_signed_in(strict.charlie), "connect")
     charlie = Client()
     single_sign_on(charlie)
+    opened(charlie, strict)
     membership = strict.cedar.memberships.get(user=strict.charlie)
     with pytest.raises(Refused, match="Another owner"):
         members.confirm_identity(membership, "", by=Actor(strict.charlie))
@@ -108,20 +115,22 @@ def test_owner_confirms_an_identity_with_another_address(
     person["email"] = "thief@evil.example"
     thief = Client()
     single_sign_on(thief)
+    opened(thief, strict)
     bob.post(page, seen)
-    assert thief.get("/").status_code == 403
+    assert opened(thief, strict).status_code == 403
     person["email"] = "c.chen@cedar.example"
     charlie = Client()
     single_sign_on(charlie)
+    opened(charlie, strict)
     bob.post(page, seen)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, strict).status_code == 200
     assert AuditEvent.objects.filter(subject__contains="signs in as c.chen@cedar").exists()
 
 
 def test_member_without_an_identity_is_led_to_connect_one(strict: Cast) -> None:
-    shown = as_user(strict.charlie).get("/")
+    shown = opened(as_user(strict.charlie), strict)
     assert shown["Location"] == CONNECTIONS
-    shown = just_signed_in(strict.charlie).get("/", follow=True)
+    shown = opened(just_signed_in(strict.charlie), strict, follow=True)
     assert "Cedar Clinic requires single sign-on. Connect it to your account." in words(shown)
 
 
@@ -130,7 +139,9 @@ def test_address_that_is_not_verified_is_shown_as_such(
 ) -> None:
     person |= {"email": strict.charlie.email, "email_verified": False}
     single_sign_on(just_signed_in(strict.charlie), "connect")
-    shown = single_sign_on(Client())
+    charlie = Client()
+    single_sign_on(charlie)
+    shown = opened(charlie, strict)
     assert f"{strict.charlie.email} (not verified by the provider)" in words(shown)
 
 
@@ -200,7 +211,7 @@ def test_password_opens_no_way_in_once_an_identity_is_connected(
 ) -> None:
     person["email"] = strict.charlie.email
     single_sign_on(just_signed_in(strict.charlie), "connect")
-    for address in (CONNECTIONS, "/account/email/", "/account/password/change/"):
+    for address in (CONNECTIONS, "/account/email/"):
         thief = just_signed_in(strict.charlie)
         shown = thief.get(address, follow=True)
         assert "Cedar Clinic requires single sign-on" in words(shown), address
@@ -211,7 +222,7 @@ def test_password_opens_no_way_in_once_an_identity_is_connected(
     person |= {"sub": "7", "email": strict.charlie.email}
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, strict).status_code == 200
     charlie.post("/account/reauthenticate/", {"password": PASSWORD})
     assert charlie.get(CONNECTIONS).status_code == 200
 
@@ -223,8 +234,10 @@ def test_identity_connected_before_the_rule_does_not_satisfy_it(
     single_sign_on(just_signed_in(cast.charlie), "connect")
     Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
     thief = Client()
-    assert "An owner must confirm your identity" in words(single_sign_on(thief))
-    assert thief.get("/").status_code == 403
+    single_sign_on(thief)
+    shown = opened(thief, cast)
+    assert shown.status_code == 403
+    assert "An owner must confirm your identity" in words(shown)
 
 
 def test_identity_planted_under_another_primary_address_is_forgotten_with_it(
@@ -245,14 +258,14 @@ def test_identity_planted_under_another_primary_address_is_forgotten_with_it(
     Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
     thief = Client()
     single_sign_on(thief)
-    assert thief.get("/").status_code == 403
+    assert opened(thief, cast).status_code == 403
     # And the rightful identity takes its place.
     cast.charlie.refresh_from_db()
     person |= {"sub": "7", "email": own}
     single_sign_on(just_signed_in(cast.charlie), "connect")
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, cast).status_code == 200
 
 
 def test_own_identity_takes_the_place_of_one_that_does_not_count(
@@ -266,7 +279,7 @@ def test_own_identity_takes_the_place_of_one_that_does_not_count(
     assert identities(cast.charlie) == ["7"]
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, cast).status_code == 200
 
 
 def test_identity_stays_ones_own_when_the_provider_reports_another_address(
@@ -280,7 +293,7 @@ def test_identity_stays_ones_own_when_the_provider_reports_another_address(
     Customer.objects.filter(pk=strict.cedar.pk).update(requires_single_sign_on=True)
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, strict).status_code == 200
 
 
 def test_verified_identity_is_not_kept_out_by_an_account_that_was_never_used(
@@ -295,14 +308,17 @@ def test_verified_identity_is_not_kept_out_by_an_account_that_was_never_used(
     assert dana.get("/").status_code == 200
 
 
-def test_password_neither_ends_sessions_nor_locks_a_member_out(
+def test_rule_of_an_organisation_keeps_nobody_from_securing_their_account(
     strict: Cast, person: dict[str, Any]
 ) -> None:
     person["email"] = strict.charlie.email
     single_sign_on(just_signed_in(strict.charlie), "connect")
-    for address in ("/account/security/", "/account/security/misuse/", "/account/invitation/"):
-        answer = just_signed_in(strict.charlie).post(address)
-        assert answer["Location"].startswith("/account/login/"), address
+    for address in ("/account/password/change/", "/account/2fa/totp/activate/"):
+        assert just_signed_in(strict.charlie).get(address).status_code == 200, address
+    charlie = just_signed_in(strict.charlie)
+    assert "are signed out" in words(charlie.post("/account/security/", follow=True))
+    charlie.post("/account/security/misuse/")
+    assert strict.charlie.is_locked
 
 
 def test_address_that_the_provider_has_not_verified_is_trusted_in_no_case(
@@ -313,7 +329,7 @@ def test_address_that_the_provider_has_not_verified_is_trusted_in_no_case(
     single_sign_on(just_signed_in(strict.charlie), "connect")
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 403
+    assert opened(charlie, strict).status_code == 403
 
 
 def test_operator_may_trust_the_addresses_of_a_provider_that_says_nothing_of_them(
@@ -325,7 +341,7 @@ def test_operator_may_trust_the_addresses_of_a_provider_that_says_nothing_of_the
     single_sign_on(just_signed_in(strict.charlie), "connect")
     charlie = Client()
     single_sign_on(charlie)
-    assert charlie.get("/").status_code == 200
+    assert opened(charlie, strict).status_code == 200
 
 
 def test_account_has_one_identity_at_a_provider(cast: Cast, person: dict[str, Any]) -> None:
@@ -358,3 +374,16 @@ def test_claim_that_no_database_stores_gets_a_page_and_no_error(
     person |= claim | {"email": "new@birch.example"}
     shown = single_sign_on(Client(raise_request_exception=False))
     assert (shown.status_code, User.objects.filter(email="new@birch.example").count()) == (401, 0)
+
+
+def test_locked_person_connects_no_identity_that_was_chosen_before_the_sign_in(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    thief = Client()
+    to = thief.post("/account/oidc/oidc/login/?process=connect")
+    own_account.report_misuse(by=Actor(cast.alice))
+    thief.force_login(User.objects.get(pk=cast.alice.pk))
+    state = parse_qs(urlsplit(to["Location"]).query)["state"][0]
+    answer = {"code": "code", "state": state}
+    thief.get("/account/oidc/oidc/login/callback/", answer)
+    assert identities(cast.alice) == []

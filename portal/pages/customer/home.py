@@ -30,7 +30,12 @@ def home(request: HttpRequest) -> HttpResponse:
         {"offer": offer, "customer": offer.customer, **_products(offer.customer, entitlements)}
         for offer in offers
     ]
-    return render(request, "customer/home.html", {"todo": todo, "organisations": organisations})
+    context = {
+        "todo": todo,
+        "organisations": organisations,
+        "left_out": Customer.objects.filter(pk__in=user.kept_out_of),
+    }
+    return render(request, "customer/home.html", context)
 
 
 def _products(customer: Customer, entitlements: list[Entitlement]) -> dict[str, Any]:

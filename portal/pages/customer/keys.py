@@ -65,9 +65,9 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
         keys.select_related("pull_user__customer").exclude(pull_user__desired=Desired.ABSENT), pk=pk
     )
     entitlement = product_of(request, key.pull_user)
-    if not _may_handle(request, key.pull_user):
-        return redirect(address_of(entitlement))
     is_on = key.desired == KeyStatus.ACTIVE
+    if not _may_handle(request, key.pull_user, is_taking_away=is_on):
+        return redirect(address_of(entitlement))
     if request.method == "POST":
         perform(
             request,
@@ -79,11 +79,15 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "customer/switch_key.html", context)
 
 
-def _may_handle(request: HttpRequest, pull_user: PullUser) -> bool:
+def _may_handle(request: HttpRequest, pull_user: PullUser, *, is_taking_away: bool = False) -> bool:
     """Whether the member may; if not, a message says who may."""
     try:
         require_role(
-            current_user(request), pull_user.customer, MAY_HANDLE_CREDENTIALS, "change credentials"
+            current_user(request),
+            pull_user.customer,
+            MAY_HANDLE_CREDENTIALS,
+            "change credentials",
+            is_taking_away=is_taking_away,
         )
     except NotAllowed as error:
         messages.error(request, str(error))

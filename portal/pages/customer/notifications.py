@@ -85,8 +85,9 @@ class NotificationsForm(forms.Form):
 @require_http_methods(["GET", "POST"])
 def notifications(request: HttpRequest, pk: int) -> HttpResponse:
     """GET shows what is sent; POST changes it."""
-    memberships = current_user(request).memberships.select_related("customer", "user")
-    membership = get_object_or_404(memberships, customer_id=pk)
+    user = current_user(request)
+    memberships = Membership.objects.for_user(user).select_related("customer", "user")
+    membership = get_object_or_404(memberships, user=user, customer_id=pk)
     form = NotificationsForm(request.POST or None, membership=membership)
     if request.method == "POST" and form.is_valid():
         preferences.choose(

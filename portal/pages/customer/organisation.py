@@ -84,7 +84,7 @@ def member_page(request: HttpRequest, pk: int) -> HttpResponse:
         "remove": (lambda: members.remove(membership, by=by), f"{person} is no longer a member."),
         "confirm": (lambda: members.confirm(membership, by=by), f"{person} is confirmed."),
         "confirm_identity": (
-            lambda: members.confirm_identity(membership, request.POST["identity"], by=by),
+            lambda: members.confirm_identity(membership, request.POST.get("identity", ""), by=by),
             f"{person} can sign in as {membership.identity_email}.",
         ),
         "allow_reveals": (

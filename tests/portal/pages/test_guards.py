@@ -21,10 +21,13 @@ from django.test import Client
 from django.urls import get_resolver
 from pytest_django import Settings
 
-from accounts.models import Customer
+from accounts.actor import Actor
+from accounts.models import Customer, Membership
 from portal import oidc
 from portal.pages.guards import WAYS_TO_SIGN_IN
 from provisioning.demo.seed import PASSWORD, Cast
+from provisioning.flows.entitlements import request
+from provisioning.models import Entitlement
 from tests.portal.pages.pages import as_user, just_signed_in, words
 
 INVITE = "/customers/{}/invite/"
@@ -273,15 +276,16 @@ def test_owner_requires_a_second_factor_of_members(cast: Cast) -> None:
     alice.post(rules_of(cast), {"second_factor": "on"})
     cast.birch.refresh_from_db()
     assert cast.birch.requires_second_factor
-    assert alice.get("/").status_code == 200
+    page = f"/customers/{cast.birch.pk}/"
+    assert alice.get(page).status_code == 200
     bob = as_user(cast.bob)
-    shown = bob.get("/", follow=True)
+    shown = bob.get(page, follow=True)
     assert shown.redirect_chain == [("/account/2fa/", 302)]
     assert "Birch Bank requires a second factor. Set one up first" in words(shown)
     assert bob.get("/account/security/").status_code == 200
     TOTP.activate(cast.bob, generate_totp_secret())
-    assert as_user(cast.bob).get("/")["Location"].startswith("/account/2fa/reauthenticate/")
-    assert just_signed_in(cast.bob, "mfa", type="totp").get("/").status_code == 200
+    assert as_user(cast.bob).get(page)["Location"].startswith("/account/2fa/reauthenticate/")
+    assert just_signed_in(cast.bob, "mfa", type="totp").get(page).status_code == 200
     assert as_user(cast.charlie).get("/").status_code == 200
 
 
@@ -299,14 +303,33 @@ def test_owner_requires_single_sign_on_of_members(cast: Cast, settings: Settings
         extra_data={"userinfo": {"email": cast.alice.email, "email_verified": True}},
     )
     alice.post(rules_of(cast), {"single_sign_on": "on"})
-    bob = as_user(cast.bob)
-    shown = bob.get("/", follow=True)
+    bob, page = as_user(cast.bob), f"/customers/{cast.birch.pk}/"
+    shown = bob.get(page, follow=True)
     assert shown.redirect_chain[0] == ("/account/3rdparty/", 302)
     SocialAccount.objects.create(user=cast.bob, provider="oidc", uid="8")
-    shown = bob.get("/", follow=True)
-    assert shown.redirect_chain == [("/account/login/?next=/", 302)]
+    shown = bob.get(page, follow=True)
+    assert shown.redirect_chain == [(f"/account/login/?next={page}", 302)]
     assert "Birch Bank requires single sign-on" in words(shown)
-    assert alice.get("/").status_code == 200
+    assert alice.get(page).status_code == 200
+
+
+def test_home_leaves_out_an_organisation_whose_rule_is_not_met_and_leads_there(cast: Cast) -> None:
+    request(cast.birch, cast.server, by=Actor(cast.alice))
+    request(cast.cedar, cast.reports, by=Actor(cast.charlie))
+    Membership.objects.create(user=cast.alice, customer=cast.cedar, role="viewer")
+    Customer.objects.filter(pk=cast.cedar.pk).update(requires_second_factor=True)
+    alice = just_signed_in(cast.alice)
+    shown = alice.get("/")
+    assert "have not signed in as Cedar Clinic requires" in words(shown)
+    products = BeautifulSoup(shown.content, "html.parser").select("a[href^='/access/']")
+    of_birch = Entitlement.objects.get(customer=cast.birch)
+    assert {link["href"] for link in products} == {f"/access/{of_birch.pk}/"}
+    soup = BeautifulSoup(shown.content, "html.parser")
+    ways = [f"/customers/{cast.cedar.pk}/", f"/customers/{cast.cedar.pk}/leave/"]
+    assert [bool(soup.select(f"a[href='{way}']")) for way in ways] == [True, True]
+    assert alice.get(ways[0])["Location"] == "/account/2fa/"
+    alice.post(ways[1])
+    assert not Membership.objects.filter(user=cast.alice, customer=cast.cedar).exists()
 
 
 @pytest.mark.parametrize("rule", ["second_factor", "single_sign_on"])

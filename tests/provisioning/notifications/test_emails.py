@@ -273,6 +273,9 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     change_role(Membership.objects.get(user=cast.bob), Role.ENGINEER, by=Actor(cast.alice))
     factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
     own_account.remove_factor(factor, by=Actor(cast.otto))
+    own_account.report_misuse(by=Actor(cast.bob))
+    bobs = Membership.objects.get(user=cast.bob)
+    own_account.allow_reveals(bobs, by=Actor(cast.alice))
     rejected = request(cast.birch, cast.reports, by=Actor(cast.alice))
     reject(rejected, by=Actor(cast.sandra), note="Not yet")
     entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))

@@ -147,3 +147,10 @@ def test_members_are_changed_only_after_a_recent_sign_in(cast: Cast, action: str
     assert client.get(address)["Location"].startswith("/account/reauthenticate/?next=")
     assert database() == before
     assert confirm(client, address).status_code == 200
+
+
+def test_confirmation_of_an_identity_that_the_form_does_not_name_is_refused(cast: Cast) -> None:
+    owner = recently_signed_in(cast, "alice")
+    Membership.objects.filter(user=cast.bob).update(identity_asked="7", identity_email="b@x")
+    shown = owner.post(bobs(cast), {"confirm_identity": "yes"}, follow=True)
+    assert "has signed in with another identity meanwhile" in words(shown)

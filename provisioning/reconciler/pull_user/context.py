@@ -16,7 +16,7 @@ from provisioning.models import Grant, PullUser, Registry
 from provisioning.models.access_key import AccessKeyQuerySet
 from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.lease import Lease
-from provisioning.states import Desired, KeyStatus
+from provisioning.states import Desired, KeyStatus, Step
 
 Placement = Grant.Placement
 
@@ -48,13 +48,23 @@ class PullUserContext:
         id nor its tags say so. Tags alone would not do: others clean them up."""
         row = self.pull_user
         is_known = bool(row.user_id) and user.user_id == row.user_id
-        if is_known or names.is_ours(user.tags, customer_slug=row.customer.slug, label=row.label):
+        is_tagged = names.is_ours(user.tags, customer_slug=row.customer.slug, label=row.label)
+        if is_known or is_tagged or self._may_have_created(user):
             return
         raise errors.PermanentError(
             f"AWS account {row.account_id} has a user named {row.name} that the portal did "
             "not create for this customer. The account's administrator can rename or delete "
             "it; the portal does not touch it."
         )
+
+    def _may_have_created(self, user: IamUser) -> bool:
+        """Whether an attempt whose answer was lost explains the user: its path and its boundary are
+        those that only the portal's role gives."""
+        row, boundary_arn = self.pull_user, self.registry.boundary_arn
+        is_in_place = user.arn == names.user_arn(row.account_id, settings.AWS_PATH, row.name)
+        is_bounded = boundary_arn != "" and user.boundary_arn == boundary_arn
+        attempts = row.attempts.filter(step=Step.ENSURE_PULL_USER)
+        return not row.user_id and is_in_place and is_bounded and attempts.exists()
 
 
 def login_policy_arn(account_id: str) -> str:

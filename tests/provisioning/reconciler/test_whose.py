@@ -97,6 +97,20 @@ def test_withdrawn_user_whose_tag_was_removed_is_removed(aws: Aws, cast: Cast) -
     assert aws.users() == []
 
 
+def test_user_whose_creation_was_interrupted_is_the_portals_without_its_tag(
+    aws: Aws, cast: Cast
+) -> None:
+    aws.embedded.faults.lay(Fault("AttachUserPolicy", Kind.REFUSED, times=99))
+    entitlement = approved(cast)
+    take_turns()
+    aws.embedded.faults.clear()
+    aws.iam.untag_user(UserName="birch-bank", TagKeys=["managed-by"])
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Over")
+    long_ago()
+    run_until_settled()
+    assert aws.users() == []
+
+
 # --- Statements --------------------------------------------------------------------
 
 

@@ -7,10 +7,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import Customer
+from provisioning import queries
 from provisioning.documents import grammar, policies
+from provisioning.documents.names import DEFAULT_LABEL
 from provisioning.embedded_aws import identities
 from provisioning.models import Drift, Entitlement, Grant, PullUser, Registry, Repository
-from provisioning.states import Desired, EntitlementState
+from provisioning.states import Desired, EntitlementState, KeyStatus
 from tests.agreement import disagreements
 from tests.aws import ACCOUNT_ID, Aws
 from tests.repository_policies import admitted
@@ -32,6 +34,7 @@ class Watcher:
         self.in_a_quiet_hour = 0
         self.false_closures: list[str] = []
         self.late: list[str] = []
+        self.untrue: list[str] = []
         self._closed: set[int] = set()
 
     def look(self) -> None:
@@ -41,6 +44,19 @@ class Watcher:
             self._closed.add(entitlement.pk)
             for name in self._open_to(entitlement):
                 self.false_closures.append(f"{entitlement} was closed while {name} was open")
+
+    def look_at_pages(self) -> None:
+        """Where the page says that a product is ready, its customer can pull all of it."""
+        for entitlement in queries.entitlements(Entitlement.objects.live()):
+            if queries.progress(entitlement).state != "ready":
+                continue
+            (user,) = (u for u in queries.pull_users(entitlement) if u.label == DEFAULT_LABEL)
+            key = queries.current_key(user)
+            if key is None or key.desired == KeyStatus.INACTIVE:
+                continue  # A person has deactivated it, and the page says so beside it.
+            for row in entitlement.product.repositories.all():
+                if not self.pulls(user, row):
+                    self.untrue.append(f"{entitlement} was called ready without {row.name}")
 
     def look_at_dates(self) -> None:
         """In quiet each customer has what was approved for it, since its start and until its end.
@@ -72,9 +88,9 @@ class Watcher:
         opened = Repository.objects.filter(products__entitlements__in=others)
         left = entitlement.product.repositories.exclude(pk__in=opened)
         users = PullUser.objects.filter(customer=entitlement.customer)
-        return [row.name for row in left for user in users if self._pulls(user, row)]
+        return [row.name for row in left for user in users if self.pulls(user, row)]
 
-    def _pulls(self, user: PullUser, repository: Repository) -> bool:
+    def pulls(self, user: PullUser, repository: Repository) -> bool:
         found: Any = identities.iam(ACCOUNT_ID).users.get(user.name)
         if found is None or not any(key.status == "Active" for key in found.access_keys):
             return False
@@ -93,6 +109,7 @@ class Watcher:
             *disagreements(self.aws),
             *self.false_closures,
             *self.late,
+            *self.untrue,
             *(f"{each} ended and was never closed" for each in open_),
             *(f"{each} is still paused: {each.paused_because}" for each in paused),
         ]

@@ -15,6 +15,7 @@ from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
 from provisioning.reconciler.pull_user.keys import unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
+from provisioning.reconciler.pull_user.steps import forget_previous_user
 from provisioning.reconciler.pull_user.taken import TakenSteps
 from provisioning.reconciler.result import BELIEVED_AFTER
 from provisioning.states import STATUS_OF, Desired, KeyStatus, Outcome, Status, Step, move
@@ -59,7 +60,10 @@ def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
     """Record what AWS was seen to have, whatever the turn does about it. What one read does not
     show may still be there: a key that is missing is recorded as such by its drift."""
     row = context.pull_user
-    if not observed.is_present or observed.user_id != row.user_id:
+    if not observed.is_present:
+        _record_own_removal(context)
+        return
+    if observed.user_id != row.user_id:
         return
     others = [
         (key.pk, observed.keys[key.access_key_id])
@@ -80,6 +84,19 @@ def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
             AccessKey.objects.filter(pk=pk).update(status=status)
         for pk, is_there in moved:
             mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
+
+
+def _record_own_removal(context: PullUserContext) -> None:
+    """Where the portal has removed the user itself, and did not learn of it before it was desired
+    again, its absence is no drift."""
+    row = context.pull_user
+    last = _last_change(row) if row.user_id else None
+    if last is None or last.step != Step.REMOVE_PULL_USER:
+        return
+    with context.lease.writing():
+        forget_previous_user(row)
+        row.user_id, row.policy_written = "", ""
+        row.save(update_fields=["user_id", "policy_written", "policy_attempted"])
 
 
 def record_status(context: PullUserContext, observed: ObservedUser, outcome: TakenSteps) -> None:
@@ -225,11 +242,16 @@ def key_in_doubt_until(row: PullUser) -> datetime | None:
 
 def may_still_appear(row: PullUser) -> bool:
     """Whether the last thing done to the user was to create it, a short while ago."""
-    last: StepAttempt | None = row.attempts.filter(
-        step__in=[Step.ENSURE_PULL_USER, Step.REMOVE_PULL_USER]
-    ).first()
+    last = _last_change(row)
     return (
         last is not None
         and last.step == Step.ENSURE_PULL_USER
         and clock.now() - last.started_at < BELIEVED_AFTER
     )
+
+
+def _last_change(row: PullUser) -> StepAttempt | None:
+    """The last attempt to create or repair the user, or to remove it."""
+    changes = row.attempts.filter(step__in=[Step.ENSURE_PULL_USER, Step.REMOVE_PULL_USER])
+    last: StepAttempt | None = changes.first()
+    return last

@@ -102,6 +102,26 @@ def test_deactivation_whose_answer_was_lost_is_undone_by_the_activation(
     assert not Drift.objects.exists()
 
 
+def test_removal_whose_answer_was_lost_is_no_drift_when_the_user_is_desired_again(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("DeleteUser", Kind.FAILED, 9))
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Over")
+    take_turns()
+    assert aws.users() == []
+    aws.embedded.faults.clear()
+    approved(cast)
+    # The creation is interrupted, too.
+    aws.embedded.faults.lay(Fault("AttachUserPolicy", Kind.REFUSED, 4))
+    take_turns()
+    run_until_settled()
+    assert not Drift.objects.exists()
+    assert aws.users() == ["birch-bank"]
+    assert PullUser.objects.get().status == "ready"
+
+
 def test_call_that_was_refused_leaves_no_doubt(aws: Aws, cast: Cast) -> None:
     approved(cast)
     run_until_settled()

@@ -18,7 +18,7 @@ from accounts.permissions import DECIDE
 from provisioning.admin.decisions import DECISIONS, Decision
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.entitlements import prepare
-from provisioning.models import Entitlement
+from provisioning.models import Entitlement, Installation
 from provisioning.states import EntitlementState
 
 # More at once would not fit into an address, and nobody would check them.
@@ -143,6 +143,12 @@ class EntitlementAdmin(KeysFromAddress):
                 messages.error(request, str(error))
         if done:
             messages.success(request, f"{done} {decision.done}.")
+        if done and Installation.get().held_at:
+            messages.warning(
+                request,
+                "The portal is held by ops: what this takes away is taken away now, and what it "
+                "gives is given when the hold ends.",
+            )
 
 
 def _to_decision(

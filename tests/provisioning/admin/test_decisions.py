@@ -9,6 +9,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, Customer
 from provisioning.admin.entitlements import DECIDE_AT_ONCE, decision_url
 from provisioning.demo.seed import Cast
+from provisioning.desired import hold
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve
 from provisioning.models import Entitlement, Grant, PullUser
@@ -44,6 +45,15 @@ def test_request_is_approved_from_its_own_page(sandra: Client, birch_request: En
         None,
     )
     assert Grant.objects.count() == 2
+
+
+def test_sales_learn_that_a_held_portal_gives_nothing_yet(
+    sandra: Client, birch_request: Entitlement
+) -> None:
+    hold.begin("A backup was restored.")
+    shown = decide(sandra, "approve", birch_request)
+    assert "1 approved." in words(shown)
+    assert "what it gives is given when the hold ends" in words(shown)
 
 
 def test_many_are_selected_and_approved_at_once(

@@ -100,7 +100,7 @@ MOVES: dict[type[models.TextChoices], dict[str, set[str]]] = {
         S.WAITING: {S.READY, S.SUSPENDED, S.GONE},
         S.READY: {S.WAITING, S.SUSPENDED, S.GONE},
         S.SUSPENDED: {S.WAITING, S.READY, S.GONE},
-        S.GONE: {S.WAITING, S.READY},
+        S.GONE: {S.WAITING, S.READY, S.SUSPENDED},
     },
     KeyStatus: {
         K.ACTIVE: {K.INACTIVE, K.DELETED},

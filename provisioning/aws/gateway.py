@@ -167,8 +167,8 @@ class Gateway(Protocol):
     def registry_policy(self) -> Document | None:
         """The registry's own; None where it has none. Raises MalformedPolicy."""
 
-    def set_repository_policy(self, name: str, document: Document) -> None:
-        """Raises PrincipalNotFound, RepositoryNotFound."""
+    def set_repository_policy(self, name: str, document: Document) -> Document:
+        """Returns the policy as ECR has it now. Raises PrincipalNotFound, RepositoryNotFound."""
 
     def delete_repository_policy(self, name: str) -> None:
         """Succeeds where there is none. Raises RepositoryNotFound."""

@@ -39,7 +39,8 @@ class RepositoryPolicies:
         }
         identities.ecr(call.account_id, call.region).repositories[call.repository].policy = text
         answer = {"registryId": call.account_id, "repositoryName": call.repository}
-        return json.dumps(answer | {"policyText": text})
+        shown = self.shown(*key)
+        return json.dumps(answer | {"policyText": json.dumps(shown)})
 
     def before(self, call: Call) -> Document:
         """The policy before the last SetRepositoryPolicy, as a stale read shows it."""

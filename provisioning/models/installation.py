@@ -7,7 +7,7 @@ from django.db import models
 
 from provisioning.documents import policies
 from provisioning.models.pull_user import PullUser
-from provisioning.states import Desired
+from provisioning.states import STATUS_OF, Desired
 
 
 def new_identifier() -> str:
@@ -45,10 +45,11 @@ class Installation(models.Model):
 
     def held_since(self, row: PullUser) -> datetime | None:
         """Since when the portal leaves to people what becomes of the user in AWS, if it does: one
-        that they have suspended or removed since is not held."""
+        that they have suspended or removed is not held until that is done."""
         if self.held_at is None or row.desired == Desired.PRESENT:
             return self.held_at
-        return None if row.desired_at > self.held_at else self.held_at
+        is_done = row.status == STATUS_OF[Desired(row.desired)]
+        return self.held_at if is_done and row.desired_at < self.held_at else None
 
     @property
     def sid(self) -> str:

@@ -95,11 +95,10 @@ def _is_unknown(difference: Difference) -> bool:
 
 def _unknown_users(row: Registry, gateway: Gateway, *, is_held: bool) -> list[Difference]:
     """Users with the portal's tags that the database does not know: for example, because it was
-    restored from a backup. While the portal is held, those that it should remove are among them,
-    and a few on each turn are looked at more closely."""
+    restored from a backup. While the portal is held, a few on each turn are looked at more
+    closely."""
     known = PullUser.objects.filter(account_id=row.account_id)
-    gone = known.filter(desired=Desired.ABSENT)
-    known = known.exclude(pk__in=gone if is_held else gone.filter(status=Status.GONE))
+    known = known.exclude(desired=Desired.ABSENT, status=Status.GONE)
     present = {user.name for user in gateway.users(settings.AWS_PATH)}
     open_ = Drift.objects.open().filter(registry=row, kind=Drift.Kind.UNKNOWN_USER)
     facts = dict(open_.values_list("subject", "facts"))

@@ -10,6 +10,8 @@ from provisioning import reconciler
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.documents import limits, names
 from provisioning.embedded_aws import identities
+from provisioning.flows import Actor
+from provisioning.flows.entitlements import approve, prepare
 from provisioning.models import Entitlement, Grant, PullUser, Repository
 from provisioning.reconciler import entitlement as entitlement_dates
 from provisioning.tasks import registry_turn
@@ -41,6 +43,27 @@ def test_customer_in_a_known_account_costs_three_changes_in_iam(aws: Aws, cast: 
     }
     # One for each repository of the product.
     assert changes["ecr:SetRepositoryPolicy"] == 2
+
+
+def test_approval_costs_three_calls_of_iam_and_its_share_of_the_repositories(
+    aws: Aws, cast: Cast
+) -> None:
+    """The account and the repositories are known, and several approvals share a write."""
+    approved(cast, customer=cast.cedar)
+    take_turns()
+    before, many = len(aws.embedded.calls), 10
+    for number in range(many):
+        customer = Customer.objects.create(name=f"Customer {number}", slug=f"customer-{number}")
+        entitlement = Entitlement(customer=customer, product=cast.server)
+        prepare(entitlement, by=Actor(cast.sandra))
+        approve(entitlement, by=Actor(cast.sandra))
+    take_turns()
+    assert Entitlement.objects.filter(ready_at__isnull=False).count() == many + 1
+    calls = [call for call in aws.embedded.calls[before:] if not call.caller.is_root]
+    of_iam = [call for call in calls if call.service == "iam"]
+    print(dict(Counter(call.operation for call in calls)))  # noqa: T201 - as above
+    assert len(of_iam) / many <= 5
+    assert len(calls) / many <= 7
 
 
 def test_turns_with_nothing_to_do_change_nothing(aws: Aws, cast: Cast) -> None:

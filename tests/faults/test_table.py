@@ -502,7 +502,7 @@ def user_replaced_behind_the_portals_back_is_admitted_again(aws: Aws, cast: Cast
 @row(34)
 def wrong_clock_is_reported_in_plain_words(aws: Aws, cast: Cast) -> None:
     message = "Request has expired."
-    aws.embedded.faults.lay(refuse("GetUser", "RequestExpired", message, 403, times=1))
+    aws.embedded.faults.lay(refuse("CreateUser", "RequestExpired", message, 403, times=1))
     approved(cast)
     take_turns()
     assert "clock" in PullUser.objects.get().attention

@@ -49,6 +49,7 @@ LEGAL = {
         ("suspended", "ready"),
         ("suspended", "waiting"),
         ("gone", "ready"),
+        ("gone", "suspended"),
         ("gone", "waiting"),
     ],
     KeyStatus: [

@@ -70,9 +70,12 @@ class Ecr:
             return None
         return grammar.from_json(text)
 
-    def set_repository_policy(self, name: str, document: Document) -> None:
+    def set_repository_policy(self, name: str, document: Document) -> Document:
         with translated("SetRepositoryPolicy"):
-            self._ecr.set_repository_policy(**self._of(name), policyText=grammar.to_json(document))
+            answer = self._ecr.set_repository_policy(
+                **self._of(name), policyText=grammar.to_json(document)
+            )
+        return grammar.from_json(answer["policyText"])
 
     def delete_repository_policy(self, name: str) -> None:
         try:

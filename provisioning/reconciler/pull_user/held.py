@@ -1,5 +1,8 @@
 """A turn at a pull user while the portal is held: it looks, and records what differs. It takes away
-what people have taken away since, or chosen to remove, and nothing else."""
+what people have taken away, or chosen to remove, and nothing else.
+
+What they took away before the hold, and AWS was seen to have no more, is not pending: where AWS has
+it again, that was done after the backup."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -32,7 +35,7 @@ def reconcile(context: PullUserContext, since: datetime) -> Result:
         return Result()
     observed = observe(context)
     _record_seen(context, observed)
-    record_observed(context, observed)
+    record_observed(context, observed, of_present_only=True)
     found = _differences(context, observed, since)
     decision = observe_drift(row, found, is_held=True)
     steps = [*_revoked_keys(row, since), *_chosen(decision, found)]
@@ -43,7 +46,10 @@ def reconcile(context: PullUserContext, since: datetime) -> Result:
     outcome = take_steps(context, steps)
     repairable = decision.repairable(found)
     mark_repaired(row, [each for each in repairable if outcome.has_repaired(each, [])])
-    record_status(context, observed, outcome)
+    if row.desired == Desired.PRESENT:
+        record_status(context, observed, outcome)
+    else:
+        PullUser.objects.filter(pk=row.pk).update(observed_at=clock.now())
     outcome.raise_worst()
     return Result(next_due=next_observation())
 
@@ -60,8 +66,6 @@ def _record_seen(context: PullUserContext, observed: ObservedUser) -> None:
             row.user_id, row.arn = observed.user_id, observed.arn
         row.policy_written, row.policy_attempted = observed.policy_meaning, ""
         row.save(update_fields=["user_id", "arn", "policy_written", "policy_attempted"])
-        for key_id, status in observed.keys.items():
-            row.access_keys.filter(access_key_id=key_id).update(written=status)
 
 
 # --- What differs --------------------------------------------------------------------
@@ -86,7 +90,7 @@ def _of_keys(context: PullUserContext, observed: ObservedUser) -> list[Differenc
     found = []
     for key_id, key in known.items():
         status = observed.keys.get(key_id)
-        if key.desired == KeyStatus.DELETED or status == key.desired:
+        if _is_pending(key) or key.desired == KeyStatus.DELETED or status == key.desired:
             continue
         if status is None:
             found.append(Difference(Kind.KEY_MISSING, key_id))
@@ -133,12 +137,12 @@ def _of_policy(row: PullUser, observed: ObservedUser, since: datetime) -> list[D
 
 
 def _revoked_keys(row: PullUser, since: datetime) -> list[PlannedStep]:
-    """Of the keys that the database knows, those that people have taken away since."""
+    """Of the keys that the database knows, those that people have taken away."""
     steps = []
-    for key in row.access_keys.living().filter(desired_at__gt=since):
+    for key in row.access_keys.living():
         if _should_go(key):
             steps.append(PlannedStep(Step.REMOVE_ACCESS_KEY, key.access_key_id))
-        elif key.desired == KeyStatus.INACTIVE and key.status != KeyStatus.INACTIVE:
+        elif _is_pending(key) or (key.desired == KeyStatus.INACTIVE and key.desired_at > since):
             status = str(KeyStatus.INACTIVE)
             steps.append(PlannedStep(Step.SET_KEY_STATUS, key.access_key_id, status))
     return steps
@@ -147,6 +151,11 @@ def _revoked_keys(row: PullUser, since: datetime) -> list[PlannedStep]:
 def _should_go(key: AccessKey) -> bool:
     is_retired = key.retires_at is not None and key.retires_at <= clock.now()
     return is_retired or key.desired == KeyStatus.DELETED
+
+
+def _is_pending(key: AccessKey) -> bool:
+    """Whether it should be deactivated, and the portal has not done so yet."""
+    return key.desired == KeyStatus.INACTIVE and key.written != KeyStatus.INACTIVE
 
 
 def _chosen(decision: RepairDecision, found: list[Difference]) -> list[PlannedStep]:
@@ -167,7 +176,8 @@ def _revoked_repositories(
 
 
 def _is_revoked(grant: Grant, since: datetime) -> bool:
-    return grant.desired == Desired.ABSENT and grant.desired_at > since
+    is_done = grant.in_user_policy is False and grant.desired_at < since
+    return grant.desired == Desired.ABSENT and not is_done
 
 
 def _policy_without(row: PullUser, observed: ObservedUser, revoked: set[str]) -> OwnPolicy | None:

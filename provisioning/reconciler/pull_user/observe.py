@@ -2,7 +2,7 @@
 done it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -11,9 +11,11 @@ from provisioning.desired import schedule
 from provisioning.documents import grammar, names, policies
 from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
+from provisioning.models.access_key import TESTED_FOR
+from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
-from provisioning.reconciler.pull_user.keys import unusable_keys
+from provisioning.reconciler.pull_user.keys import untested, unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
 from provisioning.reconciler.pull_user.steps import forget_previous_user
 from provisioning.reconciler.pull_user.taken import TakenSteps
@@ -21,6 +23,8 @@ from provisioning.reconciler.result import BELIEVED_AFTER
 from provisioning.states import STATUS_OF, Desired, KeyStatus, Outcome, Status, Step, move
 
 Kind = Drift.Kind
+# For how long a turn may rely on what an earlier one has recorded.
+RECENT = timedelta(minutes=5)
 
 
 def observe(context: PullUserContext) -> ObservedUser:
@@ -56,9 +60,42 @@ def observe(context: PullUserContext) -> ObservedUser:
     )
 
 
-def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
+# What is assumed of a user for whom nothing was ever done: where it is wrong, a step finds out.
+NEW_USER = ObservedUser(has_login_policy=True, is_present=False)
+
+
+def is_new(row: PullUser) -> bool:
+    return not row.user_id and row.observed_at is None and not row.attempts.exists()
+
+
+def is_as_recorded(row: PullUser, desired: DesiredUser) -> bool:
+    """Whether the turn is only about the test of a key: a moment ago the user was seen, or made, as
+    it is desired now."""
+    now = clock.now()
+    is_recent = row.observed_at is not None and row.observed_at > now - RECENT
+    if not is_recent or not row.is_ready or row.failures:
+        return False
+    if not untested(row).filter(created_at__gt=now - TESTED_FOR).exists():
+        return False
+    living = dict(row.access_keys.living().values_list("access_key_id", "status"))
+    is_policy_written = row.policy_written == grammar.meaning(
+        policies.user_policy(desired.own_policy)
+    )
+    is_settled = not (desired.needs_key or desired.doubtful or desired.is_policy_doubtful)
+    return (
+        is_settled
+        and is_policy_written
+        and living == dict(desired.keys)
+        and not Drift.objects.open().filter(pull_user=row).exists()
+    )
+
+
+def record_observed(
+    context: PullUserContext, observed: ObservedUser, *, of_present_only: bool = False
+) -> None:
     """Record what AWS was seen to have, whatever the turn does about it. What one read does not
-    show may still be there: a key that is missing is recorded as such by its drift."""
+    show may still be there: a key that is missing is recorded as such by its drift.
+    ``of_present_only``: of the grants, only of those that are desired."""
     row = context.pull_user
     if not observed.is_present:
         _record_own_removal(context)
@@ -71,7 +108,8 @@ def record_observed(context: PullUserContext, observed: ObservedUser) -> None:
         if observed.keys.get(key.access_key_id, key.status) != key.status
     ]
     is_known = observed.own_policy is not None and not row.policy_attempted
-    moved = _grants_that_differ(row, observed.own_policy or NO_POLICY) if is_known else []
+    grants = row.grants.exclude(desired=Desired.ABSENT) if of_present_only else row.grants.all()
+    moved = _grants_that_differ(grants, observed.own_policy or NO_POLICY) if is_known else []
     if observed.arn == row.arn and not others and not moved:
         return
     with context.lease.writing():
@@ -121,12 +159,12 @@ def record_status(context: PullUserContext, observed: ObservedUser, outcome: Tak
             schedule.wake(repositories=set(unsettled))
 
 
-def _grants_that_differ(row: PullUser, seen: UserPolicy) -> list[tuple[int, bool]]:
+def _grants_that_differ(grants: GrantQuerySet, seen: UserPolicy) -> list[tuple[int, bool]]:
     """The grants that the user's own policy has, or has not, otherwise than was recorded. That one
     is gone which should be, is known only after a write: one read may be stale."""
     return [
         (grant.pk, grant.repository.arn in seen.repositories)
-        for grant in row.grants.select_related("repository__registry")
+        for grant in grants.select_related("repository__registry")
         if grant.in_user_policy is not (grant.repository.arn in seen.repositories)
         and not (grant.in_user_policy and grant.desired == Desired.ABSENT)
     ]
@@ -136,17 +174,20 @@ def desired_user(row: PullUser) -> DesiredUser:
     """The keys of a suspended user stay, deactivated."""
     is_active = row.desired == Desired.PRESENT
     now = clock.now()
-    living = list(row.access_keys.living())
+    known = list(row.access_keys.all())
+    living = [key for key in known if key.status != KeyStatus.DELETED]
     keys = [
         key
-        for key in row.access_keys.exclude(desired=KeyStatus.DELETED)
-        if key.retires_at is None or key.retires_at > now
+        for key in known
+        if key.desired != KeyStatus.DELETED and (key.retires_at is None or key.retires_at > now)
     ]
     staying = {key.access_key_id for key in keys}
     own = own_policy(row)
     has_current = any(key.retires_at is None for key in keys)
     return DesiredUser(
         is_present=True,
+        # One that was suspended before it was created is created when it is resumed.
+        is_needed=is_active or bool(row.user_id),
         keys={
             key.access_key_id: str(key.desired) if is_active else str(KeyStatus.INACTIVE)
             for key in keys

@@ -27,8 +27,9 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class DesiredUser:
-    """``keys``: those that should exist, id → IAM's status; ``needs_key``: whether another
-    should be created; ``own_policy``: what the user's own policy should say.
+    """``is_needed``: whether the user is to be created where AWS has none; ``keys``: those that
+    should exist, id → IAM's status; ``needs_key``: whether another should be created;
+    ``own_policy``: what the user's own policy should say.
 
     ``surplus``: keys that should not exist, and that AWS was last seen to have; ``doubtful``: keys
     whose status was set without knowing the outcome; ``is_policy_doubtful``: the same of the
@@ -36,6 +37,7 @@ class DesiredUser:
     """
 
     is_present: bool
+    is_needed: bool = True
     keys: Mapping[str, str] = field(default_factory=dict)
     needs_key: bool = False
     own_policy: UserPolicy = NO_POLICY
@@ -68,6 +70,8 @@ def diff(desired: DesiredUser, observed: ObservedUser) -> list[PlannedStep]:
     nothing that fails later may hold them up."""
     if not desired.is_present:
         return _remove(desired, observed)
+    if not desired.is_needed and not observed.is_present:
+        return []
     steps = [*_removals(desired, observed), *_switches(desired, observed)]
     policy = _policy(desired, observed)
     steps += [step for step in policy if step.is_shrinking]

@@ -23,8 +23,11 @@ from provisioning.reconciler.pull_user.keys import (
     untested,
 )
 from provisioning.reconciler.pull_user.observe import (
+    NEW_USER,
     desired_user,
     differences,
+    is_as_recorded,
+    is_new,
     key_in_doubt_until,
     may_still_appear,
     observe,
@@ -67,9 +70,11 @@ def reconcile(lease: Lease, row: PullUser, installation: Installation) -> Result
 def _provide(context: PullUserContext) -> Result:
     row = context.pull_user
     retire_overdue(context)
-    observed = observe(context)
-    record_observed(context, observed)
     desired = desired_user(row)
+    if is_as_recorded(row, desired):
+        return _settled(context)
+    observed = NEW_USER if is_new(row) else observe(context)
+    record_observed(context, observed)
     in_doubt_until = key_in_doubt_until(row)
     found = differences(context, desired, observed, is_key_in_doubt=in_doubt_until is not None)
     decision = observe_drift(row, found)
@@ -81,15 +86,23 @@ def _provide(context: PullUserContext) -> Result:
     mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
     record_status(context, observed, outcome)
     outcome.raise_worst()
-    next_test = _verify_key(context)
-    record_ready(Customer.objects.filter(pk=row.customer_id))
     record_last_use(context)
-    times = [next_test, next_change(row), next_observation()]
+    times = []
     if in_doubt_until and in_doubt_until > clock.now():
         times.append(in_doubt_until)
     if decision.is_waiting:
         times.append(clock.now() + settings.DRIFT_CONFIRM)
-    return Result(next_due=min(time for time in times if time))
+    return _settled(context, *times)
+
+
+def _settled(context: PullUserContext, *times: datetime) -> Result:
+    """AWS has what is desired: what is left is to test the key. ``times``: when the next turn is
+    due besides."""
+    row = context.pull_user
+    next_test = _verify_key(context)
+    record_ready(Customer.objects.filter(pk=row.customer_id))
+    due = [next_test, next_change(row), next_observation(), *times]
+    return Result(next_due=min(time for time in due if time))
 
 
 def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> bool:

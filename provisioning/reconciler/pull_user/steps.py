@@ -48,10 +48,11 @@ def ensure_login_policy(context: PullUserContext, planned: PlannedStep) -> None:
 
 
 def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
-    """The IAM user, ours by its tags, within its boundary, with the sign-in policy attached."""
+    """The IAM user, ours by its tags, within its boundary, with the sign-in policy attached. One
+    that is not known is created without looking: AWS says if it is there."""
     row, boundary_arn = context.pull_user, context.registry.boundary_arn
     tags = names.user_tags(row.customer.slug, row.label)
-    user, is_new = context.gateway.user(row.name), False
+    user, is_new = context.gateway.user(row.name) if row.user_id else None, False
     if user is None:
         _require_boundary(context.registry)
         try:
@@ -64,7 +65,7 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
         context.gateway.set_boundary(row.name, boundary_arn)
     if not tags.items() <= user.tags.items():
         context.gateway.tag_user(row.name, tags)
-    context.gateway.attach_policy(row.name, context.login_policy_arn)
+    _attach_login_policy(context)
     with context.lease.writing():
         if row.user_id != user.user_id:
             forget_previous_user(row)
@@ -72,6 +73,16 @@ def ensure_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
             row.policy_written = grammar.NOTHING if is_new else ""
         row.arn, row.user_id = user.arn, user.user_id
         row.save(update_fields=["arn", "user_id", "policy_written", "policy_attempted"])
+
+
+def _attach_login_policy(context: PullUserContext) -> None:
+    name, arn = context.pull_user.name, context.login_policy_arn
+    try:
+        context.gateway.attach_policy(name, arn)
+    except errors.NotFound:
+        # The account's first pull user; or IAM does not show the new one yet.
+        perform(PlannedStep(Step.ENSURE_LOGIN_POLICY), context)
+        context.gateway.attach_policy(name, arn)
 
 
 def _require_boundary(registry: Registry) -> None:

@@ -1,5 +1,6 @@
 """A turn at a repository's policy while the portal is held: it looks, and records what differs. It
-removes whom people have removed since, or chosen to remove, and nobody else."""
+removes whom people have removed, or chosen to remove, and nobody else. Whom it had removed before
+the hold is unknown to the database where AWS has them again."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -33,7 +34,8 @@ def reconcile(lease: Lease, row: Repository, installation: Installation, since: 
     revoked = {
         grant.pull_user.arn
         for grant in grants
-        if grant.desired == Desired.ABSENT and grant.desired_at > since
+        if grant.desired == Desired.ABSENT
+        and (grant.in_repository_policy is not False or grant.desired_at > since)
     }
     found = _differences(context, named - revoked, since)
     decision = observe_drift(row, found, is_held=True)
@@ -42,7 +44,8 @@ def reconcile(lease: Lease, row: Repository, installation: Installation, since: 
     if staying != named:
         _set(context, staying)
         mark_repaired(row, chosen)
-    record(lease, grants, {grant for grant in grants if grant.pull_user.arn in staying})
+    present = {grant for grant in grants if grant.desired == Desired.PRESENT}
+    record(lease, grants, {grant for grant in present if grant.pull_user.arn in staying})
     return Result(next_due=next_observation())
 
 

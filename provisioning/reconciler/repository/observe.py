@@ -33,7 +33,7 @@ def observe(
     lease: Lease, row: Repository, grants: list[Grant], installation: Installation
 ) -> RepositoryContext:
     gateway = boto.connect(row.registry)
-    uri = gateway.repository_uri(row.name)
+    uri = row.uri or gateway.repository_uri(row.name)
     observed = gateway.repository_policy(row.name)
     record_observed(lease, observed, uri=uri)
     owner = owner_of(row, observed, installation.sid)

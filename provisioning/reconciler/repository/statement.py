@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from accounts import clock
 from provisioning.aws import errors
 from provisioning.documents import grammar, limits, policies
+from provisioning.documents.grammar import Document
 from provisioning.models import Grant, PullUser, Repository
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.pull_user.context import mark
@@ -20,16 +21,17 @@ MOST_WRITES = 8
 def ensure_repository_statement(context: RepositoryContext, pending: list[Grant]) -> list[Grant]:
     """Make our statement name the confirmed grants and as many of ``pending`` as AWS accepts.
 
-    Returns the grants that the policy then holds, as read back. Those whose user ECR does not know
-    yet are left out, and hold up nobody else. Raises PermanentError where ECR refuses the policy
-    for what others wrote there.
+    Returns the grants that the policy then holds, by ECR's own answer. Those whose user ECR does
+    not know yet are left out, and hold up nobody else. Raises PermanentError where ECR refuses the
+    policy for what others wrote there.
     """
     with attempt(Step.ENSURE_REPOSITORY_STATEMENT, context.lease) as row:
-        granted = _Writer(context).set_with(pending)
-        shown = context.gateway.repository_policy(context.repository.name)
+        writer = _Writer(context)
+        granted = writer.set_with(pending)
+        shown = writer.shown
         if grammar.meaning(shown) != grammar.meaning(context.document(granted)):
             raise errors.TemporaryError(
-                "ECR has accepted the policy, but does not show it yet: it will be read again."
+                "ECR has accepted the policy, but answers with another: it will be read again."
             )
         record_observed(
             context.lease,
@@ -64,6 +66,8 @@ class _Writer:
 
     context: RepositoryContext
     writes: int = field(default=0)
+    # As ECR answered the last write that it accepted.
+    shown: Document | None = None
 
     def set_with(self, pending: list[Grant]) -> list[Grant]:
         """Set the policy with ``pending``; if ECR does not know a principal, once without them;
@@ -125,8 +129,9 @@ class _Writer:
             with _in_doubt(self.context, grants):
                 if document is None:
                     gateway.delete_repository_policy(name)
+                    self.shown = None
                 else:
-                    gateway.set_repository_policy(name, document)
+                    self.shown = gateway.set_repository_policy(name, document)
         except errors.PrincipalNotFound:
             return False
         return True

@@ -18,13 +18,21 @@ from accounts.models import Customer
 from provisioning import tasks
 from provisioning.aws.boto.iam import Iam
 from provisioning.demo.seed import Cast
+from provisioning.desired.grants import placement_changed
 from provisioning.documents import names, policies
 from provisioning.documents.policies import UserPolicy
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import deactivate, reveal, rotate
 from provisioning.flows.drift import resolve_drift
-from provisioning.flows.entitlements import approve, extend, prepare, suspend, withdraw
+from provisioning.flows.entitlements import (
+    approve,
+    extend,
+    prepare,
+    resume,
+    suspend,
+    withdraw,
+)
 from provisioning.flows.hold import hold, release
 from provisioning.models import (
     AccessKey,
@@ -32,6 +40,7 @@ from provisioning.models import (
     Entitlement,
     Installation,
     OneTimeSecret,
+    Product,
     PullUser,
     Registry,
     Repository,
@@ -88,8 +97,8 @@ def released(aws: Aws, cast: Cast) -> None:
     assert disagreements(aws) == []
 
 
-def approved_for(cast: Cast, customer: Customer) -> Entitlement:
-    entitlement = Entitlement(customer=customer, product=cast.server)
+def approved_for(cast: Cast, customer: Customer, product: Product | None = None) -> Entitlement:
+    entitlement = Entitlement(customer=customer, product=product or cast.server)
     prepare(entitlement, by=Actor(cast.sandra))
     approve(entitlement, by=Actor(cast.sandra))
     return entitlement
@@ -279,6 +288,56 @@ def own_policy(aws: Aws) -> frozenset[str]:
     content = policies.content_of(document["PolicyDocument"])
     assert content is not None
     return content.repositories
+
+
+def test_what_people_took_away_just_before_the_hold_is_taken_away_too(aws: Aws, cast: Cast) -> None:
+    birch = approved(cast)
+    cedar = approved(cast, customer=cast.cedar)
+    run_until_settled()
+    reports = approved_for(cast, cast.cedar, cast.reports)
+    Repository.objects.filter(name="acme/reports").update(placement="user_policy")
+    placement_changed(Repository.objects.get(name="acme/reports"))
+    run_until_settled()
+    deactivate(AccessKey.objects.get(pull_user__name="cedar-clinic"), by=Actor(cast.otto))
+    withdraw(reports, by=Actor(cast.sandra), reason="Over")
+    withdraw(birch, by=Actor(cast.sandra), reason="Over")
+    # No turn was taken yet.
+    hold(by=Actor(cast.otto), reason="A rehearsal")
+    run_until_settled()
+    assert aws.users() == ["cedar-clinic"]
+    assert list(aws.keys("cedar-clinic").values()) == ["Inactive"]
+    assert own_policies(aws, "cedar-clinic") == []
+    assert not Drift.objects.open().exists()
+    assert cedar.customer == cast.cedar
+
+
+def test_suspended_customer_that_was_resumed_after_the_backup_keeps_its_keys(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    suspend(entitlement, by=Actor(cast.sandra), reason="Unpaid")
+    run_until_settled()
+
+    def evening() -> None:
+        resume(Entitlement.objects.get(), by=Actor(cast.sandra), reason="Paid")
+
+    restored(evening)
+    with aws.no_changes():
+        run_until_settled()
+    assert list(aws.keys("birch-bank").values()) == ["Active"]
+    assert ("grant_unknown", "birch-bank") in found()
+    # Sales resume it in the portal as well: then there is no difference.
+    resume(Entitlement.objects.get(), by=Actor(cast.sandra), reason="As it was")
+    run_until_settled()
+    assert Drift.objects.blocking_release().count() == 0
+    released(aws, cast)
+    assert list(aws.keys("birch-bank").values()) == ["Active"]
+
+
+def own_policies(aws: Aws, user_name: str) -> list[str]:
+    names: list[str] = aws.iam.list_user_policies(UserName=user_name)["PolicyNames"]
+    return names
 
 
 def test_removal_while_held_keeps_those_in_that_the_database_does_not_know(

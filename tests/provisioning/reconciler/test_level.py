@@ -122,6 +122,20 @@ def test_removal_whose_answer_was_lost_is_no_drift_when_the_user_is_desired_agai
     assert PullUser.objects.get().status == "ready"
 
 
+def test_customer_that_returns_and_is_suspended_at_once_gets_no_user(aws: Aws, cast: Cast) -> None:
+    withdraw(approved(cast), by=Actor(cast.sandra), reason="Over")
+    run_until_settled()
+    assert PullUser.objects.get().status == "gone"
+    entitlement = approved(cast)
+    suspend(entitlement, by=Actor(cast.sandra), reason="Unpaid")
+    run_until_settled()
+    assert aws.users() == []
+    assert progress_of(entitlement) == "suspended"
+    resume(entitlement, by=Actor(cast.sandra), reason="Paid")
+    run_until_settled()
+    assert progress_of(entitlement) == "ready"
+
+
 def test_call_that_was_refused_leaves_no_doubt(aws: Aws, cast: Cast) -> None:
     approved(cast)
     run_until_settled()

@@ -1,6 +1,8 @@
 """What people do about their own account, and who helps them when someone else used it."""
 
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
@@ -33,10 +35,11 @@ def end_other_sessions(current: str | None, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def report_misuse(*, by: Actor) -> None:
+def report_misuse(*, by: Actor, address: str = "") -> None:
     """Someone else used the person's account: end all sessions, make the password unusable, take
-    back the account's invitations, and lock what the person may do for organisations besides
-    taking keys away."""
+    back the account's invitations and other ways in, and lock what the person may do for
+    organisations besides taking keys away. ``address``: with which the person has signed in; it
+    stays, and otherwise the primary one."""
     by.user.lock()
     user = User.objects.get(pk=by.user.pk)
     user.set_unusable_password()
@@ -44,7 +47,33 @@ def report_misuse(*, by: Actor) -> None:
     lifetime.end_all(user)
     for membership in user.memberships.select_related("customer").order_by("customer_id"):
         _lock(membership, by)
-    record(Action.LOCKED, user.email, by=by)
+    removed = _take_back_ways_in(user, address)
+    record(Action.LOCKED, user.email, by=by, changes=removed and f"Removed: {removed}.")
+    if removed:
+        outbox.sign_in_changed(user, f"removed by your report: {removed}")
+
+
+def _take_back_ways_in(user: User, address: str) -> str:
+    """Whoever used the account may have added a way to come back. The other addresses go, and the
+    second factors and identities that are no older than DOUBTED. Returns what did, in words."""
+    since = timezone.now() - invitations.DOUBTED
+    addresses = EmailAddress.objects.filter(user=user, verified=True)
+    kept = addresses.filter(email__iexact=address or user.email).first()
+    kept = kept or addresses.filter(primary=True).first()
+    others = EmailAddress.objects.filter(user=user).exclude(pk=kept.pk if kept else None)
+    factors = Authenticator.objects.filter(user=user, created_at__gt=since)
+    identities = SocialAccount.objects.filter(user=user, date_joined__gt=since)
+    removed = [
+        *others.order_by("email").values_list("email", flat=True),
+        *(factor.get_type_display().lower() for factor in factors.order_by("pk")),
+        *(f"single sign-on by {each}" for each in identities.order_by("pk")),
+    ]
+    for doubted in (others, factors, identities):
+        doubted.delete()
+    if kept is not None and not kept.primary:
+        kept.set_as_primary()
+        user.refresh_from_db(fields=["email"])
+    return ", ".join(removed)
 
 
 def _lock(membership: Membership, by: Actor) -> None:

@@ -14,6 +14,7 @@ from accounts.actor import actor, current_user
 from accounts.audit.models import Action, AuditEvent
 from accounts.flows import own_account
 from accounts.models import Session
+from accounts.recent_sign_in import address_used
 from accounts.sessions import devices
 from accounts.sessions.models import hash_of
 from portal.pages.perform import perform
@@ -66,7 +67,7 @@ def security(request: HttpRequest) -> HttpResponse:
 def report_misuse(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     is_known = devices.knows(request, user)
-    own_account.report_misuse(by=actor(request))
+    own_account.report_misuse(by=actor(request), address=address_used(request))
     if is_known:
         user.refresh_from_db()
         devices.remember(request, user)

@@ -7,6 +7,8 @@ import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.socialaccount.models import SocialAccount
+from django.core import mail
 from django.test import Client, RequestFactory
 from django.utils import timezone
 
@@ -14,7 +16,15 @@ from accounts.actor import Actor
 from accounts.flows import invitations, members, sign_in_rules
 from accounts.flows import own_account as flows
 from accounts.flows.members import Role
-from accounts.models import AuditEvent, Customer, Invitation, Membership, User
+from accounts.models import (
+    AuditEvent,
+    Customer,
+    Email,
+    EmailKind,
+    Invitation,
+    Membership,
+    User,
+)
 from accounts.permissions import NotAllowed
 from accounts.sessions import devices
 from provisioning.demo.seed import PASSWORD, Cast
@@ -94,6 +104,72 @@ def test_owner_does_not_allow_it_to_themselves_but_the_vendor_does(cast: Cast) -
     assert not cast.alice.is_locked
 
 
+# --- What whoever used it left behind ------------------------------------------------
+
+
+def test_report_removes_other_addresses_and_what_was_added_lately(cast: Cast) -> None:
+    alice, old = cast.alice, timezone.now() - timedelta(days=8)
+    EmailAddress.objects.create(user=alice, email="thief@evil.example", verified=True)
+    Authenticator.objects.create(user=alice, type="webauthn", data={})
+    app = Authenticator.objects.create(user=alice, type="totp", data={"secret": ""})
+    Authenticator.objects.filter(pk=app.pk).update(created_at=old)
+    SocialAccount.objects.create(user=alice, provider="oidc", uid="thief")
+    before = SocialAccount.objects.create(user=alice, provider="oidc", uid="alice")
+    SocialAccount.objects.filter(pk=before.pk).update(date_joined=old)
+    as_user(alice).post("/account/security/misuse/")
+    assert addresses_of(alice) == [alice.email]
+    assert list(Authenticator.objects.filter(user=alice)) == [app]
+    assert list(SocialAccount.objects.filter(user=alice)) == [before]
+    line = AuditEvent.objects.get(action="locked", customer=None)
+    assert line.changes.startswith("Removed: thief@evil.example, ")
+    assert "thief@evil.example" in mail_about(alice).facts["what"]
+
+
+def addresses_of(user: User) -> list[str]:
+    return list(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
+
+
+def mail_about(user: User) -> Email:
+    return Email.objects.get(kind=EmailKind.SIGN_IN_CHANGED, to=user.email)
+
+
+def test_address_that_was_planted_opens_nothing_after_an_owner_allowed_reveals(
+    cast: Cast,
+) -> None:
+    Membership.objects.filter(user=cast.bob).update(role=Role.OWNER)
+    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
+    as_user(cast.alice).post("/account/security/misuse/")
+    owner, row = just_signed_in(cast.bob), Membership.objects.get(user=cast.alice)
+    owner.post(f"/members/{row.pk}/", {"allow_reveals": "yes"})
+    told = Email.objects.filter(kind=EmailKind.MEMBER_UNLOCKED).values_list("to", flat=True)
+    assert "thief@evil.example" not in told
+    mail.outbox.clear()
+    for page, field in (("password/reset", "email"), ("login/code", "login")):
+        Client().post(f"/account/{page}/", {field: "thief@evil.example"})
+    assert "alice" not in "".join(str(each.body).lower() for each in mail.outbox)
+
+
+def test_address_of_the_report_stays_although_another_was_made_primary(cast: Cast) -> None:
+    """The thief has made theirs the primary one, and Alice signs in with her own."""
+    mine = cast.alice.email
+    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
+    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
+    cast.alice.refresh_from_db()
+    flows.report_misuse(by=Actor(cast.alice), address=mine)
+    cast.alice.refresh_from_db()
+    assert cast.alice.email == mine
+    assert EmailAddress.objects.get(user=cast.alice).primary
+
+
+def test_report_keeps_the_address_with_which_the_session_began(cast: Cast) -> None:
+    client = Client()
+    client.post("/account/login/", SIGN_IN)
+    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
+    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
+    client.post("/account/security/misuse/")
+    assert EmailAddress.objects.get(user=cast.alice).email == SIGN_IN["login"]
+
+
 # --- Each organisation decides for itself ----------------------------------------------
 
 
@@ -143,7 +219,8 @@ def test_lock_and_unlock_are_reported_to_the_person_and_the_owners(shared: Cast)
     alices = [alice, "old@birch.example"]
     assert recipients("member_locked") == [bob, *alices, charlie, *alices]
     flows.allow_reveals(membership(shared.alice, shared.cedar), by=Actor(shared.charlie))
-    assert recipients("member_unlocked") == [charlie, *alices]
+    # The other address was removed with the report.
+    assert recipients("member_unlocked") == [charlie, alice]
 
 
 def test_each_organisation_sees_that_the_vendor_allowed_reveals(shared: Cast) -> None:

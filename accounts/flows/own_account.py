@@ -54,7 +54,7 @@ def report_misuse(*, by: Actor, address: str = "") -> None:
 
 
 def _take_back_ways_in(user: User, address: str) -> str:
-    """Whoever used the account may have added a way to come back. The other addresses go, and the
+    """Someone else may have added a way to come back. The other addresses go, and the
     second factors and identities that are no older than DOUBTED. Returns what did, in words."""
     since = timezone.now() - invitations.DOUBTED
     addresses = EmailAddress.objects.filter(user=user, verified=True)

@@ -54,6 +54,8 @@ SHOW_ONLY = {"account_email", "socialaccount_connections"}
 # (single_sign_on.why_not_connected).
 CONNECTIONS = "socialaccount_connections"
 OTHER_WAYS_IN = {"account_email", CONNECTIONS}
+# Those that close the ways in that there are, because later sign-ins must use what they add.
+NEW_FACTORS = {"mfa_activate_totp", "mfa_add_webauthn"}
 # The row that the address of a customer's page names, by the page's name; else it is the customer.
 ROWS: dict[str, Any] = {
     "member": Membership,
@@ -191,12 +193,19 @@ def _guard_own_account(request: HttpRequest, page: str) -> HttpResponse | None:
         except NotAllowed as error:
             messages.error(request, str(error))
             return redirect("security")
-    is_first = page == CONNECTIONS and not single_sign_on.has_identity(user)
-    if page in OTHER_WAYS_IN and not is_first:
+    if page in _needing_identity(user):
         for strict in Customer.objects.for_user(user).filter(requires_single_sign_on=True):
             if not single_sign_on.used_own_identity(request, strict):
                 return _ask_for_single_sign_on(request, strict)
     return _require_recent_sign_in(request)
+
+
+def _needing_identity(user: Any) -> set[str]:
+    """The pages on which a password that an organisation does not accept changes nothing. Who has
+    no identity yet connects one."""
+    if single_sign_on.has_identity(user):
+        return OTHER_WAYS_IN | NEW_FACTORS
+    return OTHER_WAYS_IN - {CONNECTIONS}
 
 
 def _ask_for_single_sign_on(request: HttpRequest, customer: Customer) -> HttpResponse:

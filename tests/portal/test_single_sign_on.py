@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from bs4 import BeautifulSoup
 from django.test import Client
@@ -313,12 +314,29 @@ def test_rule_of_an_organisation_keeps_nobody_from_securing_their_account(
 ) -> None:
     person["email"] = strict.charlie.email
     single_sign_on(just_signed_in(strict.charlie), "connect")
-    for address in ("/account/password/change/", "/account/2fa/totp/activate/"):
-        assert just_signed_in(strict.charlie).get(address).status_code == 200, address
+    assert just_signed_in(strict.charlie).get("/account/password/change/").status_code == 200
     charlie = just_signed_in(strict.charlie)
     assert "are signed out" in words(charlie.post("/account/security/", follow=True))
     charlie.post("/account/security/misuse/")
     assert strict.charlie.is_locked
+
+
+def test_password_alone_adds_no_factor_that_single_sign_on_must_then_use(
+    strict: Cast, person: dict[str, Any]
+) -> None:
+    page = "/account/2fa/totp/activate/"
+    # Who has no identity yet may secure the account.
+    assert just_signed_in(strict.charlie).get(page).status_code == 200
+    person["email"] = strict.charlie.email
+    charlie = just_signed_in(strict.charlie)
+    single_sign_on(charlie, "connect")
+    for thief in (
+        just_signed_in(strict.charlie).get(page),
+        just_signed_in(strict.charlie).post(page),
+    ):
+        assert thief.status_code == 302
+        assert page not in thief["Location"].partition("?")[0]
+    assert not Authenticator.objects.filter(user=strict.charlie).exists()
 
 
 def test_address_that_the_provider_has_not_verified_is_trusted_in_no_case(

@@ -1,6 +1,7 @@
 # make demo   the whole portal on this machine, without AWS, Docker, Redis or PostgreSQL
 # make test   every test; those this machine cannot run are skipped by name
 # make test-deep  the fault suites in full: hundreds of sequences, every kill, long races
+# make bench  how fast approvals are carried out, beside plain loops; ARGS=--help
 # make check  format, lint, types, architecture, templates, migrations
 # make clients  the clients that the stories need and Debian lacks, into .tools/clients
 # make prove  run every instruction of the page, and record when and with what
@@ -14,7 +15,7 @@ UV := .tools/bin/uv
 CLIENTS := .tools/clients
 LOCKED := .venv/locked
 
-.PHONY: demo test test-deep check format lock clients prove pictures
+.PHONY: demo test test-deep check format lock clients prove pictures bench
 
 demo: $(LOCKED)
 	EMBEDDED=true STATE_DIR=var/demo $(BIN)/python manage.py demo $(ARGS)
@@ -24,6 +25,9 @@ test: $(LOCKED)
 
 test-deep: $(LOCKED)
 	DEEP=1 $(BIN)/pytest tests/faults $(ARGS)
+
+bench: $(LOCKED)
+	$(BIN)/python -m tests.benchmarks $(ARGS)
 
 prove: $(LOCKED) clients
 	PROVE=1 $(BIN)/pytest -n 0 tests/stories/test_purchase.py tests/stories/test_instructions.py

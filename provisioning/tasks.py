@@ -15,7 +15,7 @@ from accounts.models import Email
 from accounts.sessions.store import SessionStore
 from provisioning import reconciler
 from provisioning.aws.errors import AwsError
-from provisioning.models import PullUser, Reconciled, Registry, Repository
+from provisioning.models import PullUser, Reconciled, Registry, Repository, update_in_order
 from provisioning.notifications import reminders
 from provisioning.reconciler import entitlement, hold, images
 from provisioning.reconciler.closure import record_closures
@@ -113,7 +113,7 @@ def release_lost(sent_at: str) -> None:
     which they were sent: when this one arrives, those sent before it have arrived, too."""
     before = datetime.fromisoformat(sent_at) - TO_CLAIM
     for model in TURNS:
-        model._default_manager.filter(queued_at__lt=before).update(queued_at=None)
+        update_in_order(model._default_manager.filter(queued_at__lt=before), queued_at=None)
 
 
 TURNS: dict[type[Reconciled], Task] = {
@@ -133,10 +133,10 @@ def enqueue(model: type[Reconciled], pks: set[int]) -> None:
         _send(_image_messages(pks))
     rows, now = model._default_manager, clock.now()
     # Of two that enqueue the same row, one does.
-    rows.filter(free(now), pk__in=pks, queued_at__isnull=True).update(queued_at=now)
+    update_in_order(rows.filter(free(now), pk__in=pks, queued_at__isnull=True), queued_at=now)
     mine = rows.filter(pk__in=pks, queued_at=now)
     if not _send([(TURNS[model], (row.pk,)) for row in mine.only("pk").order_by("pk")]):
-        mine.update(queued_at=None)
+        update_in_order(mine, queued_at=None)
 
 
 def _due(model: type[Reconciled]) -> set[int]:

@@ -6,10 +6,19 @@ from django.db import transaction
 from accounts import clock
 from accounts.actor import Actor
 from accounts.audit.log import Action, record, record_by_portal
-from provisioning.models import Drift, Installation, PullUser, Reconciled, Registry, Repository
+from provisioning.models import (
+    Drift,
+    Installation,
+    PullUser,
+    Reconciled,
+    Registry,
+    Repository,
+    update_in_order,
+)
 from provisioning.states import Desired
 
-LOOKED_AT: tuple[type[Reconciled], ...] = (Registry, PullUser, Repository)
+# In the order in which actions lock them.
+LOOKED_AT: tuple[type[Reconciled], ...] = (PullUser, Repository, Registry)
 
 
 @transaction.atomic
@@ -45,9 +54,9 @@ def _record(action: Action, reason: str, by: Actor | None) -> None:
 
 def _look_again() -> None:
     """The sweep enqueues the rows; each account's epoch is compared first."""
-    Registry.objects.update(epoch_at=None)
+    update_in_order(Registry.objects.all(), epoch_at=None)
     for model in LOOKED_AT:
-        model._default_manager.update(due_at=clock.now())
+        update_in_order(model._default_manager.all(), due_at=clock.now())
 
 
 def unseen() -> int:

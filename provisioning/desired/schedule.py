@@ -7,7 +7,14 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts import clock
-from provisioning.models import Entitlement, PullUser, Reconciled, Registry, Repository
+from provisioning.models import (
+    Entitlement,
+    PullUser,
+    Reconciled,
+    Registry,
+    Repository,
+    update_in_order,
+)
 
 # Sends a message for each row of a model.
 Send = Callable[[type[Reconciled], set[int]], None]
@@ -42,7 +49,7 @@ def wake(
     )
     for model, pks in woken:
         if pks:
-            model._default_manager.filter(pk__in=pks).update(due_at=now)
+            update_in_order(model._default_manager.filter(pk__in=pks), due_at=now)
             notify(model, pks)
 
 

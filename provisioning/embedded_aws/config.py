@@ -21,6 +21,7 @@ class Config:
     ``seconds_ahead``: how far AWS's clock is ahead of this machine's; ``closed_accounts``: ids of
     AWS accounts that no longer exist. Whether a token outlives
     its key on the real ECR is not known; here it does, unless ``tokens_die_with_their_key``.
+    ``call_seconds``: how long the way of each call takes.
     """
 
     propagation_seconds: float = 0
@@ -30,6 +31,7 @@ class Config:
     login_hours: float = 12
     page_size: int = 100
     seconds_ahead: float = 0
+    call_seconds: float = 0
     tokens_die_with_their_key: bool = False
     closed_accounts: frozenset[str] = frozenset()
     broken: frozenset[Broken] = frozenset()

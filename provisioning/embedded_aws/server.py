@@ -163,6 +163,7 @@ class EmbeddedAws:
     # --- API calls -------------------------------------------------------------------
 
     def _call(self, request: Request, environ: dict[str, Any]) -> Response:
+        time.sleep(self.config.call_seconds)
         body = request.get_data()
         read = signature.HttpRequest(
             request.method,

@@ -2,8 +2,20 @@
 
 from typing import Any
 
-from django.db import models
+from django.db import connection, models, transaction
 from django.utils.functional import cached_property
+
+
+def update_in_order(rows: models.QuerySet[Any], **changes: Any) -> int:
+    """UPDATE many rows, with their locks taken by primary key, as actions and turns take them. An
+    UPDATE alone takes them as they lie on the disk, and two of those may wait for each other.
+    Returns how many rows there were."""
+    with transaction.atomic():
+        if connection.features.has_select_for_update:
+            locked = rows.order_by("pk").select_for_update(no_key=True)
+            pks = list(locked.values_list("pk", flat=True))
+            rows = rows.model._default_manager.filter(pk__in=pks)
+        return rows.update(**changes)
 
 
 class Reconciled(models.Model):

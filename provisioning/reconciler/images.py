@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef, Q
 from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import EcrImage, Gateway
-from provisioning.models import Grant, Image, Repository
+from provisioning.models import Grant, Image, Repository, update_in_order
 from provisioning.states import Desired
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ def take_due(limit: int, among: Collection[int] | None = None) -> set[int]:
         due = due.filter(pk__in=among)
     taken = set(due.values_list("pk", flat=True)[:limit])
     if taken:
-        Repository.objects.filter(pk__in=taken).update(images_due_at=now + RETRY)
+        update_in_order(Repository.objects.filter(pk__in=taken), images_due_at=now + RETRY)
     return taken
 
 

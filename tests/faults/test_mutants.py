@@ -57,7 +57,7 @@ MUTANTS = {
         "else Kind.KEY_STATUS",
     ),
     "takes its own removal for a change by others": (
-        "reconciler/pull_user/observe.py",
+        "reconciler/pull_user/record.py",
         "        _record_own_removal(context)\n",
         "",
     ),

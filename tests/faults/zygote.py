@@ -261,8 +261,8 @@ def release() -> None:
 # --- Many at once ------------------------------------------------------------------
 
 
-def approve_many(number: int) -> None:
-    """Acme Server, for this many customers."""
+def approve_many(number: int, first: int = 0) -> None:
+    """Acme Server, for this many customers, with numbers from ``first``."""
     from accounts.models import Customer, User
     from provisioning.flows import Actor
     from provisioning.flows.entitlements import approve, prepare
@@ -270,11 +270,42 @@ def approve_many(number: int) -> None:
 
     sandra = Actor(User.objects.get(name__startswith="Sandra"))
     product = Product.objects.get(slug="server")
-    for count in range(number):
+    for count in range(first, first + number):
         customer = Customer.objects.create(name=f"Customer {count}", slug=f"customer-{count}")
         entitlement = Entitlement(customer=customer, product=product)
         prepare(entitlement, by=sandra)
         approve(entitlement, by=sandra)
+
+
+def approve_one_and_count() -> dict[str, float]:
+    """For one more customer: how many SQL statements its turns need, and how many milliseconds of
+    this process."""
+    import time
+
+    from django.db import connection
+
+    from tests.worker import take_turns
+
+    statements = 0
+
+    def count(execute: Any, *arguments: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return execute(*arguments)
+
+    approve_many(1, first=1_000_000)
+    began = time.process_time()
+    with connection.execute_wrapper(count):
+        take_turns()
+    return {"sql": statements, "cpu_ms": 1_000 * (time.process_time() - began)}
+
+
+def seconds_to_ready() -> float:
+    """From the newest approval to its being ready."""
+    from provisioning.models import Entitlement
+
+    newest = Entitlement.objects.filter(ready_at__isnull=False).latest("decided_at")
+    return (newest.ready_at - newest.decided_at).total_seconds()  # type: ignore[operator]
 
 
 def count_ready() -> int:

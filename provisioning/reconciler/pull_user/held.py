@@ -18,8 +18,9 @@ from provisioning.reconciler.drift import (
 )
 from provisioning.reconciler.pull_user.context import OwnPolicy, PullUserContext
 from provisioning.reconciler.pull_user.keys import facts_of_keys
-from provisioning.reconciler.pull_user.observe import observe, record_observed, record_status
+from provisioning.reconciler.pull_user.observe import observe
 from provisioning.reconciler.pull_user.plan import ObservedUser, PlannedStep
+from provisioning.reconciler.pull_user.record import record_observed, record_status
 from provisioning.reconciler.pull_user.steps import forget_previous_user
 from provisioning.reconciler.pull_user.taken import take_steps
 from provisioning.reconciler.result import Result, next_observation

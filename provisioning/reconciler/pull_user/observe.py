@@ -7,22 +7,19 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from accounts import clock
-from provisioning.desired import schedule
 from provisioning.documents import grammar, names, policies
-from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
 from provisioning.models.access_key import TESTED_FOR
-from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.drift import Difference
-from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
+from provisioning.reconciler.pull_user.context import PullUserContext, own_policy
 from provisioning.reconciler.pull_user.keys import untested, unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
-from provisioning.reconciler.pull_user.steps import forget_previous_user
-from provisioning.reconciler.pull_user.taken import TakenSteps
 from provisioning.reconciler.result import BELIEVED_AFTER
-from provisioning.states import STATUS_OF, Desired, KeyStatus, Outcome, Status, Step, move
+from provisioning.states import Desired, KeyStatus, Outcome, Step
 
 Kind = Drift.Kind
+# What an interrupted removal of the portal's own leaves behind.
+OF_A_REMOVAL = {Kind.USER_CHANGED, Kind.USER_POLICY_CHANGED}
 # For how long a turn may rely on what an earlier one has recorded.
 RECENT = timedelta(minutes=5)
 
@@ -90,86 +87,6 @@ def is_as_recorded(row: PullUser, desired: DesiredUser) -> bool:
     )
 
 
-def record_observed(
-    context: PullUserContext, observed: ObservedUser, *, of_present_only: bool = False
-) -> None:
-    """Record what AWS was seen to have, whatever the turn does about it. What one read does not
-    show may still be there: a key that is missing is recorded as such by its drift.
-    ``of_present_only``: of the grants, only of those that are desired."""
-    row = context.pull_user
-    if not observed.is_present:
-        _record_own_removal(context)
-        return
-    if observed.user_id != row.user_id:
-        return
-    others = [
-        (key.pk, observed.keys[key.access_key_id])
-        for key in row.access_keys.living()
-        if observed.keys.get(key.access_key_id, key.status) != key.status
-    ]
-    is_known = observed.own_policy is not None and not row.policy_attempted
-    grants = row.grants.exclude(desired=Desired.ABSENT) if of_present_only else row.grants.all()
-    moved = _grants_that_differ(grants, observed.own_policy or NO_POLICY) if is_known else []
-    if observed.arn == row.arn and not others and not moved:
-        return
-    with context.lease.writing():
-        if observed.arn != row.arn:
-            # Another path: the policies that name the user by its old ARN must be set again.
-            row.arn = observed.arn
-            row.save(update_fields=["arn"])
-            schedule.wake(repositories=set(row.grants.values_list("repository_id", flat=True)))
-        for pk, status in others:
-            AccessKey.objects.filter(pk=pk).update(status=status)
-        for pk, is_there in moved:
-            mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
-
-
-def _record_own_removal(context: PullUserContext) -> None:
-    """Where the portal has removed the user itself, and did not learn of it before it was desired
-    again, its absence is no drift."""
-    row = context.pull_user
-    last = _last_change(row) if row.user_id else None
-    if last is None or last.step != Step.REMOVE_PULL_USER:
-        return
-    with context.lease.writing():
-        forget_previous_user(row)
-        row.user_id, row.policy_written = "", ""
-        row.save(update_fields=["user_id", "policy_written", "policy_attempted"])
-
-
-def record_status(context: PullUserContext, observed: ObservedUser, outcome: TakenSteps) -> None:
-    """Record what AWS has of the user, as observed and as changed since, and wake the repositories
-    for which that is news."""
-    row = context.pull_user
-    is_complete = observed.is_complete or outcome.has_taken(Step.ENSURE_PULL_USER)
-    keys = row.access_keys.living()
-    status = Status.READY if is_complete else Status.WAITING
-    if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
-        status = Status.SUSPENDED
-    changes: dict[str, object] = {"observed_at": clock.now()}
-    if not row.policy_written and observed.own_policy == own_policy(row).desired:
-        changes["policy_written"] = observed.policy_meaning
-    with context.lease.writing():
-        if row.status != status:
-            move(row, status, field="status", **changes)
-        else:
-            PullUser.objects.filter(pk=row.pk).update(**changes)
-        if outcome.done or row.status != STATUS_OF[Desired(row.desired)]:
-            unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
-            schedule.wake(repositories=set(unsettled))
-
-
-def _grants_that_differ(grants: GrantQuerySet, seen: UserPolicy) -> list[tuple[int, bool]]:
-    """The grants that the user's own policy has, or has not, otherwise than was recorded. That one
-    is gone which should be, is known only after a write: one read may be stale."""
-    return [
-        (grant.pk, grant.repository.arn in seen.repositories)
-        for grant in grants.select_related("repository__registry")
-        if grant.in_user_policy is not (grant.repository.arn in seen.repositories)
-        and not (grant.in_user_policy and grant.desired == Desired.ABSENT)
-    ]
-
-
 def desired_user(row: PullUser) -> DesiredUser:
     """The keys of a suspended user stay, deactivated."""
     is_active = row.desired == Desired.PRESENT
@@ -210,6 +127,11 @@ def differences(
     if is_key_in_doubt:
         # An unknown key is then the portal's own, and is deleted without a word.
         found = [difference for difference in found if difference.kind != Kind.KEY_UNKNOWN]
+    if any(difference.kind in OF_A_REMOVAL for difference in found):
+        last = last_change(row)
+        if last is not None and last.step == Step.REMOVE_PULL_USER:
+            # The portal had begun to remove the user, and did not get to its end.
+            found = [difference for difference in found if difference.kind not in OF_A_REMOVAL]
     return found + unusable_keys(row)
 
 
@@ -283,7 +205,7 @@ def key_in_doubt_until(row: PullUser) -> datetime | None:
 
 def may_still_appear(row: PullUser) -> bool:
     """Whether the last thing done to the user was to create it, a short while ago."""
-    last = _last_change(row)
+    last = last_change(row)
     return (
         last is not None
         and last.step == Step.ENSURE_PULL_USER
@@ -291,7 +213,7 @@ def may_still_appear(row: PullUser) -> bool:
     )
 
 
-def _last_change(row: PullUser) -> StepAttempt | None:
+def last_change(row: PullUser) -> StepAttempt | None:
     """The last attempt to create or repair the user, or to remove it."""
     changes = row.attempts.filter(step__in=[Step.ENSURE_PULL_USER, Step.REMOVE_PULL_USER])
     last: StepAttempt | None = changes.first()

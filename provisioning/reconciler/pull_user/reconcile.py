@@ -31,9 +31,8 @@ from provisioning.reconciler.pull_user.observe import (
     key_in_doubt_until,
     may_still_appear,
     observe,
-    record_observed,
-    record_status,
 )
+from provisioning.reconciler.pull_user.record import record_observed, record_status
 from provisioning.reconciler.pull_user.steps import perform
 from provisioning.reconciler.pull_user.taken import take_steps
 from provisioning.reconciler.readiness import record_ready

@@ -122,6 +122,24 @@ def test_removal_whose_answer_was_lost_is_no_drift_when_the_user_is_desired_agai
     assert PullUser.objects.get().status == "ready"
 
 
+def test_removal_that_was_interrupted_is_no_drift_when_the_user_is_desired_again(
+    aws: Aws, cast: Cast
+) -> None:
+    Repository.objects.filter(name="acme/agent").update(placement="user_policy")
+    entitlement = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("DeleteUser", Kind.REFUSED, 9))
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Over")
+    take_turns()
+    assert not aws.iam.list_attached_user_policies(UserName="birch-bank")["AttachedPolicies"]
+    aws.embedded.faults.clear()
+    approved(cast)
+    run_until_settled()
+    assert not Drift.objects.exists()
+    assert aws.iam.list_attached_user_policies(UserName="birch-bank")["AttachedPolicies"]
+    assert PullUser.objects.get().status == "ready"
+
+
 def test_customer_that_returns_and_is_suspended_at_once_gets_no_user(aws: Aws, cast: Cast) -> None:
     withdraw(approved(cast), by=Actor(cast.sandra), reason="Over")
     run_until_settled()

@@ -1,0 +1,1 @@
+"""Figures, for ``make bench``: they depend on the machine, so no test asserts them."""

@@ -24,7 +24,7 @@ test: $(LOCKED)
 	$(BIN)/pytest $(ARGS)
 
 test-deep: $(LOCKED)
-	DEEP=1 $(BIN)/pytest tests/faults $(ARGS)
+	DEEP=1 $(BIN)/pytest tests/faults tests/faults/mutants.py $(ARGS)
 
 bench: $(LOCKED)
 	$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -17,6 +17,7 @@ from provisioning.desired.grants import sync_grants
 from provisioning.documents import names
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import OVERLAP
+from provisioning.flows.entitlements import record_decision
 from provisioning.models import (
     AccessKey,
     Drift,
@@ -100,7 +101,9 @@ def _entitle(drift: Drift, by: Actor, reason: str) -> None:
     if customer.suspended_at:
         raise Refused(f"{customer} is suspended. Sales can resume it; then this is no difference.")
     if label != names.DEFAULT_LABEL:
-        Label.objects.get_or_create(customer=customer, name=label)
+        _, is_new = Label.objects.get_or_create(customer=customer, name=label)
+        if is_new:
+            record(Action.LABELLED, label, by=by, customer=customer, reason=reason)
     of_customer = Entitlement.objects.filter(customer=customer)
     if not of_customer.live().filter(product__repositories=repository).exists():
         _approve(customer, _product(customer, name, repository), by, reason)
@@ -109,15 +112,17 @@ def _entitle(drift: Drift, by: Actor, reason: str) -> None:
 
 def _repository(drift: Drift) -> Repository:
     """Of a repository's policy, or the one that a user's own policy names."""
-    if drift.repository is not None:
-        return drift.repository
-    for repository in Repository.objects.select_related("registry"):
-        if repository.arn == drift.subject:
-            return repository
+    found = drift.repository or _by_arn().get(drift.subject)
+    if found is not None:
+        return found
     raise Refused(
         f"The portal does not know the repository {drift.subject}. An administrator can add it to "
         "a product in the admin."
     )
+
+
+def _by_arn() -> dict[str, Repository]:
+    return {row.arn: row for row in Repository.objects.select_related("registry")}
 
 
 def _product(customer: Customer, user_name: str, repository: Repository) -> Product:
@@ -144,12 +149,14 @@ def _open_in_aws(user_name: str) -> set[int]:
     granted = PullUser.objects.filter(name=user_name, grants__in_repository_policy=True)
     known = granted.values_list("grants__repository_id", flat=True)
     unknown = Drift.objects.open().filter(kind=Drift.Kind.GRANT_UNKNOWN)
-    in_policies = [
-        _repository(drift).pk
-        for drift in unknown.select_related("repository", "pull_user")
-        if drift.user_name == user_name
-    ]
-    return {*known, *in_policies}
+    in_policies = unknown.filter(subject__endswith=f"/{user_name}", repository__isnull=False)
+    by_arn = _by_arn()
+    in_own = unknown.filter(pull_user__name=user_name).values_list("subject", flat=True)
+    return {
+        *known,
+        *in_policies.values_list("repository_id", flat=True),
+        *(by_arn[arn].pk for arn in in_own if arn in by_arn),
+    }
 
 
 def _approve(customer: Customer, product: Product, by: Actor, reason: str) -> None:
@@ -166,7 +173,7 @@ def _approve(customer: Customer, product: Product, by: Actor, reason: str) -> No
     entitlement.decision_note = FOUND
     entitlement.starts_at = entitlement.due_at = now
     entitlement.save()
-    _record(Action.APPROVED, entitlement, by, reason)
+    record_decision(Action.APPROVED, entitlement, by=by, reason=reason)
 
 
 def _withdraw(drift: Drift, by: Actor, reason: str) -> None:
@@ -176,6 +183,7 @@ def _withdraw(drift: Drift, by: Actor, reason: str) -> None:
     customer.lock()
     if user.label != names.DEFAULT_LABEL and drift.kind == Drift.Kind.USER_MISSING:
         customer.labels.filter(name=user.label).delete()
+        record(Action.UNLABELLED, user.label, by=by, customer=customer, reason=reason)
         sync_grants(customer)
         return
     for entitlement in _that_need(drift, user):
@@ -187,7 +195,7 @@ def _withdraw(drift: Drift, by: Actor, reason: str) -> None:
             ended_at=clock.now(),
             due_at=None,
         )
-        _record(Action.WITHDREW, entitlement, by, reason)
+        record_decision(Action.WITHDREW, entitlement, by=by, reason=reason)
     sync_grants(customer)
 
 
@@ -216,14 +224,3 @@ def _refuse_partly_open(entitlement: Entitlement, user: PullUser) -> None:
             "repository was taken out of the product, an administrator can do that again; "
             "otherwise repair this, or withdraw the entitlement."
         )
-
-
-def _record(action: Action, entitlement: Entitlement, by: Actor, reason: str) -> None:
-    record(
-        action,
-        str(entitlement),
-        by=by,
-        customer=entitlement.customer,
-        entitlement_id=entitlement.pk,
-        reason=reason,
-    )

@@ -44,7 +44,7 @@ def _create(entitlement: Entitlement, by: Actor) -> None:
     try:
         with transaction.atomic():
             entitlement.save(force_insert=True)
-            _record(Action.REQUESTED, entitlement, by=by)
+            record_decision(Action.REQUESTED, entitlement, by=by)
             emails.request_received(entitlement)
     except IntegrityError:
         raise Refused(f"{customer} has already requested {product}, or has it.") from None
@@ -89,7 +89,7 @@ def approve(
         # next date.
         due_at=now,
     )
-    _record(Action.APPROVED, entitlement, by=by, reason=note)
+    record_decision(Action.APPROVED, entitlement, by=by, reason=note)
     emails.approved(entitlement)
     sync_grants(entitlement.customer)
 
@@ -101,7 +101,7 @@ def reject(entitlement: Entitlement, *, by: Actor, note: str) -> None:
     if not note.strip():
         raise Refused("Say why: the customer reads the note.")
     _decide(entitlement, EntitlementState.REJECTED, by=by, note=note)
-    _record(Action.REJECTED, entitlement, by=by, reason=note)
+    record_decision(Action.REJECTED, entitlement, by=by, reason=note)
     emails.rejected(entitlement)
 
 
@@ -112,7 +112,7 @@ def withdraw(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     require_reason(reason)
     now = clock.now()
     _move(entitlement, EntitlementState.WITHDRAWN, ended_at=now, due_at=None)
-    _record(Action.WITHDREW, entitlement, by=by, reason=reason)
+    record_decision(Action.WITHDREW, entitlement, by=by, reason=reason)
     emails.ended(entitlement, at=now, is_over=False)
     sync_grants(entitlement.customer)
 
@@ -124,7 +124,7 @@ def suspend(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     require_staff(by.user, DECIDE, "suspend access")
     require_reason(reason)
     _move(entitlement, EntitlementState.SUSPENDED)
-    _record(Action.SUSPENDED, entitlement, by=by, reason=reason)
+    record_decision(Action.SUSPENDED, entitlement, by=by, reason=reason)
     emails.suspended(entitlement)
     sync_grants(entitlement.customer)
 
@@ -137,7 +137,7 @@ def resume(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     if entitlement.state != EntitlementState.SUSPENDED:
         raise Refused(f"{entitlement} is not suspended.")
     _move(entitlement, EntitlementState.APPROVED)
-    _record(Action.RESUMED, entitlement, by=by, reason=reason)
+    record_decision(Action.RESUMED, entitlement, by=by, reason=reason)
     emails.resumed(entitlement)
     sync_grants(entitlement.customer)
 
@@ -155,7 +155,7 @@ def extend(entitlement: Entitlement, *, by: Actor, ends_at: datetime | None, rea
     # The new end gets reminders of its own.
     if not running.update(ends_at=ends_at, due_at=clock.now(), warned_days=None):
         raise Refused(f"{entitlement} has no term to change: it is not approved.")
-    _record(Action.EXTENDED, entitlement, by=by, reason=reason)
+    record_decision(Action.EXTENDED, entitlement, by=by, reason=reason)
 
 
 def _decide(
@@ -177,7 +177,10 @@ def _move(entitlement: Entitlement, to: EntitlementState, **changes: object) -> 
         ) from None
 
 
-def _record(action: Action, entitlement: Entitlement, *, by: Actor, reason: str = "") -> None:
+def record_decision(
+    action: Action, entitlement: Entitlement, *, by: Actor, reason: str = ""
+) -> None:
+    """Write the audit line about an entitlement."""
     record(
         action,
         str(entitlement),

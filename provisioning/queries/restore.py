@@ -1,10 +1,11 @@
 """What differs between AWS and the database while the portal is held, and what people can do about
 it."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import Count, Q
 
 from accounts import clock
 from accounts.models import Customer
@@ -98,24 +99,24 @@ WORDS = {
 def restore_plan(most: int | None = None) -> list[PlanSection]:
     """Every difference that is open, by kind, and by customer within one; at most ``most`` of each
     kind."""
-    counted = Drift.objects.open().order_by("kind").values_list("kind", "choice")
-    totals = Counter(kind for kind, _ in counted)
-    undecided = Counter(kind for kind, choice in counted if not choice)
+    counted = Drift.objects.open().order_by().values_list("kind")
+    counts = counted.annotate(total=Count("pk"), undecided=Count("pk", filter=Q(choice="")))
     order = [*WORDS, *DriftKind]
     return [
         PlanSection(
-            kind,
+            DriftKind(kind),
             WORDS.get(kind) or _words_of(kind),
             _lines(kind, most),
-            total=totals[kind],
-            undecided=undecided[kind],
+            total=total,
+            undecided=undecided,
         )
-        for kind in sorted(map(DriftKind, totals), key=order.index)
+        for kind, total, undecided in sorted(counts, key=lambda row: order.index(row[0]))
     ]
 
 
-def _words_of(kind: DriftKind) -> Words:
+def _words_of(name: str) -> Words:
     """Kinds that have nothing to do with a restore."""
+    kind = DriftKind(name)
     return Words(
         f"{kind.label}.",
         adopt="Leave it as it is." if kind.policy.is_adoptable else "",
@@ -123,7 +124,7 @@ def _words_of(kind: DriftKind) -> Words:
     )
 
 
-def _lines(kind: DriftKind, most: int | None) -> list[PlanLine]:
+def _lines(kind: str, most: int | None) -> list[PlanLine]:
     """Those to decide first."""
     rows = Drift.objects.open().filter(kind=kind).order_by("choice", "first_seen_at", "pk")
     drifts = list(rows.select_related("pull_user__customer", "repository", "registry")[:most])
@@ -161,10 +162,7 @@ def _day(moment: str) -> str:
 
 
 def held_back() -> list[Entitlement]:
-    """The entitlements that start or end as soon as the hold does, because their dates passed."""
-    due = Entitlement.objects.filter(due_at__lte=clock.now()).select_related("customer", "product")
-    return [entitlement for entitlement in due if _has_passed(entitlement)]
-
-
-def _has_passed(entitlement: Entitlement) -> bool:
-    return entitlement.ends_at is not None and entitlement.ends_at <= clock.now()
+    """The entitlements that end as soon as the hold does, because their end has passed."""
+    now = clock.now()
+    due = Entitlement.objects.filter(due_at__lte=now, ends_at__lte=now)
+    return list(due.select_related("customer", "product"))

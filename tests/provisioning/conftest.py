@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from accounts.models import Customer
 from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import request
@@ -23,3 +24,9 @@ def cedar_request(cast: Cast) -> Entitlement:
 @pytest.fixture
 def sandra(cast: Cast) -> Client:
     return just_signed_in(cast.sandra)
+
+
+@pytest.fixture
+def delta(cast: Cast) -> Customer:
+    """A further customer, which has nobody yet."""
+    return Customer.objects.create(name="Delta Dental", slug="delta-dental")

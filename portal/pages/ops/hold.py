@@ -68,14 +68,17 @@ def _ids(name: str) -> str:
 
 def _carry_out(request: HttpRequest, action: str, form: ReasonForm) -> bool:
     by, reason = actor(request), form.cleaned_data["reason"]
-    if action == "decide":
-        _decide(request, form.cleaned_data["drift"], form.cleaned_data["choice"], by, reason)
-        return True
-    if action == "release":
-        done = "The portal goes on: it makes AWS agree with the database."
-        return perform(request, lambda: release(by=by, reason=reason), done=done, form=form)
-    done = "The portal is held. It looks at everything in AWS now."
-    return perform(request, lambda: hold(by=by, reason=reason), done=done, form=form)
+    match action:
+        case "decide":
+            _decide(request, form.cleaned_data["drift"], form.cleaned_data["choice"], by, reason)
+            return True
+        case "release":
+            done = "The portal goes on: it makes AWS agree with the database."
+            return perform(request, lambda: release(by=by, reason=reason), done=done, form=form)
+        case "hold":
+            done = "The portal is held. It looks at everything in AWS now."
+            return perform(request, lambda: hold(by=by, reason=reason), done=done, form=form)
+    return False
 
 
 def _decide(

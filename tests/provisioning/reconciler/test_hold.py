@@ -2,33 +2,26 @@
 by itself until people have decided."""
 
 import json
-from collections.abc import Callable
 from datetime import timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from accounts.audit.models import AuditEvent
 from accounts.models import Customer
 from provisioning import tasks
-from provisioning.aws.boto.iam import Iam
 from provisioning.demo.seed import Cast
 from provisioning.desired.grants import placement_changed
-from provisioning.documents import names, policies
-from provisioning.documents.policies import UserPolicy
+from provisioning.documents import names
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor, Refused
 from provisioning.flows.credentials import deactivate, reveal, rotate
-from provisioning.flows.drift import resolve_drift
 from provisioning.flows.entitlements import (
-    approve,
     extend,
-    prepare,
     resume,
     suspend,
     withdraw,
@@ -40,80 +33,25 @@ from provisioning.models import (
     Entitlement,
     Installation,
     OneTimeSecret,
-    Product,
     PullUser,
     Registry,
     Repository,
 )
 from tests import messages
-from tests.agreement import disagreements
-from tests.aws import Aws
+from tests.aws import LOGIN_POLICY, Aws
 from tests.entitlements import approved
 from tests.repository_policies import admitted, document
-from tests.worker import long_ago, run_until_settled, take_turns
-
-
-def time_passes() -> None:
-    """Until the epoch is counted on."""
-    the_epoch_is_old()
-    Registry.objects.update(due_at=timezone.now())
-    take_turns()
-
-
-def restored(after_the_backup: Callable[[], object]) -> None:
-    """A backup is made, then something happens, and then the backup is restored."""
-    time_passes()
-    backup = transaction.savepoint()
-    after_the_backup()
-    run_until_settled()
-    time_passes()
-    transaction.savepoint_rollback(backup)
-    long_ago()
-    the_epoch_is_old()
-
-
-def the_epoch_is_old() -> None:
-    before = timezone.now() - timedelta(hours=1)
-    Installation.objects.update(epoch_at=before)
-    Registry.objects.update(epoch_at=before, epoch_due_at=before)
-
-
-def decide(cast: Cast, choice: str, *kinds: str) -> None:
-    """Otto decides about every open difference of these kinds, and the portal looks again."""
-    for drift in Drift.objects.open().filter(kind__in=kinds, choice=""):
-        resolve_drift(drift, choice, by=Actor(cast.otto), reason="As it was")
-    take_turns()
-
-
-def found() -> set[tuple[str, str]]:
-    """What is different: the kind, and of whom."""
-    return {(drift.kind, drift.user_name) for drift in Drift.objects.open()}
-
-
-def released(aws: Aws, cast: Cast) -> None:
-    """The hold ends, and AWS has what is desired."""
-    release(by=Actor(cast.otto), reason="All decided")
-    run_until_settled()
-    assert disagreements(aws) == []
-
-
-def approved_for(cast: Cast, customer: Customer, product: Product | None = None) -> Entitlement:
-    entitlement = Entitlement(customer=customer, product=product or cast.server)
-    prepare(entitlement, by=Actor(cast.sandra))
-    approve(entitlement, by=Actor(cast.sandra))
-    return entitlement
-
-
-@pytest.fixture
-def delta(cast: Cast) -> Customer:
-    return Customer.objects.create(name="Delta Dental", slug="delta-dental")
-
-
-def restore_plan(*options: str) -> str:
-    output = StringIO()
-    call_command("restore_plan", *options, stdout=output)
-    return output.getvalue()
-
+from tests.restored import (
+    approved_for,
+    found,
+    own_policy,
+    released,
+    restore_plan,
+    restored,
+    the_epoch_is_old,
+    time_passes,
+)
+from tests.worker import run_until_settled, take_turns
 
 # --- What starts a hold ------------------------------------------------------------
 
@@ -202,25 +140,34 @@ def test_role_that_may_not_tag_the_policy_stops_nothing_and_is_named(aws: Aws, c
 
 
 def test_epoch_that_another_worker_has_just_counted_on_is_no_newer_database(
-    aws: Aws, cast: Cast, monkeypatch: pytest.MonkeyPatch
+    aws: Aws, cast: Cast
 ) -> None:
     approved(cast)
     run_until_settled()
     time_passes()
-    read = Iam.policy_tags
+    times, is_acting = 0, False
 
-    def after_another_worker(gateway: Iam, arn: str) -> dict[str, str] | None:
-        Installation.objects.update(epoch=F("epoch") + 1)
-        gateway.tag_policy(arn, {tag(): str(Installation.get().epoch)})
-        return read(gateway, arn)
+    def another_worker(execute: Any, sql: str, *arguments: Any) -> Any:
+        """Counts on each time that this one has just read the database."""
+        nonlocal times, is_acting
+        result = execute(sql, *arguments)
+        if not is_acting and sql.startswith("SELECT") and "held_because" in sql:
+            times, is_acting = times + 1, True
+            Installation.objects.update(epoch=F("epoch") + 1)
+            installation = Installation.get()
+            tag = {
+                "Key": names.epoch_tag(installation.identifier),
+                "Value": str(installation.epoch),
+            }
+            aws.iam.tag_policy(PolicyArn=LOGIN_POLICY, Tags=[tag])
+            is_acting = False
+        return result
 
-    monkeypatch.setattr(Iam, "policy_tags", after_another_worker)
-    time_passes()
+    the_epoch_is_old()
+    with connection.execute_wrapper(another_worker):
+        tasks.compare_epoch(cast.registry.pk)
+    assert times >= 2
     assert Installation.get().held_at is None
-
-
-def tag() -> str:
-    return names.epoch_tag(Installation.get().identifier)
 
 
 def test_aws_that_does_not_answer_stops_a_trusted_database_for_a_while_only(
@@ -281,13 +228,6 @@ def test_withdrawal_while_held_takes_a_repository_out_of_a_users_own_policy(
     run_until_settled()
     opened = {each.name for each in Repository.objects.all() if each.arn in own_policy(aws)}
     assert opened == {each.name for each in cast.server.repositories.all()}
-
-
-def own_policy(aws: Aws) -> frozenset[str]:
-    document = aws.iam.get_user_policy(UserName="birch-bank", PolicyName="EcrPortalPull")
-    content = policies.content_of(document["PolicyDocument"])
-    assert content is not None
-    return content.repositories
 
 
 def test_what_people_took_away_just_before_the_hold_is_taken_away_too(aws: Aws, cast: Cast) -> None:
@@ -375,201 +315,3 @@ def release_needs_a_decision(cast: Cast) -> None:
         release(by=Actor(cast.otto), reason="Enough")
     with pytest.raises(CommandError, match="Decide about the differences first"):
         call_command("release", reason="Enough")
-
-
-# --- Decisions ---------------------------------------------------------------------
-
-
-def test_adopting_everything_keeps_aws_as_it_is_and_the_portal_goes_on(
-    aws: Aws, cast: Cast, delta: Customer
-) -> None:
-    approved(cast)
-    cedar = approved(cast, customer=cast.cedar)
-    run_until_settled()
-    old = reveal(PullUser.objects.get(name="birch-bank"), by=Actor(cast.alice))
-    new = []
-
-    def evening() -> None:
-        rotate(PullUser.objects.get(name="birch-bank"), by=Actor(cast.alice))
-        run_until_settled()
-        new.append(reveal(PullUser.objects.get(name="birch-bank"), by=Actor(cast.alice)))
-        withdraw(cedar, by=Actor(cast.sandra), reason="Does not pay")
-        approved_for(cast, delta)
-
-    restored(evening)
-    run_until_settled()
-    before = aws.keys("birch-bank"), aws.keys("delta-dental"), aws.users()
-    # The users first, whom the access makes known; then their keys.
-    decide(cast, "adopt", "grant_unknown", "user_missing")
-    run_until_settled()
-    decide(cast, "adopt", "key_unknown")
-    run_until_settled()
-    assert Drift.objects.blocking_release().count() == 0
-    released(aws, cast)
-    assert (aws.keys("birch-bank"), aws.keys("delta-dental"), aws.users()) == before
-    newest = AccessKey.objects.get(access_key_id=new[0].access_key_id)
-    assert newest.retires_at is None
-    retiring = AccessKey.objects.get(access_key_id=old.access_key_id)
-    assert retiring.retires_at is not None
-    assert retiring.retires_at > timezone.now() + timedelta(days=6)
-    assert Entitlement.objects.get(customer=delta).state == "approved"
-    assert Entitlement.objects.get(customer=cast.cedar).state == "withdrawn"
-    run_until_settled()
-    assert Installation.get().held_at is None
-    assert AuditEvent.objects.get(action="released").actor == cast.otto
-
-
-def test_removing_everything_makes_aws_as_the_database_has_it(
-    aws: Aws, cast: Cast, delta: Customer
-) -> None:
-    approved(cast)
-    cedar = approved(cast, customer=cast.cedar)
-    run_until_settled()
-    kept = aws.keys("birch-bank")
-
-    def evening() -> None:
-        withdraw(cedar, by=Actor(cast.sandra), reason="By mistake")
-        approved_for(cast, delta)
-
-    restored(evening)
-    aws.iam.create_access_key(UserName="birch-bank")
-    run_until_settled()
-    decide(cast, "repair", "grant_unknown", "orphan_user", "user_missing", "key_unknown")
-    run_until_settled()
-    # What takes away was done already; what grants waits for the end of the hold.
-    assert aws.users() == ["birch-bank"]
-    assert aws.keys("birch-bank") == kept
-    released(aws, cast)
-    assert aws.users() == ["birch-bank", "cedar-clinic"]
-
-
-def test_access_is_withdrawn_only_where_aws_has_nothing_of_the_product(
-    aws: Aws, cast: Cast
-) -> None:
-    approved(cast)
-    run_until_settled()
-    hold(by=Actor(cast.otto), reason="To look")
-    aws.ecr.delete_repository_policy(repositoryName="acme/agent")
-    run_until_settled()
-    drift = Drift.objects.open().get(kind="grant_missing")
-    with pytest.raises(Refused, match="AWS still opens a part of Acme Server to Birch Bank"):
-        resolve_drift(drift, "adopt", by=Actor(cast.otto), reason="As it is")
-    decide(cast, "repair", "grant_missing")
-    released(aws, cast)
-
-
-def test_access_in_users_own_policies_is_compared_and_decided_as_well(
-    aws: Aws, cast: Cast, delta: Customer
-) -> None:
-    Repository.objects.update(placement="user_policy")
-    approved(cast)
-    run_until_settled()
-    restored(lambda: approved(cast, cast.reports))
-    run_until_settled()
-    assert found() == {("grant_unknown", "birch-bank")}
-    before = own_policy(aws)
-    decide(cast, "adopt", "grant_unknown")
-    run_until_settled()
-    released(aws, cast)
-    assert own_policy(aws) == before
-
-
-def test_unknown_access_in_a_users_own_policy_is_removed_by_choice(aws: Aws, cast: Cast) -> None:
-    Repository.objects.update(placement="user_policy")
-    approved(cast)
-    run_until_settled()
-    before = own_policy(aws)
-    restored(lambda: approved(cast, cast.reports))
-    run_until_settled()
-    decide(cast, "repair", "grant_unknown")
-    assert own_policy(aws) == before
-    released(aws, cast)
-
-
-def test_customer_that_the_database_does_not_know_is_added_by_a_person_first(
-    aws: Aws, cast: Cast
-) -> None:
-    approved(cast)
-    run_until_settled()
-
-    def evening() -> None:
-        late = Customer.objects.create(name="Echo Energy", slug="echo-energy")
-        approved_for(cast, late)
-
-    restored(evening)
-    run_until_settled()
-    drift = Drift.objects.open().filter(kind="grant_unknown").first()
-    assert drift is not None
-    with pytest.raises(Refused, match="no customer with the short name echo-energy"):
-        resolve_drift(drift, "adopt", by=Actor(cast.otto), reason="As it was")
-    Customer.objects.create(name="Echo Energy", slug="echo-energy")
-    decide(cast, "adopt", "grant_unknown")
-    run_until_settled()
-    decide(cast, "adopt", "key_unknown")
-    released(aws, cast)
-
-
-def test_deactivated_key_that_aws_has_active_is_left_active_by_choice(aws: Aws, cast: Cast) -> None:
-    approved(cast)
-    run_until_settled()
-    key = AccessKey.objects.get()
-    deactivate(key, by=Actor(cast.alice))
-    run_until_settled()
-
-    def evening() -> None:
-        aws.iam.update_access_key(
-            UserName="birch-bank", AccessKeyId=key.access_key_id, Status="Active"
-        )
-
-    hold(by=Actor(cast.otto), reason="To look")
-    evening()
-    run_until_settled()
-    assert found() == {("key_activated", "birch-bank")}
-    decide(cast, "adopt", "key_activated")
-    released(aws, cast)
-    assert aws.keys("birch-bank") == {key.access_key_id: "Active"}
-
-
-# --- The plan ----------------------------------------------------------------------
-
-
-def test_plan_lists_keys_with_their_last_use_by_customer(aws: Aws, cast: Cast) -> None:
-    approved(cast)
-    run_until_settled()
-    hold(by=Actor(cast.otto), reason="To look")
-    made = aws.iam.create_access_key(UserName="birch-bank")["AccessKey"]
-    machine = aws.machine(made["AccessKeyId"], made["SecretAccessKey"])
-    machine.pull("acme/server", "1.1")
-    run_until_settled()
-    text = restore_plan()
-    assert "The portal is held. To look" in text
-    assert f"Birch Bank, birch-bank, {made['AccessKeyId']}, active, created" in text
-    listed: Any = json.loads(restore_plan("--json"))
-    (difference,) = listed["differences"]
-    assert difference["customer"] == "Birch Bank"
-    assert difference["kind"] == "key_unknown"
-
-
-def test_networks_that_differ_are_named_and_written_on_release(aws: Aws, cast: Cast) -> None:
-    approved(cast)
-    run_until_settled()
-    hold(by=Actor(cast.otto), reason="To look")
-    limited = policies.user_policy(UserPolicy(sources=frozenset({"192.0.2.0/24"})))
-    aws.iam.put_user_policy(
-        UserName="birch-bank", PolicyName="EcrPortalPull", PolicyDocument=json.dumps(limited)
-    )
-    run_until_settled()
-    assert found() == {("user_policy_changed", "birch-bank")}
-    decide(cast, "repair", "user_policy_changed")
-    released(aws, cast)
-
-
-def test_release_waits_until_everything_was_looked_at(aws: Aws, cast: Cast) -> None:
-    approved(cast)
-    run_until_settled()
-    call_command("hold", reason="A rehearsal", stdout=StringIO())
-    with pytest.raises(CommandError, match="has yet to look at"):
-        call_command("release", reason="Done", stdout=StringIO())
-    run_until_settled()
-    call_command("release", reason="Done", stdout=StringIO())
-    assert Installation.get().held_at is None

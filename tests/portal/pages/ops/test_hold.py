@@ -75,6 +75,11 @@ def test_ops_hold_the_portal_and_release_it(otto: Client, pull_user: PullUser) -
     assert [line.reason for line in lines] == ["A rehearsal", "Enough of it"]
 
 
+def test_form_that_names_no_action_holds_nothing(otto: Client, pull_user: PullUser) -> None:
+    assert otto.post(PAGE, {"reason": "Any"}).status_code == 200
+    assert Installation.get().held_at is None
+
+
 def test_reason_is_needed_and_the_selection_is_kept(otto: Client, pull_user: PullUser) -> None:
     held()
     first, second = unknown_keys(pull_user, "AKIA1", "AKIA2")

@@ -1,7 +1,8 @@
 """The campaigns find what they are there for: each of these faults, put into a copy of the engine,
-makes a scenario fail."""
+makes a scenario fail. Only `make test-deep` names this file."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,6 @@ MUTANTS = {
 }
 
 
-@pytest.mark.skipif(os.environ.get("DEEP") != "1", reason="part of `make test-deep`")
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_campaign_finds_an_engine_that(mutant: str, tmp_path: Path) -> None:
@@ -101,4 +101,5 @@ def test_campaign_finds_an_engine_that(mutant: str, tmp_path: Path) -> None:
         text=True,
         check=False,
     )
-    assert ended.returncode == pytest.ExitCode.TESTS_FAILED, ended.stdout[-2_000:]
+    # A fault that keeps the campaigns from being read at all is none that they find.
+    assert re.search(r"^FAILED tests/faults/", ended.stdout, re.MULTILINE), ended.stdout[-2_000:]

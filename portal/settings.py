@@ -164,6 +164,7 @@ else:
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         # Longer than the longest task; otherwise Redis hands a running task to a second worker.
         "visibility_timeout": 600,
+        "queue_order_strategy": "sorted",
         # A page does not wait for a broker that is down: the sweep sends the messages again.
         "socket_connect_timeout": 2,
         "max_retries": 0,
@@ -173,6 +174,12 @@ RATE_LIMIT_URL = CELERY_BROKER_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
+# Every worker takes from all of them unless it is told otherwise, and in this order;
+# ``provisioning.tasks`` says what is in which.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {
+    name: {} for name in ("0-housekeeping", "1-urgent", "2-later", "3-observation")
+}
+CELERY_TASK_DEFAULT_QUEUE = "0-housekeeping"
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

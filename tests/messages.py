@@ -21,6 +21,11 @@ def waiting(*tasks: str) -> list[Waiting]:
     return [message for message in found if not tasks or message[0] in tasks]
 
 
+def queues(task: str) -> list[str]:
+    """The queue of each message of this task, in the order in which they were sent."""
+    return [file.name.split(".")[1] for file in _files() if _read(file)[0] == task]
+
+
 def receive() -> list[Waiting]:
     """Take all messages off the queue."""
     found = []

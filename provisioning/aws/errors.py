@@ -12,9 +12,11 @@ from accounts.masking import masked
 
 class AwsError(Exception):
     """AWS did not do what was requested. The text is stored and shown: secrets in what AWS says
-    are masked. ``operation`` is AWS's name of the call, where a call failed."""
+    are masked. ``operation`` is AWS's name of the call, where a call failed; ``is_repeated``:
+    botocore had sent it before, and had no answer, or one that let it try again."""
 
     operation = ""
+    is_repeated = False
 
     def __init__(self, text: str = "") -> None:
         super().__init__(masked(text))
@@ -98,8 +100,8 @@ class DeleteConflict(TemporaryError):
 
 
 def may_have_happened(error: AwsError) -> bool:
-    """Whether the call that failed may have taken effect all the same."""
-    return isinstance(error, Unreachable | ServerFault)
+    """Whether the call that failed may have taken effect all the same, or one before it."""
+    return error.is_repeated or isinstance(error, Unreachable | ServerFault)
 
 
 _BY_CODE: dict[str, tuple[type[AwsError], str]] = {

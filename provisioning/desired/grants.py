@@ -5,6 +5,7 @@ Rows are locked in one order here and in the turns, so that no two transactions 
 other: customer, pull users, repositories, grants.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,8 +17,15 @@ from accounts.models import Customer
 from provisioning import vault
 from provisioning.desired import capacity, schedule
 from provisioning.documents import names
-from provisioning.models import AccessKey, Entitlement, Grant, Product, PullUser, Repository
-from provisioning.models.entitlement import EntitlementQuerySet
+from provisioning.models import (
+    AccessKey,
+    Entitlement,
+    Grant,
+    Priority,
+    Product,
+    PullUser,
+    Repository,
+)
 from provisioning.states import Desired, KeyStatus, move
 
 
@@ -27,15 +35,19 @@ class OverCapacity(Refused):
 
 @dataclass
 class _Changed:
-    """The rows that need a turn, by primary key."""
+    """The rows that need a turn, by primary key, and whether access is taken away there."""
 
     pull_users: set[int] = field(default_factory=set)
     repositories: set[int] = field(default_factory=set)
+    takes_away: bool = False
 
 
-def sync_grants(customer: Customer, *, ignore_capacity: bool = False) -> None:
+def sync_grants(
+    customer: Customer, *, ignore_capacity: bool = False, priority: Priority = Priority.URGENT
+) -> bool:
     """Make the customer's grants exactly those of its live entitlements, and its pull users
-    exactly those that the grants need, and wake what has to be reconciled.
+    exactly those that the grants need, and wake what has to be reconciled. Returns whether anything
+    has. What takes access away is urgent whatever ``priority`` says.
 
     Call it in the transaction of the action that changed an entitlement. Raises OverCapacity;
     with ``ignore_capacity``, grants that do not fit wait instead.
@@ -43,8 +55,7 @@ def sync_grants(customer: Customer, *, ignore_capacity: bool = False) -> None:
     # One action at a time for each customer; SQLite's transactions are alone anyway.
     customer.lock()
     now = clock.now()
-    opened = _repositories(Entitlement.objects.live(now), customer)
-    halted = _repositories(Entitlement.objects.halted(now), customer)
+    opened, halted = _repositories(customer, now)
     accounts = {row.registry.account_id for row in opened}
     suspended = {row.registry.account_id for row in halted} - accounts
     changed = _Changed()
@@ -52,19 +63,33 @@ def sync_grants(customer: Customer, *, ignore_capacity: bool = False) -> None:
         customer, accounts, suspended, changed, ignore_capacity=ignore_capacity
     )
     _lock_repositories(customer, opened)
-    for pull_user in pull_users:
-        for repository in opened:
-            if repository.registry.account_id == pull_user.account_id:
-                _add_grant(pull_user, repository, now, changed, ignore_capacity=ignore_capacity)
-    _remove_grants(customer, pull_users, opened, now, changed)
-    _add_unsettled(customer, changed)
-    schedule.wake(pull_users=changed.pull_users, repositories=changed.repositories)
+    grants = list(Grant.objects.filter(pull_user__customer=customer))
+    pairs = {
+        (pull_user.pk, repository.pk): (pull_user, repository)
+        for pull_user in pull_users
+        for repository in opened
+        if repository.registry.account_id == pull_user.account_id
+    }
+    _add_grants(pairs, grants, now, changed, ignore_capacity=ignore_capacity)
+    _remove_grants(pairs, grants, now, changed)
+    schedule.wake(
+        pull_users=changed.pull_users,
+        repositories=changed.repositories,
+        priority=Priority.URGENT if changed.takes_away else priority,
+    )
+    return bool(changed.pull_users or changed.repositories)
 
 
-def _repositories(entitlements: EntitlementQuerySet, customer: Customer) -> list[Repository]:
-    of_customer = entitlements.filter(customer=customer, product=OuterRef("products__pk"))
-    found = Repository.objects.filter(Exists(of_customer)).select_related("registry")
-    return list(found.distinct().order_by("pk"))
+def _repositories(customer: Customer, now: datetime) -> tuple[list[Repository], list[Repository]]:
+    """Those that the customer's entitlements open, and those that they would open if nothing were
+    suspended."""
+    of_customer = Entitlement.objects.filter(
+        customer=customer, product__repositories=OuterRef("pk")
+    )
+    is_open, is_halted = Exists(of_customer.live(now)), Exists(of_customer.halted(now))
+    rows = Repository.objects.filter(is_open | is_halted).annotate(is_open=is_open)
+    found = list(rows.select_related("registry").order_by("pk"))
+    return [row for row in found if row.is_open], [row for row in found if not row.is_open]
 
 
 def _sync_pull_users(
@@ -86,12 +111,14 @@ def _sync_pull_users(
             existing[key] = _create_pull_user(customer, *key, ignore_capacity=ignore_capacity)
             changed.pull_users.add(existing[key].pk)
     for key, row in existing.items():
+        row.customer = customer
         to = desired.get(key, Desired.ABSENT)
         if to == Desired.SUSPENDED and row.desired == Desired.ABSENT:
             to = Desired.ABSENT  # It was removed before; there is nothing to keep.
         if row.desired != to:
             _set_desired(row, to)
             changed.pull_users.add(row.pk)
+            changed.takes_away |= to != Desired.PRESENT
     return [row for row in existing.values() if row.desired == Desired.PRESENT]
 
 
@@ -129,62 +156,60 @@ def _lock_repositories(customer: Customer, opened: list[Repository]) -> None:
     list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
 
 
-def _add_grant(
-    pull_user: PullUser,
-    repository: Repository,
+def _add_grants(
+    pairs: dict[tuple[int, int], tuple[PullUser, Repository]],
+    grants: list[Grant],
     now: datetime,
     changed: _Changed,
     *,
     ignore_capacity: bool,
 ) -> None:
-    grant = Grant.objects.filter(pull_user=pull_user, repository=repository).first()
-    if grant and grant.desired == Desired.PRESENT:
-        return
-    placement = capacity.placement_for(pull_user, repository)
-    if placement is None and not ignore_capacity:
-        raise OverCapacity(
-            f"AWS has no room to open {repository} to another pull user: its policy is full, and "
-            "so is the user's own. The vendor's AWS administrator can remove statements that do "
-            "not belong to the portal, or sales can withdraw access that is no longer needed."
-        )
-    placement = placement or Grant.Placement.REPOSITORY_POLICY
-    if grant is None:
-        Grant.objects.create(pull_user=pull_user, repository=repository, placement=placement)
-    else:
-        changes = {"changed_at": now, "desired_at": now, "placement": placement}
-        move(grant, Desired.PRESENT, field="desired", **changes)
-    # Whatever its status says: a turn under way may be about to write another.
-    changed.pull_users.add(pull_user.pk)
-    changed.repositories.add(repository.pk)
+    existing = {(grant.pull_user_id, grant.repository_id): grant for grant in grants}
+    present = {key for key, grant in existing.items() if grant.desired == Desired.PRESENT}
+    lacking = {key: pair for key, pair in pairs.items() if key not in present}
+    room = capacity.Room(
+        {pull_user for pull_user, _ in lacking.values()},
+        {repository for _, repository in lacking.values()},
+    )
+    created = []
+    for key, (pull_user, repository) in lacking.items():
+        placement = room.place(pull_user, repository)
+        if placement is None and not ignore_capacity:
+            raise OverCapacity(
+                f"AWS has no room to open {repository} to another pull user: its policy is full, "
+                "and so is the user's own. The vendor's AWS administrator can remove statements "
+                "that do not belong to the portal, or sales can withdraw access that is no longer "
+                "needed."
+            )
+        placement = placement or Grant.Placement.REPOSITORY_POLICY
+        if key in existing:
+            changes = {"changed_at": now, "desired_at": now, "placement": placement}
+            move(existing[key], Desired.PRESENT, field="desired", **changes)
+        else:
+            created.append(Grant(pull_user=pull_user, repository=repository, placement=placement))
+        # Whatever its status says: a turn under way may be about to write another.
+        changed.pull_users.add(pull_user.pk)
+        changed.repositories.add(repository.pk)
+    Grant.objects.bulk_create(created)
 
 
 def _remove_grants(
-    customer: Customer,
-    pull_users: list[PullUser],
-    opened: list[Repository],
-    now: datetime,
-    changed: _Changed,
+    pairs: Collection[tuple[int, int]], grants: list[Grant], now: datetime, changed: _Changed
 ) -> None:
-    present = Grant.objects.filter(pull_user__customer=customer, desired=Desired.PRESENT)
-    leaving = present.exclude(pull_user__in=pull_users, repository__in=opened)
-    rows = list(leaving.values_list("pk", "repository_id", "pull_user_id"))
-    changed.repositories |= {repository for _, repository, _ in rows}
-    changed.pull_users |= {pull_user for _, _, pull_user in rows}
-    Grant.objects.filter(pk__in=[pk for pk, _, _ in rows]).update(
+    leaving = [
+        grant
+        for grant in grants
+        if grant.desired == Desired.PRESENT
+        and (grant.pull_user_id, grant.repository_id) not in pairs
+    ]
+    if not leaving:
+        return
+    changed.takes_away = True
+    changed.repositories |= {grant.repository_id for grant in leaving}
+    changed.pull_users |= {grant.pull_user_id for grant in leaving}
+    Grant.objects.filter(pk__in=[grant.pk for grant in leaving]).update(
         desired=Desired.ABSENT, changed_at=now, desired_at=now
     )
-
-
-def _add_unsettled(customer: Customer, changed: _Changed) -> None:
-    """Everything of the customer's that is not as desired gets a turn now."""
-    pull_users = PullUser.objects.unsettled().filter(customer=customer)
-    grants = Grant.objects.unsettled().filter(pull_user__customer=customer)
-    in_users = grants.exclude(placement=Grant.Placement.REPOSITORY_POLICY, in_user_policy=False)
-    changed.pull_users |= {
-        *pull_users.values_list("pk", flat=True),
-        *in_users.values_list("pull_user_id", flat=True),
-    }
-    changed.repositories |= set(grants.values_list("repository_id", flat=True))
 
 
 # --- Changes of the catalog ----------------------------------------------------------
@@ -201,12 +226,20 @@ def product_changed(product: Product) -> None:
 def placement_changed(repository: Repository) -> None:
     """Move the repository's grants to where it wants them written; those already there, or for
     which there is no room, stay. Pulls keep working meanwhile."""
-    moving = repository.grants.filter(desired=Desired.PRESENT).select_related("pull_user")
-    pull_users = set()
-    for grant in moving.exclude(placement=repository.placement):
-        is_to_user = repository.placement == Grant.Placement.USER_POLICY
-        if is_to_user and not capacity.has_user_policy_room(grant.pull_user, repository):
-            continue
-        Grant.objects.filter(pk=grant.pk).update(placement=repository.placement)
-        pull_users.add(grant.pull_user_id)
-    schedule.wake(pull_users=pull_users, repositories={repository.pk})
+    present = repository.grants.filter(desired=Desired.PRESENT)
+    moving = present.select_related("pull_user__customer").exclude(placement=repository.placement)
+    room = capacity.Room({grant.pull_user for grant in moving}, {repository})
+    is_to_user = repository.placement == Grant.Placement.USER_POLICY
+    moved = [
+        grant
+        for grant in moving
+        if not is_to_user or room.place_in_user_policy(grant.pull_user, repository)
+    ]
+    Grant.objects.filter(pk__in=[grant.pk for grant in moved]).update(
+        placement=repository.placement
+    )
+    schedule.wake(
+        pull_users={grant.pull_user_id for grant in moved},
+        repositories={repository.pk},
+        priority=Priority.LATER,
+    )

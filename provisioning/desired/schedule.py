@@ -5,10 +5,12 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Case, PositiveSmallIntegerField, When
 
 from accounts import clock
 from provisioning.models import (
     Entitlement,
+    Priority,
     PullUser,
     Reconciled,
     Registry,
@@ -39,9 +41,9 @@ def wake(
     registries: Collection[int] = (),
     repositories: Collection[int] = (),
     pull_users: Collection[int] = (),
+    priority: Priority = Priority.URGENT,
 ) -> None:
     """Make these rows due now, by primary key. After the commit, a message is sent for each."""
-    now = clock.now()
     woken: tuple[tuple[type[Reconciled], Collection[int]], ...] = (
         (PullUser, pull_users),
         (Repository, repositories),
@@ -49,8 +51,7 @@ def wake(
     )
     for model, pks in woken:
         if pks:
-            update_in_order(model._default_manager.filter(pk__in=pks), due_at=now)
-            notify(model, pks)
+            _make_due(model, pks, priority)
 
 
 def wake_row(row: Reconciled) -> None:
@@ -58,10 +59,24 @@ def wake_row(row: Reconciled) -> None:
     wake_pk(type(row), row.pk)
 
 
-def wake_pk(model: type[Reconciled], pk: int) -> None:
+def wake_pk(model: type[Reconciled], pk: int, priority: Priority = Priority.URGENT) -> None:
     """Make one row due now, by primary key."""
-    model._default_manager.filter(pk=pk).update(due_at=clock.now())
-    notify(model, {pk})
+    _make_due(model, {pk}, priority)
+
+
+def _make_due(model: type[Reconciled], pks: Collection[int], priority: Priority) -> None:
+    """A row that is more urgent than before does not wait for its message in a slower queue."""
+    update_in_order(
+        model._default_manager.filter(pk__in=pks),
+        due_at=clock.now(),
+        queued_at=Case(When(priority__gt=priority, then=None), default="queued_at"),
+        priority=Case(
+            When(priority__gt=priority, then=priority),
+            default="priority",
+            output_field=PositiveSmallIntegerField(),
+        ),
+    )
+    notify(model, pks)
 
 
 def notify(model: type[Reconciled], pks: Collection[int]) -> None:

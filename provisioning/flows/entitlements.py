@@ -9,6 +9,7 @@ from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.models import Customer
 from accounts.permissions import DECIDE, MAY_REQUEST, require_role, require_staff
+from provisioning.desired import schedule
 from provisioning.desired.grants import sync_grants
 from provisioning.flows import Actor, Refused, require_reason
 from provisioning.models import Entitlement, Product
@@ -67,8 +68,7 @@ def approve(
     require_staff(by.user, DECIDE, "approve requests")
     if settings.FOUR_EYES and entitlement.requested_by_id == by.user.pk:
         raise Refused("You made this request yourself. A colleague in sales can approve it.")
-    # A change of the product waits meanwhile, and then syncs this again.
-    Product.objects.select_for_update(no_key=True).get(pk=entitlement.product_id)
+    _lock_product(entitlement)
     now = clock.now()
     starts_at = starts_at or now
     if ends_at and ends_at <= max(starts_at, now):
@@ -85,13 +85,14 @@ def approve(
         note=note,
         starts_at=starts_at,
         ends_at=ends_at,
-        # The sweep syncs once more, for the product may have changed beside this, and sets the
-        # next date.
-        due_at=now,
     )
     record_decision(Action.APPROVED, entitlement, by=by, reason=note)
     emails.approved(entitlement)
-    sync_grants(entitlement.customer)
+    is_followed = sync_grants(entitlement.customer)
+    # Where another product has opened everything already, no turn follows that could call it
+    # ready: then the sweep does.
+    due_at = schedule.next_date(entitlement) if is_followed else now
+    Entitlement.objects.filter(pk=entitlement.pk).update(due_at=due_at)
 
 
 @transaction.atomic
@@ -136,6 +137,7 @@ def resume(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     require_reason(reason)
     if entitlement.state != EntitlementState.SUSPENDED:
         raise Refused(f"{entitlement} is not suspended.")
+    _lock_product(entitlement)
     _move(entitlement, EntitlementState.APPROVED)
     record_decision(Action.RESUMED, entitlement, by=by, reason=reason)
     emails.resumed(entitlement)
@@ -156,6 +158,11 @@ def extend(entitlement: Entitlement, *, by: Actor, ends_at: datetime | None, rea
     if not running.update(ends_at=ends_at, due_at=clock.now(), warned_days=None):
         raise Refused(f"{entitlement} has no term to change: it is not approved.")
     record_decision(Action.EXTENDED, entitlement, by=by, reason=reason)
+
+
+def _lock_product(entitlement: Entitlement) -> None:
+    """A change of the product waits meanwhile, and then syncs the entitlement, too."""
+    Product.objects.select_for_update(no_key=True).get(pk=entitlement.product_id)
 
 
 def _decide(

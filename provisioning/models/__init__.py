@@ -10,7 +10,7 @@ from provisioning.models.label import Label
 from provisioning.models.one_time_secret import OneTimeSecret
 from provisioning.models.product import Product
 from provisioning.models.pull_user import PullUser
-from provisioning.models.reconciled import Reconciled, update_in_order
+from provisioning.models.reconciled import Priority, Reconciled, update_in_order
 from provisioning.models.registry import Registry
 from provisioning.models.repository import Repository
 from provisioning.models.step_attempt import StepAttempt
@@ -24,6 +24,7 @@ __all__ = [
     "Installation",
     "Label",
     "OneTimeSecret",
+    "Priority",
     "Product",
     "PullUser",
     "Reconciled",

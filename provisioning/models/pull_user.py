@@ -54,7 +54,7 @@ class PullUser(Reconciled):
 
     objects = PullUserQuerySet.as_manager()
 
-    class Meta:
+    class Meta(Reconciled.Meta):
         constraints = [
             models.UniqueConstraint(
                 fields=["customer", "account_id", "label"], name="pull_user_once"
@@ -74,6 +74,10 @@ class PullUser(Reconciled):
         # is not paused is preferred.
         found = list(Registry.objects.filter(account_id=self.account_id).order_by("pk"))
         return min(found, key=lambda row: row.is_paused_for(self.kind), default=None)
+
+    def forget_what_was_written(self) -> None:
+        PullUser.objects.filter(pk=self.pk).update(policy_written="")
+        self.access_keys.update(written="")
 
     @property
     def has_to_take_away(self) -> bool:

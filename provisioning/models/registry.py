@@ -90,9 +90,9 @@ class Registry(Reconciled):
     epoch_at = models.DateTimeField(null=True, editable=False)
     epoch_due_at = models.DateTimeField(default=clock.now, db_default=Now(), editable=False)
     # A new registry is looked at immediately.
-    due_at = models.DateTimeField(null=True, editable=False, db_index=True, default=clock.now)
+    due_at = models.DateTimeField(null=True, editable=False, default=clock.now)
 
-    class Meta:
+    class Meta(Reconciled.Meta):
         verbose_name_plural = "registries"
         ordering = ["name"]
         constraints = [

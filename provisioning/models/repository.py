@@ -68,7 +68,7 @@ class Repository(Reconciled):
     refused_tried_at = models.DateTimeField(null=True, editable=False)
     observed_at = models.DateTimeField(null=True, editable=False)
 
-    class Meta:
+    class Meta(Reconciled.Meta):
         verbose_name_plural = "repositories"
         ordering = ["name"]
         constraints = [
@@ -85,6 +85,9 @@ class Repository(Reconciled):
     def denials_of(self, arn: str) -> list[Denial]:
         """What keeps a pull user from pulling, in the policy as last seen."""
         return denials_of(self.denials, arn)
+
+    def forget_what_was_written(self) -> None:
+        Repository.objects.filter(pk=self.pk).update(statement_written="")
 
     @property
     def has_to_take_away(self) -> bool:

@@ -9,7 +9,7 @@ from accounts import clock
 from accounts.models import Customer
 from provisioning.desired import schedule
 from provisioning.desired.grants import sync_grants
-from provisioning.models import Entitlement
+from provisioning.models import Entitlement, Priority
 from provisioning.notifications import emails
 from provisioning.reconciler.readiness import record_ready
 from provisioning.states import EntitlementState, move
@@ -45,6 +45,7 @@ def _apply(pk: int) -> None:
     else:
         entitlement.due_at = schedule.next_date(entitlement)
         entitlement.save(update_fields=["due_at"])
-    sync_grants(entitlement.customer, ignore_capacity=True)
+    # Many may start at once, or get another repository: those whom people wait for come first.
+    sync_grants(entitlement.customer, ignore_capacity=True, priority=Priority.LATER)
     # Where another product has opened all of it already, no turn will follow.
     record_ready(Customer.objects.filter(pk=entitlement.customer_id))

@@ -10,10 +10,10 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, DateTimeField, Manager, Q, QuerySet, Value, When
+from django.db.models import Case, Manager, Q, QuerySet, Value, When
 
 from accounts import clock
-from provisioning.models import Reconciled
+from provisioning.models import Priority, Reconciled
 
 # Longer than any single AWS call with its retries, because each step renews the lease; short,
 # because it is how long the work of a killed worker waits.
@@ -37,6 +37,13 @@ class Lease:
     # As it was when it was claimed.
     row: Any = field(default=None, repr=False, compare=False)
 
+    @property
+    def wakes_with(self) -> Priority:
+        """How urgent it is what the turn makes due elsewhere: as the turn itself, but what an
+        observation finds is urgent."""
+        is_later = self.row.priority == Priority.LATER
+        return Priority.LATER if is_later else Priority.URGENT
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """A transaction in which the lease is held, and renewed. Raises LeaseLost."""
@@ -51,9 +58,11 @@ class Lease:
         with self.writing():
             pass
 
-    def release(self, next_due: datetime | None, **changes: Any) -> bool:
+    def release(
+        self, next_due: datetime | None, *, is_settled: bool = False, **changes: Any
+    ) -> bool:
         """Give the row back, due again at ``next_due`` (None: when it is woken), but not before
-        SOONEST, and not after its next observation.
+        SOONEST, and not after its next observation; ``is_settled``: that is all it is due for.
 
         Returns whether it is due now: because it should be, or because someone changed what is
         desired during the turn, which must not be forgotten.
@@ -61,16 +70,14 @@ class Lease:
         now = clock.now()
         if next_due:
             next_due = min(max(next_due, now + SOONEST), now + settings.OBSERVE_EVERY)
-        until = Value(next_due, output_field=DateTimeField())
-        is_released = self._held(now).update(
-            lease_token=None,
-            lease_until=None,
-            due_at=Case(When(due_at=self.due_at, then=until), default="due_at"),
-            **changes,
-        )
-        if not is_released:
-            raise LeaseLost
-        return self._rows().filter(pk=self.pk, due_at__lte=clock.now()).exists()
+        changes |= {"lease_token": None, "lease_until": None}
+        of_turn = {"priority": Priority.OBSERVATION} if is_settled else {}
+        held = self._held(now)
+        if held.filter(due_at=self.due_at).update(due_at=next_due, **of_turn, **changes):
+            return False
+        if held.update(**changes):
+            return True
+        raise LeaseLost
 
     def _held(self, now: datetime) -> QuerySet[Reconciled]:
         return self._rows().filter(pk=self.pk, lease_token=self.token, lease_until__gt=now)

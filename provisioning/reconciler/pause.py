@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from accounts import clock
 from provisioning.aws.errors import Denied, Unauthorized
 from provisioning.desired import schedule
-from provisioning.models import PullUser, Reconciled, Registry, Repository, StepAttempt
+from provisioning.models import Priority, PullUser, Reconciled, Registry, Repository, StepAttempt
 from provisioning.reconciler.result import Requeue, jittered
 from provisioning.states import Outcome
 
@@ -83,6 +83,7 @@ def end(row: Reconciled) -> None:
     schedule.wake(
         pull_users=list(soon[PullUser.kind][:WAKE_LIMIT]),
         repositories=list(soon[Repository.kind][:WAKE_LIMIT]),
+        priority=Priority.LATER,
     )
 
 

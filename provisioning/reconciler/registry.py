@@ -9,7 +9,7 @@ from provisioning.aws import boto, errors
 from provisioning.aws.gateway import Gateway
 from provisioning.desired import schedule
 from provisioning.documents import grammar, names, policies
-from provisioning.models import Drift, Installation, PullUser, Registry
+from provisioning.models import Drift, Installation, Priority, PullUser, Registry
 from provisioning.reconciler import hold
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.drift import Difference, mark_repaired, observe_drift
@@ -76,7 +76,8 @@ def _read_policy(lease: Lease, row: Registry, gateway: Gateway) -> None:
     with lease.writing():
         Registry.objects.filter(pk=row.pk).update(policy=policy)
         if (policy or {}) != (row.policy or {}):
-            schedule.wake(repositories=set(row.repositories.values_list("pk", flat=True)))
+            repositories = set(row.repositories.values_list("pk", flat=True))
+            schedule.wake(repositories=repositories, priority=Priority.LATER)
 
 
 def _login_policy(gateway: Gateway, account_id: str) -> list[Difference]:

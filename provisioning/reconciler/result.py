@@ -20,10 +20,11 @@ BELIEVED_AFTER = timedelta(minutes=5)
 @dataclass(frozen=True)
 class Result:
     """When the row's next turn is due (None: when it is woken), and what a person should
-    know."""
+    know. ``is_settled``: AWS has what is desired, as far as this turn can bring it about."""
 
     next_due: datetime | None = None
     attention: str = ""
+    is_settled: bool = True
 
 
 class Requeue(Exception):

@@ -53,7 +53,9 @@ def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row, Installation
         if is_due:
             schedule.notify(model, {pk})
     except LeaseLost:
-        # The turn that has the row now has not seen what this one did to AWS since.
+        # The turn that has the row now has not seen what this one did to AWS since; the next one
+        # must not take it for the work of others.
+        lease.row.forget_what_was_written()
         schedule.wake_pk(model, pk)
 
 
@@ -78,6 +80,7 @@ def _take(lease: Lease, reconcile: Callable[[Lease, Any, Installation], Result])
     return _release(
         lease,
         result.next_due,
+        is_settled=result.is_settled,
         failures=0,
         failing_since=None,
         denied="",

@@ -20,8 +20,6 @@ from tests.repository_policies import admitted
 
 ENDED = [EntitlementState.WITHDRAWN, EntitlementState.EXPIRED]
 NOT_OPEN = [*ENDED, EntitlementState.REQUESTED, EntitlementState.REJECTED]
-# What misread policies explain: the statement looks edited, or a key is tested before it can pull.
-OF_MISREADING = [DriftKind.STATEMENT_CHANGED, DriftKind.KEY_UNUSABLE]
 # A date that has just passed is noticed by the next sweep.
 A_MOMENT = timedelta(minutes=15)
 # Observations of each row, and a turn or two to spare.
@@ -103,10 +101,9 @@ class Watcher:
         content = policies.content_of(grammar.from_found(own) if own else None)
         return content is not None and repository.arn in content.repositories
 
-    def faults(self, *, is_meddled: bool, is_misread: bool) -> list[str]:
+    def faults(self, explained: set[DriftKind]) -> list[str]:
         """What is wrong after quiet, in words. What the portal did itself, whether or not it saw
-        the answer, is no change by others: ``is_meddled`` says whether there was one, and
-        ``is_misread`` whether AWS has shown policies as they were not."""
+        the answer, is no drift: only what others did is, or what AWS has shown as it was not."""
         open_ = Entitlement.objects.filter(state__in=ENDED, closed_at=None)
         paused = Registry.objects.exclude(paused_at=None)
         wrong = [
@@ -117,9 +114,8 @@ class Watcher:
             *(f"{each} ended and was never closed" for each in open_),
             *(f"{each} is still paused: {each.paused_because}" for each in paused),
         ]
-        if not is_meddled:
-            seen = Drift.objects.exclude(kind__in=OF_MISREADING if is_misread else [])
-            wrong += [f"“{each}” ({each.kind}) although nobody meddled" for each in seen]
+        unexplained = Drift.objects.exclude(kind__in=explained)
+        wrong += [f"“{each}” ({each.kind}) although nobody meddled" for each in unexplained]
         if self.in_a_quiet_hour > MOST_IN_A_QUIET_HOUR:
             wrong.append(f"{self.in_a_quiet_hour} turns in a quiet hour")
         return wrong

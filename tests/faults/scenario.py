@@ -14,7 +14,7 @@ from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor, NotAllowed, Refused
 from provisioning.flows.drift import resolve_drift
 from provisioning.models import Drift
-from provisioning.models.drift import Repair
+from provisioning.models.drift import DriftKind, Repair
 from tests import messages
 from tests.aws import Aws
 from tests.faults.actions import ACTIONS, WHY, Act
@@ -47,6 +47,11 @@ OF_READS = {
     Kind.GARBLED: ["GetRepositoryPolicy", "GetUserPolicy"],
 }
 CHANGES = [each for each in OPERATIONS if not each.startswith(("Get", "List"))]
+# What AWS has, it says it has not.
+LIES = [(operation, Kind.REFUSED, "NoSuchEntity") for operation in ("GetUser", "ListAccessKeys")]
+OF_LIES = {DriftKind.USER_MISSING, DriftKind.KEY_MISSING}
+# What misread policies explain: the statement looks edited, or a key is tested before it can pull.
+OF_MISREADING = {DriftKind.STATEMENT_CHANGED, DriftKind.KEY_UNUSABLE}
 REFUSALS = [
     (400, "Throttling", "Rate exceeded"),
     (500, "ServiceFailure", "The service failed."),
@@ -69,7 +74,8 @@ class Scenario(World):
         super().__init__(aws, cast, seed)
         self.watcher = Watcher(aws)
         self.story: list[str] = []
-        self.is_meddled = self.is_misread = False
+        # The kinds of drift that may be seen, for what AWS and those who meddle did.
+        self.explained: set[DriftKind] = set()
         self._turns_until_kill = 0
         self._is_inside = False
         monkeypatch.setattr(timezone, "now", lambda: self.now)
@@ -89,7 +95,7 @@ class Scenario(World):
             self._lay_fault()
         if self.meddling and self.random.random() < 0.2:
             self._do(self.random.choice(self.meddling))
-            self.is_meddled = True
+            self.explained.update(DriftKind)
         for _ in range(self.random.randint(0, 3)):
             self._work(is_lossy=True)
             self._pass(self.random.choice([1, 5, 60, 600, 1800]))
@@ -116,11 +122,13 @@ class Scenario(World):
         kind = self.random.choice([Kind.REFUSED, Kind.FAILED, Kind.LOST, *OF_READS])
         if kind in OF_READS:
             operation = self.random.choice(OF_READS[kind])
-            self.is_misread = True
+            self.explained |= OF_MISREADING
         status, code, message = self.random.choice(REFUSALS)
         fault = Fault(operation, kind, self.random.randint(1, 4), status, code, message)
         if kind is Kind.FAILED:
             fault.status, fault.code, fault.message = 500, "ServiceFailure", "The service failed."
+        if (operation, kind, code) in LIES:
+            self.explained |= OF_LIES
         self.story.append(f"{kind.name} {operation} {code if kind is Kind.REFUSED else ''}")
         self.aws.embedded.faults.lay(fault)
 
@@ -130,6 +138,9 @@ class Scenario(World):
         for name in list(self.aws.users()):
             self.aws.iam.update_user(UserName=name, NewPath="/ecr-portal/")
         self.story.append("quiet")
+        # Whose message was lost just before is looked at again within a minute or two.
+        self._work(is_lossy=False)
+        self._pass(120)
         for _ in range(30):
             self._work(is_lossy=False)
             self._decide()
@@ -197,7 +208,7 @@ class Scenario(World):
             except Killed:
                 self.story.append(f"killed in {name}")
         self.watcher.look()
-        if not self.is_meddled and not self.is_misread:
+        if not self.explained & OF_MISREADING:
             self.watcher.look_at_pages()
 
     def _go_on(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:

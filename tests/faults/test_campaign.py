@@ -22,5 +22,5 @@ def test_scenario_ends_as_desired(
     settings.REPOSITORY_WRITE_INTERVAL = timedelta(0)
     scenario = Scenario(aws, cast, seed, monkeypatch)
     scenario.run()
-    wrong = scenario.watcher.faults(is_meddled=scenario.is_meddled, is_misread=scenario.is_misread)
+    wrong = scenario.watcher.faults(scenario.explained)
     assert not wrong, "\n".join([*wrong, " | ".join(scenario.story)])

@@ -22,10 +22,15 @@ def translated(operation: str) -> Iterator[None]:
         yield
     except ClientError as error:
         details = error.response["Error"]
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
-        raise errors.from_code(
-            error.operation_name, details.get("Code", ""), details.get("Message", ""), status
-        ) from None
+        answer = error.response.get("ResponseMetadata", {})
+        ours = errors.from_code(
+            error.operation_name,
+            details.get("Code", ""),
+            details.get("Message", ""),
+            answer.get("HTTPStatusCode", 400),
+        )
+        ours.is_repeated = answer.get("RetryAttempts", 0) > 0
+        raise ours from None
     except NoCredentialsError:
         raise errors.Unauthorized(NO_IDENTITY) from None
     except ParamValidationError as error:

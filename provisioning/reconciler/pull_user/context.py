@@ -16,7 +16,7 @@ from provisioning.models import Grant, PullUser, Registry
 from provisioning.models.access_key import AccessKeyQuerySet
 from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.lease import Lease
-from provisioning.states import Desired, KeyStatus, Step
+from provisioning.states import Desired, KeyStatus, Outcome, Step
 
 Placement = Grant.Placement
 
@@ -63,8 +63,9 @@ class PullUserContext:
         row, boundary_arn = self.pull_user, self.registry.boundary_arn
         is_in_place = user.arn == names.user_arn(row.account_id, settings.AWS_PATH, row.name)
         is_bounded = boundary_arn != "" and user.boundary_arn == boundary_arn
-        attempts = row.attempts.filter(step=Step.ENSURE_PULL_USER)
-        return not row.user_id and is_in_place and is_bounded and attempts.exists()
+        last = row.attempts.filter(step=Step.ENSURE_PULL_USER).first()
+        is_unexplained = last is not None and (not row.user_id or last.outcome != Outcome.DONE)
+        return is_in_place and is_bounded and is_unexplained
 
 
 def login_policy_arn(account_id: str) -> str:

@@ -101,7 +101,7 @@ def _settled(context: PullUserContext, *times: datetime) -> Result:
     next_test = _verify_key(context)
     record_ready(Customer.objects.filter(pk=row.customer_id))
     due = [next_test, next_change(row), next_observation(), *times]
-    return Result(next_due=min(time for time in due if time))
+    return Result(next_due=min(time for time in due if time), is_settled=next_test is None)
 
 
 def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> bool:
@@ -149,7 +149,7 @@ def _remove(context: PullUserContext) -> Result:
     )
     waited = clock.now() - row.desired_at
     if granting.exists() and not granting.exclude(failures=0).exists() and waited < FOR_GRANTS:
-        return Result(next_due=clock.now() + PENDING_RETRY)
+        return Result(next_due=clock.now() + PENDING_RETRY, is_settled=False)
     observed = observe(context)
     record_observed(context, observed)
     if not observed.is_present and may_still_appear(row):
@@ -160,7 +160,8 @@ def _remove(context: PullUserContext) -> Result:
     outcome.raise_worst()
     if granting.exists():
         # A repository whose policy cannot be changed keeps the user, but not its keys.
-        return Result(next_due=clock.now() + max(PENDING_RETRY, min(waited / 4, BELIEVED_AFTER)))
+        soon = clock.now() + max(PENDING_RETRY, min(waited / 4, BELIEVED_AFTER))
+        return Result(next_due=soon, is_settled=False)
     if observed.is_present and context.gateway.user(row.name) is not None:
         raise errors.TemporaryError("IAM still shows the user that was deleted.")
     with context.lease.writing():

@@ -40,7 +40,8 @@ def record_observed(
             # Another path: the policies that name the user by its old ARN must be set again.
             row.arn = observed.arn
             row.save(update_fields=["arn"])
-            schedule.wake(repositories=set(row.grants.values_list("repository_id", flat=True)))
+            everywhere = set(row.grants.values_list("repository_id", flat=True))
+            schedule.wake(repositories=everywhere, priority=context.lease.wakes_with)
         for pk, status in others:
             AccessKey.objects.filter(pk=pk).update(status=status)
         for pk, is_there in moved:
@@ -79,7 +80,7 @@ def record_status(context: PullUserContext, observed: ObservedUser, outcome: Tak
             PullUser.objects.filter(pk=row.pk).update(**changes)
         if outcome.done or row.status != STATUS_OF[Desired(row.desired)]:
             unsettled = row.grants.unsettled().values_list("repository_id", flat=True)
-            schedule.wake(repositories=set(unsettled))
+            schedule.wake(repositories=set(unsettled), priority=context.lease.wakes_with)
 
 
 def _grants_that_differ(grants: GrantQuerySet, seen: UserPolicy) -> list[tuple[int, bool]]:

@@ -175,6 +175,7 @@ def _policy_in_doubt(context: PullUserContext, grants: list[Grant], meaning: str
     held = Q(pk__in=[grant.pk for grant in grants])
     changing = row.grants.exclude(held & Q(in_user_policy=True) | ~held & Q(in_user_policy=False))
     before = dict(changing.values_list("pk", "in_user_policy"))
+    attempted_before = row.policy_attempted
     with context.lease.writing():
         row.policy_attempted = meaning
         row.save(update_fields=["policy_attempted"])
@@ -184,7 +185,8 @@ def _policy_in_doubt(context: PullUserContext, grants: list[Grant], meaning: str
     except errors.AwsError as error:
         if not errors.may_have_happened(error):
             with context.lease.writing():
-                row.policy_attempted = ""
+                # Of that one the outcome is still not known.
+                row.policy_attempted = attempted_before
                 row.save(update_fields=["policy_attempted"])
                 for pk, was_there in before.items():
                     row.grants.filter(pk=pk).update(in_user_policy=was_there)

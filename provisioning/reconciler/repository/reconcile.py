@@ -100,15 +100,13 @@ def _record_tried(context: RepositoryContext, trying: list[Grant]) -> None:
 
 def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext:
     """Pending grants for which the policy has no room move to their users' own policies."""
-    fitting = set(that_fit(context))
     row = context.repository
-    moved = {
-        grant
-        for grant in context.pending
-        if grant not in fitting
-        and row.placement == Repository.Placement.AUTOMATIC
-        and capacity.has_user_policy_room(grant.pull_user, row)
-    }
+    if row.placement != Repository.Placement.AUTOMATIC:
+        return context
+    fitting = set(that_fit(context))
+    full = [grant for grant in context.pending if grant not in fitting]
+    room = capacity.Room({grant.pull_user for grant in full}, {row})
+    moved = {grant for grant in full if room.place_in_user_policy(grant.pull_user, row)}
     if not moved:
         return context
     pull_users = {grant.pull_user_id for grant in moved}
@@ -116,7 +114,7 @@ def _move_those_that_do_not_fit(context: RepositoryContext) -> RepositoryContext
         Grant.objects.filter(pk__in=[grant.pk for grant in moved]).update(
             placement=Placement.USER_POLICY
         )
-        schedule.wake(pull_users=pull_users)
+        schedule.wake(pull_users=pull_users, priority=context.lease.wakes_with)
     return replace(context, pending=[g for g in context.pending if g not in moved])
 
 
@@ -151,6 +149,7 @@ def _result(full: list[Grant], refused: list[Grant]) -> Result:
     return Result(
         next_due=clock.now() + max(PENDING_RETRY, min(youngest / 4, BACKOFF_LAST)),
         attention=" ".join(words) if waited > BELIEVED_AFTER else "",
+        is_settled=False,
     )
 
 

@@ -41,7 +41,8 @@ def _record_changes(lease: Lease, grants: list[Grant], granted: set[Grant]) -> N
         admitted = {g.pull_user_id for g in granted if not g.in_repository_policy}
         # ECR no longer knows them: their own turns find out why.
         lost = {g.pull_user_id for g in grants if g.in_repository_policy and g not in granted}
-        schedule.wake(pull_users=_users_to_wake(pull_users, admitted) | lost)
+        woken = _users_to_wake(pull_users, admitted) | lost
+        schedule.wake(pull_users=woken, priority=lease.wakes_with)
 
 
 def _users_to_wake(pull_users: set[int], admitted: set[int]) -> set[int]:

@@ -147,22 +147,27 @@ def _in_doubt(context: RepositoryContext, grants: list[Grant]) -> Iterator[None]
     going = [g.pk for g in at_issue if g.pk not in staying and g.in_repository_policy]
     repository = Repository.objects.filter(pk=context.repository.pk)
     changing = Grant.objects.filter(pk__in=coming + going)
+    row, attempted = context.repository, context.fingerprint(grants)
     with context.lease.writing():
         repository.update(
-            statement_attempted=context.fingerprint(grants), policy_set_at=clock.now()
+            # What the write before this one has written, of the same turn.
+            statement_written=row.statement_written,
+            statement_attempted=attempted,
+            policy_set_at=clock.now(),
         )
         mark(changing, "in_repository_policy", is_there=None)
     try:
         yield
     except errors.AwsError as error:
         if not errors.may_have_happened(error):
-            before = context.repository.statement_attempted
+            before = row.statement_attempted
             with context.lease.writing():
                 repository.update(statement_attempted=before)
                 changing.filter(pk__in=going).update(in_repository_policy=True)
                 if not before:
                     changing.filter(pk__in=coming).update(in_repository_policy=False)
         raise
+    row.statement_written, row.statement_attempted = attempted, ""
 
 
 def _halves(grants: list[Grant]) -> list[list[Grant]]:

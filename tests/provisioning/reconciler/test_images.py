@@ -13,6 +13,7 @@ from provisioning.embedded_aws.images import Image as Pushed
 from provisioning.embedded_aws.images import make, make_chart, make_index
 from provisioning.models import Image, Registry, Repository
 from provisioning.reconciler import images
+from tests import messages
 from tests.aws import ACCOUNT_ID, REGION, Aws
 from tests.entitlements import approved
 from tests.worker import take_turns
@@ -202,41 +203,28 @@ def test_images_of_a_paused_registry_are_not_due(aws: Aws, cast: Cast) -> None:
     assert images.take_due(10) == set()
 
 
-@pytest.fixture
-def sent(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """The messages sent, in order."""
-    messages: list[tuple[str, int]] = []
-    for turn in (
-        tasks.read_images,
-        tasks.pull_user_turn,
-        tasks.repository_turn,
-        tasks.registry_turn,
-    ):
-        name = turn.name.rpartition(".")[2]
-        monkeypatch.setattr(turn, "delay", lambda pk, name=name: messages.append((name, pk)))
-    return messages
-
-
-def test_sweep_has_due_images_read(aws: Aws, cast: Cast, sent: list[tuple[str, int]]) -> None:
+def test_sweep_has_due_images_read(aws: Aws, cast: Cast) -> None:
     approved(cast)
+    messages.clear()
     Repository.objects.update(due_at=None)
     tasks.sweep()
-    to_read = [pk for name, pk in sent if name == "read_images"]
-    assert to_read == sorted(cast.server.repositories.values_list("pk", flat=True))
-    tasks.read_images(to_read[0])
+    to_read = messages.waiting("read_images")
+    repositories = cast.server.repositories.values_list("pk", flat=True)
+    assert to_read == [("read_images", [pk]) for pk in sorted(repositories)]
+    tasks.read_images(*to_read[0][1])
     assert Image.objects.exists()
 
 
-def test_images_of_a_repository_are_read_before_it_is_opened(
-    aws: Aws, cast: Cast, sent: list[tuple[str, int]]
-) -> None:
+def test_images_of_a_repository_are_read_before_it_is_opened(aws: Aws, cast: Cast) -> None:
     approved(cast)
+    messages.clear()
     repositories = set(cast.server.repositories.values_list("pk", flat=True))
     tasks.enqueue(Repository, repositories)
-    assert [name for name, _ in sent] == ["read_images"] * 2 + ["repository_turn"] * 2
+    sent = [name for name, _ in messages.receive()]
+    assert sent == ["read_images"] * 2 + ["repository_turn"] * 2
     Repository.objects.update(queued_at=None)
     tasks.enqueue(Repository, repositories)
-    assert [name for name, _ in sent[4:]] == ["repository_turn"] * 2
+    assert [name for name, _ in messages.receive()] == ["repository_turn"] * 2
 
 
 def test_turn_at_a_repository_lists_no_images(aws: Aws, cast: Cast) -> None:

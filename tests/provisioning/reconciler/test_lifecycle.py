@@ -32,6 +32,7 @@ from provisioning.models import (
     Entitlement,
     Label,
     OneTimeSecret,
+    Product,
     PullUser,
     Registry,
     Repository,
@@ -473,11 +474,20 @@ def test_leaked_key_is_deleted_although_everything_else_fails(aws: Aws, cast: Ca
     assert_refused(aws, credentials)
 
 
-def test_approval_is_synced_once_more_in_case_the_product_changed_meanwhile(cast: Cast) -> None:
-    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
-    approve(entitlement, by=Actor(cast.sandra))
-    entitlement.refresh_from_db()
-    assert entitlement.due_at == entitlement.starts_at
+def test_approval_is_looked_at_again_on_its_next_date_and_at_once_where_no_turn_follows(
+    cast: Cast,
+) -> None:
+    ends_at = timezone.now() + timedelta(days=30)
+    first = request(cast.birch, cast.server, by=Actor(cast.alice))
+    approve(first, by=Actor(cast.sandra), ends_at=ends_at)
+    first.refresh_from_db()
+    assert first.due_at == ends_at
+    same = Product.objects.create(name="The same", slug="same", is_listed=True)
+    same.repositories.set(cast.server.repositories.all())
+    second = request(cast.birch, same, by=Actor(cast.alice))
+    approve(second, by=Actor(cast.sandra), ends_at=ends_at)
+    second.refresh_from_db()
+    assert second.due_at == second.starts_at
 
 
 # --- Removal that IAM does not show yet ---------------------------------------------

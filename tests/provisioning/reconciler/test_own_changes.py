@@ -1,0 +1,179 @@
+"""What the portal did itself is no change by others, also where it did not see what came of it."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pytest
+from botocore.httpsession import URLLib3Session
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from accounts.models import Customer
+from provisioning import reconciler
+from provisioning.demo.seed import ACCOUNT_ID, Cast
+from provisioning.embedded_aws.faults import Fault, Kind
+from provisioning.flows import Actor
+from provisioning.flows.credentials import activate, deactivate
+from provisioning.flows.entitlements import withdraw
+from provisioning.models import AccessKey, Drift, Grant, PullUser, Reconciled, Repository
+from tests.aws import Aws
+from tests.entitlements import approved
+from tests.repository_policies import admitted
+from tests.worker import long_ago, run_until_settled, take_turns
+
+BUSY = "ConcurrentModification"
+
+
+@pytest.fixture(autouse=True)
+def _soon(settings: Settings) -> None:
+    settings.DRIFT_CONFIRM = settings.REPOSITORY_WRITE_INTERVAL = timedelta(0)
+
+
+class BeforeSending(Protocol):
+    def __call__(self, operation: str, act: Callable[[], None], times: int = 9) -> None: ...
+
+
+@pytest.fixture
+def before_sending(monkeypatch: pytest.MonkeyPatch) -> BeforeSending:
+    """Has something happen each time before a request of an operation leaves this process."""
+
+    def register(operation: str, act: Callable[[], None], times: int = 9) -> None:
+        send, left = URLLib3Session.send, [None] * times
+
+        def act_first(session: URLLib3Session, request: Any) -> Any:
+            target = str(request.headers.get("X-Amz-Target", "")) + str(request.body)
+            if operation in target and left:
+                left.pop()
+                act()
+            return send(session, request)
+
+        monkeypatch.setattr(URLLib3Session, "send", act_first)
+
+    return register
+
+
+def _newcomer(name: str, repository: Repository) -> None:
+    """A user that ECR does not know."""
+    customer = Customer.objects.create(name=name, slug=name)
+    arn = f"arn:aws:iam::{ACCOUNT_ID}:user/ecr-portal/{name}"
+    row = PullUser.objects.create(
+        customer=customer, account_id=ACCOUNT_ID, name=name, arn=arn, status="ready"
+    )
+    Grant.objects.create(pull_user=row, repository=repository)
+
+
+def test_write_that_ecr_accepted_before_it_refused_the_next_one(
+    aws: Aws, cast: Cast, before_sending: BeforeSending
+) -> None:
+    approved(cast)
+    entitlement = approved(cast, customer=cast.cedar)
+    take_turns()
+    server = Repository.objects.get(name="acme/server")
+    for name in ("a", "b"):
+        _newcomer(name, server)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    writes: list[None] = []
+
+    def fail_the_third() -> None:
+        writes.append(None)
+        if len(writes) == 3:
+            refusal = Fault("SetRepositoryPolicy", Kind.REFUSED, 1, 404, "NoSuchEntity", "No.")
+            aws.embedded.faults.lay(refusal)
+
+    before_sending("SetRepositoryPolicy", fail_the_third)
+    reconciler.repository_turn(server.pk)
+    assert Repository.objects.get(pk=server.pk).failures == 1
+    Repository.objects.filter(pk=server.pk).update(due_at=timezone.now())
+    reconciler.repository_turn(server.pk)
+    assert not Drift.objects.exists()
+
+
+@pytest.mark.parametrize("times", [1, 3], ids=["by botocore's repetition", "on the next turn"])
+def test_own_policy_whose_answer_was_lost_before_the_next_one_was_refused(
+    aws: Aws, cast: Cast, times: int
+) -> None:
+    Repository.objects.update(placement="user_policy")
+    approved(cast)
+    take_turns()
+    # They arrive; and what is desired then does not.
+    aws.embedded.faults.lay(Fault("PutUserPolicy", Kind.LOST, times))
+    if times == 1:
+        aws.embedded.faults.lay(Fault("PutUserPolicy", Kind.REFUSED, 1, 409, BUSY, "Busy."))
+    entitlement = approved(cast, cast.reports)
+    take_turns()
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    if times == 3:
+        aws.embedded.faults.lay(Fault("PutUserPolicy", Kind.REFUSED, 1, 409, BUSY, "Busy."))
+    take_turns(even_if_not_due=True)
+    assert aws.embedded.faults.are_used_up
+    run_until_settled()
+    assert not Drift.objects.exists()
+
+
+def _let_another_worker_have(row: Reconciled) -> None:
+    """This one has stalled for longer than its lease."""
+    past = timezone.now() - timedelta(seconds=1)
+    type(row)._default_manager.filter(pk=row.pk).update(lease_until=past, due_at=past)
+
+
+def test_key_that_a_stalled_worker_sets_after_another_did(
+    aws: Aws, cast: Cast, before_sending: BeforeSending
+) -> None:
+    approved(cast)
+    take_turns()
+    key, alice = AccessKey.objects.get(), Actor(cast.alice)
+    deactivate(key, by=alice)
+
+    def stall() -> None:
+        _let_another_worker_have(key.pull_user)
+        activate(AccessKey.objects.get(), by=alice)
+        reconciler.pull_user_turn(key.pull_user.pk)
+
+    before_sending("UpdateAccessKey", stall, times=1)
+    reconciler.pull_user_turn(key.pull_user.pk)
+    assert aws.keys("birch-bank") == {key.access_key_id: "Inactive"}
+    run_until_settled()
+    assert aws.keys("birch-bank") == {key.access_key_id: "Active"}
+    assert not Drift.objects.exists()
+
+
+def test_statement_that_a_stalled_worker_sets_after_another_did(
+    aws: Aws, cast: Cast, before_sending: BeforeSending
+) -> None:
+    approved(cast, customer=cast.cedar)
+    take_turns()
+    entitlement = approved(cast)
+    row = Repository.objects.get(name="acme/server")
+    reconciler.pull_user_turn(PullUser.objects.get(name="birch-bank").pk)
+
+    def stall() -> None:
+        _let_another_worker_have(row)
+        withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+        reconciler.repository_turn(row.pk)
+
+    before_sending("SetRepositoryPolicy", stall, times=1)
+    reconciler.repository_turn(row.pk)
+    assert len(admitted(aws.repository_policy("acme/server"))) == 2
+    run_until_settled()
+    cedar = PullUser.objects.get(name="cedar-clinic")
+    assert admitted(aws.repository_policy("acme/server")) == {cedar.arn}
+    assert not Drift.objects.exists()
+
+
+def test_user_that_was_created_again_by_a_step_that_failed_and_lost_a_tag(
+    aws: Aws, cast: Cast
+) -> None:
+    approved(cast)
+    take_turns()
+    long_ago()
+    aws.delete_user("birch-bank")
+    aws.embedded.faults.lay(Fault("AttachUserPolicy", Kind.REFUSED, times=3))
+    for _ in range(2):
+        # Drift is seen twice before it is repaired.
+        take_turns(even_if_not_due=True)
+    aws.iam.untag_user(UserName="birch-bank", TagKeys=["managed-by"])
+    run_until_settled()
+    row = PullUser.objects.get()
+    assert (row.status, row.attention) == ("ready", "")
+    assert row.arn in admitted(aws.repository_policy("acme/server"))

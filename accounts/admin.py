@@ -133,8 +133,20 @@ class LockedFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=locked) if self.value() else queryset
 
 
+class UserForm(forms.ModelForm):
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if EmailAddress.objects.filter(email__iexact=email, verified=True).exists():
+            raise forms.ValidationError(
+                "A person signs in with this address already, as one of several. Search for it "
+                "under Email addresses."
+            )
+        return email
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin):
+    form = UserForm
     list_display = ["email", "name", "is_staff", "is_active", "last_login"]
     search_fields = ["email", "name"]
     list_filter = ["is_staff", "is_active", LockedFilter]

@@ -25,6 +25,7 @@ class EmailKind(models.TextChoices):
     SIGN_IN_CHANGED = "sign_in_changed", "How you sign in has changed"
     LOCKED_OUT = "locked_out", "Failed attempts to sign in"
     MEMBER_JOINED = "member_joined", "Someone may handle credentials or manage members"
+    MEMBER_REMOVED = "member_removed", "You are no longer a member of an organisation"
     FACTOR_RESET = "factor_reset", "The vendor removed a member's second factor"
     MEMBER_LOCKED = "member_locked", "Someone else may have used a member's account"
     MEMBER_UNLOCKED = "member_unlocked", "A member can reveal credentials again"

@@ -100,13 +100,28 @@ def member_joined(membership: Membership, *, by: str) -> None:
     )
 
 
+def member_removed(membership: Membership, *, by: str) -> None:
+    """To the person who is no longer a member."""
+    organisation = str(membership.customer)
+    to_person(EmailKind.MEMBER_REMOVED, membership.user, organisation=organisation, by=by)
+
+
+def owners_told_of_lock(
+    kind: EmailKind, customer: Customer, user: User, *, by: str, **facts: Any
+) -> dict[str, Any]:
+    """The account of a member, or of one who was, is locked or no longer. Returns what the email
+    says."""
+    page = reverse("customer:organisation", args=[customer.pk])
+    facts = {"path": page, "who": user.email, "by": by, **facts}
+    to_members(kind, customer, but=user, roles={Membership.Role.OWNER}, **facts)
+    return facts
+
+
 def lock_changed(kind: EmailKind, membership: Membership, *, by: str, **facts: Any) -> None:
     """The member's account is locked at the customer, or no longer. To the owners, and to all the
     addresses of the member, because someone else may have changed which one is theirs."""
     user, customer = membership.user, membership.customer
-    page = reverse("customer:organisation", args=[customer.pk])
-    facts = {"path": page, "who": user.email, "by": by, **facts}
-    to_members(kind, customer, but=user, roles={Membership.Role.OWNER}, **facts)
+    facts = owners_told_of_lock(kind, customer, user, by=by, **facts)
     verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
     for to in dict.fromkeys([user.email, *verified.values_list("email", flat=True)]):
         Email.objects.create(kind=kind, to=to, user=user, customer=customer, facts=facts)

@@ -10,6 +10,7 @@ from hashlib import sha256
 from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.actor import Actor, Refused
@@ -57,12 +58,16 @@ def invite(customer: Customer, email: str, role: Role, *, by: Actor) -> Invitati
 @transaction.atomic
 def invite_owner(customer: Customer, email: str, *, by: Actor) -> Invitation:
     """The vendor's administrators invite a customer's first owner; a second time, with a new
-    link. Raises NotAllowed, and Refused once there is an owner, who invites the others."""
+    link. An invitation of theirs to another address is withdrawn: it was the wrong one. Raises
+    NotAllowed, and Refused once there is an owner, who invites the others."""
     customer.lock()
     require_staff(by.user, INVITE_OWNERS, "invite the owner of a customer")
     if members.has_owner(customer):
         raise Refused(f"{customer} has an owner, who invites others.")
-    pending = customer.invitations.pending().filter(email__iexact=email, role=Role.OWNER).first()
+    waiting = customer.invitations.pending()
+    for other in waiting.filter(is_by_vendor=True).exclude(email__iexact=email):
+        _revoke(other, by)
+    pending = waiting.filter(email__iexact=email, role=Role.OWNER).first()
     if pending:
         _send_again(pending, by)
         return pending
@@ -111,6 +116,10 @@ def revoke(invitation: Invitation, *, by: Actor) -> None:
     """Withdraw an invitation. Raises NotAllowed, Refused."""
     pending = _lock_pending(invitation)
     require_role(by.user, pending.customer, MAY_MANAGE_MEMBERS, MANAGE)
+    _revoke(pending, by)
+
+
+def _revoke(pending: Invitation, by: Actor) -> None:
     pending.revoked_at = timezone.now()
     pending.save(update_fields=["revoked_at"])
     record(Action.REVOKED, pending.email, by=by, customer=pending.customer)
@@ -149,6 +158,15 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
     return membership
 
 
+def where_others_were_invited(user: User) -> list[Customer]:
+    """The organisations of which the person is not a member, and to which the account has invited
+    people who have not joined, or joined lately."""
+    is_pending = Q(invitations__accepted_at=None, invitations__revoked_at=None)
+    lately = Q(invitations__accepted_at__gt=timezone.now() - DOUBTED)
+    found = Customer.objects.filter(is_pending | lately, invitations__invited_by=user)
+    return list(found.exclude(memberships__user=user).distinct().order_by("pk"))
+
+
 def take_back(user: User, customer: Customer) -> tuple[list[str], list[str]]:
     """Someone else may have invited people in the name of ``user``, and those in turn others:
     withdraw the pending invitations, and let who joined lately wait for an owner's confirmation.
@@ -156,10 +174,11 @@ def take_back(user: User, customer: Customer) -> tuple[list[str], list[str]]:
     doubted = newly = {user.pk}
     withdrawn: list[str] = []
     while newly:
-        sent = customer.invitations.filter(invited_by__in=newly, is_by_vendor=False)
+        sent = customer.invitations.filter(invited_by__in=newly)
         withdrawn += sent.pending().values_list("email", flat=True)
         sent.pending().update(revoked_at=timezone.now())
-        joined = sent.filter(accepted_at__gt=timezone.now() - DOUBTED)
+        # Whom the vendor invited is the first owner: nobody could confirm them.
+        joined = sent.filter(accepted_at__gt=timezone.now() - DOUBTED, is_by_vendor=False)
         newly = set(joined.values_list("accepted_by", flat=True)) - doubted
         doubted = doubted | newly
     unconfirmed = customer.memberships.filter(user__in=doubted, awaits_confirmation=False)

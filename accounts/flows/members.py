@@ -79,6 +79,7 @@ def remove(membership: Membership, *, by: Actor) -> None:
     _require_another_owner(held)
     held.delete()
     record(Action.REMOVED, held.user.email, by=by, customer=held.customer)
+    outbox.member_removed(held, by=str(by.user))
 
 
 @transaction.atomic

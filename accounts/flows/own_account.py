@@ -1,20 +1,25 @@
 """What people do about their own account, and who helps them when someone else used it."""
 
+import logging
+
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import single_sign_on
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.flows import invitations
-from accounts.models import EmailKind, Membership, Session, User
+from accounts.models import AuditEvent, Customer, EmailKind, Membership, Session, User
 from accounts.permissions import MAY_MANAGE_MEMBERS, require_role, require_staff
 from accounts.sessions import lifetime
+
+log = logging.getLogger(__name__)
 
 MANAGE_ACCOUNTS = "accounts.change_user"
 
@@ -47,19 +52,59 @@ def report_misuse(*, by: Actor, address: str = "") -> None:
     lifetime.end_all(user)
     for membership in user.memberships.select_related("customer").order_by("customer_id"):
         _lock(membership, by)
-    removed = _take_back_ways_in(user, address)
+    for customer in invitations.where_others_were_invited(user):
+        _take_back_invitations(customer, by)
+    kept = _own_address(user, address)
+    removed = _take_back_ways_in(user, kept)
+    if kept and not kept.primary:
+        _make_primary(kept)
+    single_sign_on.forget(user)
     record(Action.LOCKED, user.email, by=by, changes=removed and f"Removed: {removed}.")
     if removed:
-        outbox.sign_in_changed(user, f"removed by your report: {removed}")
+        to = kept.email if kept else user.email
+        outbox.sign_in_changed(user, f"removed by your report: {removed}", to=to)
 
 
-def _take_back_ways_in(user: User, address: str) -> str:
+def _own_address(user: User, address: str) -> EmailAddress | None:
+    """The one with which the person has signed in. A session that began without one, with a passkey
+    for example, proves none: then the primary one, unless someone else may have made it so; then
+    the oldest."""
+    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
+    proven = verified.filter(email__iexact=address).first() if address else None
+    if proven:
+        return proven
+    primary = verified.filter(primary=True).first()
+    lately = AuditEvent.objects.filter(
+        actor=user,
+        action=Action.CHANGED_SIGN_IN,
+        at__gt=timezone.now() - invitations.DOUBTED,
+    )
+    changes = set(lately.values_list("subject", flat=True))
+    trusted = [each for each in verified if not _is_doubted(each, changes)]
+    return primary if primary in trusted else next(iter(trusted), primary)
+
+
+def _is_doubted(address: EmailAddress, changes: set[str]) -> bool:
+    """``changes``: the subjects of audit lines (``accounts.account_events``)."""
+    email = address.email
+    words = [f"email address {email} added", f"email address {email} verified"]
+    words += [f"{email} made the primary address"]
+    return not changes.isdisjoint(words)
+
+
+def _make_primary(address: EmailAddress) -> None:
+    """Where another account has taken it meanwhile, the person signs in with it all the same."""
+    try:
+        with transaction.atomic():
+            address.set_as_primary()
+    except IntegrityError:
+        log.warning("The address of user %s stays: another account has the other.", address.user_id)
+
+
+def _take_back_ways_in(user: User, kept: EmailAddress | None) -> str:
     """Someone else may have added a way to come back. The other addresses go, and the
     second factors and identities that are no older than DOUBTED. Returns what did, in words."""
     since = timezone.now() - invitations.DOUBTED
-    addresses = EmailAddress.objects.filter(user=user, verified=True)
-    kept = addresses.filter(email__iexact=address or user.email).first()
-    kept = kept or addresses.filter(primary=True).first()
     others = EmailAddress.objects.filter(user=user).exclude(pk=kept.pk if kept else None)
     factors = Authenticator.objects.filter(user=user, created_at__gt=since)
     identities = SocialAccount.objects.filter(user=user, date_joined__gt=since)
@@ -70,9 +115,6 @@ def _take_back_ways_in(user: User, address: str) -> str:
     ]
     for doubted in (others, factors, identities):
         doubted.delete()
-    if kept is not None and not kept.primary:
-        kept.set_as_primary()
-        user.refresh_from_db(fields=["email"])
     return ", ".join(removed)
 
 
@@ -82,12 +124,25 @@ def _lock(membership: Membership, by: Actor) -> None:
     unlocked = Membership.objects.filter(pk=membership.pk, reveals_locked_at=None)
     if not unlocked.update(reveals_locked_at=timezone.now()):
         return
+    facts = _take_back(user, customer, by)
+    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=str(user), **facts)
+
+
+def _take_back_invitations(customer: Customer, by: Actor) -> None:
+    """Where the person is no longer a member: someone else may have left in their name, or those
+    whom they invited may have removed them."""
+    customer.lock()
+    facts = _take_back(by.user, customer, by)
+    outbox.owners_told_of_lock(EmailKind.MEMBER_LOCKED, customer, by.user, by=str(by.user), **facts)
+
+
+def _take_back(user: User, customer: Customer, by: Actor) -> dict[str, str]:
+    """Returns what the email about it says."""
     withdrawn, unconfirmed = invitations.take_back(user, customer)
     changes = [f"Withdrawn invitations: {', '.join(withdrawn)}."] if withdrawn else []
     changes += [f"Await confirmation: {', '.join(unconfirmed)}."] if unconfirmed else []
     record(Action.LOCKED, user.email, by=by, customer=customer, changes=" ".join(changes))
-    facts = {"withdrawn": ", ".join(withdrawn), "unconfirmed": ", ".join(unconfirmed)}
-    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=str(user), **facts)
+    return {"withdrawn": ", ".join(withdrawn), "unconfirmed": ", ".join(unconfirmed)}
 
 
 @transaction.atomic

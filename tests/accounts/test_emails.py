@@ -246,8 +246,10 @@ def test_email_is_not_sent_to_a_member_who_has_left_or_turned_it_off(
     approved(cast)
     leave(cast)
     delivery.send_due()
-    assert cast.bob.email not in [sent.to[0] for sent in mail.outbox]
-    dropped = Email.objects.get(to=cast.bob.email)
+    told = [sent.subject for sent in mail.outbox if sent.to == [cast.bob.email]]
+    # Who was removed is told that.
+    assert set(told) <= {"You are no longer a member of Birch Bank"}
+    dropped = Email.objects.get(to=cast.bob.email, kind=EmailKind.APPROVED)
     assert dropped.state == "Not sent"
     assert dropped.last_error == "The reader has left, or has turned this kind off."
 

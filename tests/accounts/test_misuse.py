@@ -32,7 +32,7 @@ from provisioning.flows.credentials import deactivate, reveal, rotate
 from provisioning.flows.entitlements import request
 from provisioning.flows.source_addresses import limit_sources
 from provisioning.states import KeyStatus
-from tests.accounts.outbox import recipients
+from tests.accounts.outbox import code_by_email, recipients
 from tests.entitlements import approved
 from tests.portal.pages.pages import as_user, just_signed_in, words
 from tests.provisioned import provision
@@ -170,6 +170,58 @@ def test_report_keeps_the_address_with_which_the_session_began(cast: Cast) -> No
     assert EmailAddress.objects.get(user=cast.alice).email == SIGN_IN["login"]
 
 
+def change_address(user: User, email: str, *, by_session: Client) -> None:
+    """As the page does it: added, verified by its code, and made the primary one."""
+    by_session.post("/account/email/", {"action_add": "", "email": email})
+    by_session.post("/account/confirm-email/", {"code": code_by_email()})
+    by_session.post("/account/email/", {"action_primary": "", "email": email})
+    user.refresh_from_db()
+    assert user.email == email
+
+
+def test_report_from_a_session_without_an_address_keeps_the_address_from_before(
+    cast: Cast,
+) -> None:
+    """Alice signs in with a passkey, or by single sign-on."""
+    mine = cast.alice.email
+    change_address(cast.alice, "thief@evil.example", by_session=just_signed_in(cast.alice))
+    flows.report_misuse(by=Actor(cast.alice))
+    cast.alice.refresh_from_db()
+    assert (cast.alice.email, addresses_of(cast.alice)) == (mine, [mine])
+    assert mail_about_removal().to == mine
+
+
+def mail_about_removal() -> Email:
+    mails = Email.objects.filter(kind=EmailKind.SIGN_IN_CHANGED)
+    return next(each for each in mails if "removed by your report" in each.facts["what"])
+
+
+def test_report_locks_although_another_account_has_the_persons_address(cast: Cast) -> None:
+    mine = cast.alice.email
+    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
+    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
+    User.objects.create_user(mine)
+    cast.alice.refresh_from_db()
+    flows.report_misuse(by=Actor(cast.alice), address=mine)
+    assert cast.alice.is_locked
+    assert addresses_of(cast.alice) == [mine]
+
+
+def test_administrator_creates_no_account_with_an_address_of_another(cast: Cast) -> None:
+    EmailAddress.objects.create(user=cast.alice, email="second@birch.example", verified=True)
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
+    page = root.post("/admin/accounts/user/add/", {"email": "Second@birch.example", "name": "A"})
+    assert "A person signs in with this address already" in words(page)
+    assert not User.objects.filter(email__iexact="second@birch.example").exists()
+
+
+def test_report_forgets_the_identity_that_stood_for_the_person(cast: Cast) -> None:
+    Membership.objects.filter(user=cast.alice).update(identity="8", identity_asked="9")
+    flows.report_misuse(by=Actor(cast.alice))
+    held = membership(cast.alice, cast.birch)
+    assert (held.identity, held.identity_asked) == ("", "")
+
+
 # --- Each organisation decides for itself ----------------------------------------------
 
 
@@ -278,6 +330,52 @@ def test_who_joined_by_the_accounts_invitation_waits_for_another_owner(shared: C
         members.confirm(membership(mallory, shared.birch), by=Actor(shared.alice))
     members.confirm(membership(mallory, shared.birch), by=Actor(shared.bob))
     assert not membership(mallory, shared.birch).awaits_confirmation
+
+
+def test_report_takes_back_invitations_where_the_person_is_no_longer_a_member(
+    shared: Cast,
+) -> None:
+    """Those whom the thief invited have removed Alice, or the thief has left for her."""
+    mallory = joined(shared.birch, "mallory@evil.example", by=shared.alice)
+    by = Actor(shared.alice)
+    pending = invitations.invite(shared.birch, "eve@evil.example", Role.OWNER, by=by)
+    members.remove(membership(shared.alice, shared.birch), by=Actor(mallory))
+    assert recipients("member_removed") == [shared.alice.email]
+    flows.report_misuse(by=by)
+    assert membership(mallory, shared.birch).awaits_confirmation
+    assert not Invitation.objects.pending().filter(pk=pending.pk).exists()
+    line = AuditEvent.objects.get(action="locked", customer=shared.birch)
+    assert "Await confirmation: mallory@evil.example" in line.changes
+    assert shared.bob.email in recipients("member_locked")
+
+
+def test_vendor_invites_the_owner_again_whom_a_thief_has_removed(cast: Cast) -> None:
+    Membership.objects.filter(user=cast.bob).delete()
+    mallory = joined(cast.birch, "mallory@evil.example", by=cast.alice)
+    members.remove(membership(cast.alice, cast.birch), by=Actor(mallory))
+    flows.report_misuse(by=Actor(cast.alice))
+    root = Actor(User.objects.create_superuser("root@acme.example", "x"))
+    invitation = invitations.invite_owner(cast.birch, cast.alice.email, by=root)
+    invitations.accept(invitation, by=Actor(cast.alice))
+    assert not membership(cast.alice, cast.birch).awaits_confirmation
+    members.remove(membership(mallory, cast.birch), by=Actor(cast.alice))
+
+
+def test_first_owner_who_was_invited_by_mistake_is_replaced_by_the_right_one(cast: Cast) -> None:
+    root = Actor(User.objects.create_superuser("root@acme.example", "x"))
+    late = Customer.objects.create(name="Delta Dental", slug="delta-dental")
+    wrong = invitations.invite_owner(late, "wrong@evil.example", by=root)
+    right = invitations.invite_owner(late, "dora@delta.example", by=root)
+    assert list(Invitation.objects.pending()) == [right]
+    assert AuditEvent.objects.filter(action="revoked", subject=wrong.email).exists()
+
+
+def test_report_of_an_administrator_withdraws_whom_their_account_invited(cast: Cast) -> None:
+    root = Actor(User.objects.create_superuser("root@acme.example", "x"))
+    late = Customer.objects.create(name="Delta Dental", slug="delta-dental")
+    invitations.invite_owner(late, "thief@evil.example", by=root)
+    flows.report_misuse(by=root)
+    assert not Invitation.objects.pending().exists()
 
 
 CHANGES = [

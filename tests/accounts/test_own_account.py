@@ -31,6 +31,7 @@ from accounts.flows.members import Role
 from accounts.models import AuditEvent, Email, User
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.accounts.full_disk import disk_full_for
+from tests.accounts.outbox import code_by_email
 from tests.accounts.own_account import ON_OWN_ACCOUNT
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import as_user, just_signed_in
@@ -105,12 +106,6 @@ def invited(cast: Cast) -> Client:
 def with_second_address(cast: Cast, *, verified: bool = True) -> Client:
     EmailAddress.objects.create(user=cast.alice, email="alice@new.example", verified=verified)
     return just_signed_in(cast.alice)
-
-
-def code_by_email() -> str:
-    found = re.search(r"^[A-Z0-9]{4}-[A-Z0-9]{4}$", str(mail.outbox[-1].body), re.MULTILINE)
-    assert found is not None
-    return found[0]
 
 
 def adding_an_address(cast: Cast) -> Client:

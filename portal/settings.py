@@ -138,8 +138,12 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # In a file, so that a worker process started by a test sees what the test wrote.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE_DIR / "test.sqlite3")}
 else:
-    # As many as a process has threads; with fewer, requests wait for each other's connections.
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
+    pool = env.integer("DATABASE_POOL", 0, minimum=0)
+    if pool:
+        DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": pool}}
+    else:
+        # A process that does one thing at a time keeps its one connection, in seconds.
+        DATABASES["default"]["CONN_MAX_AGE"] = 600
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 
 # How often a sign-in was tried, and which codes were used.
@@ -214,9 +218,8 @@ AWS_LOGIN_POLICY_NAME = env.text("AWS_LOGIN_POLICY_NAME", "AmazonEC2ContainerReg
 REPOSITORY_WRITE_INTERVAL = timedelta(seconds=env.integer("REPOSITORY_WRITE_INTERVAL_SECONDS", 5))
 # How long one AWS call may take: to connect, and to answer (seconds).
 AWS_TIMEOUTS = (5, 20)
-# Calls per second of all workers together, for each service of an account or one operation. AWS
-# does not publish the rates of IAM and of SetRepositoryPolicy. Reading images leaves most of ECR's
-# rate to the policies.
+# Calls per second of all workers together at the start, for each service of an account or one
+# operation; from then on they are learnt. Reading images leaves most of ECR's rate to the policies.
 AWS_RATES: dict[str, float] = {}
 if not EMBEDDED:
     AWS_RATES = {"iam": 10, "ecr": 20, "sts": 10, "SetRepositoryPolicy": 1, "DescribeImages": 5}

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.compose import COMPOSE, PORTAL, ROOT, SERVICES
 
@@ -85,10 +86,10 @@ def run(command: list[str], environment: dict[str, str], folder: Path = ROOT) ->
 # --- AWS ---------------------------------------------------------------------------
 
 
-def test_only_web_and_worker_have_the_keys() -> None:
+def test_only_web_and_workers_have_the_keys() -> None:
     for name in PORTAL:
         has_keys = {"vault_keys", "audit_keys"} <= set(SERVICES[name]["secrets"])
-        assert has_keys is (name in {"web", "worker"})
+        assert has_keys is (name in {"web", "worker", "observer"})
         assert SERVICES[name]["environment"]["WITHOUT_KEYS"] == str(not has_keys).lower()
 
 
@@ -98,10 +99,10 @@ def test_process_without_keys_starts(production: dict[str, str]) -> None:
     run(["manage.py", "check", "--deploy"], without | {"WITHOUT_KEYS": "true"})
 
 
-def test_only_the_worker_knows_aws() -> None:
+def test_only_the_workers_know_aws() -> None:
     for name in PORTAL:
         files = SERVICES[name]["env_file"]
-        assert ("aws.env" in str(files)) is (name == "worker"), name
+        assert ("aws.env" in str(files)) is (name in {"worker", "observer"}), name
         assert "AWS_ACCESS_KEY_ID" not in str(SERVICES[name].get("environment"))
     assert "AWS_ACCESS_KEY_ID" not in ENV_EXAMPLE
 
@@ -211,11 +212,16 @@ def test_beat_keeps_its_schedule_in_a_volume_of_its_own() -> None:
 
 
 def test_every_thread_of_web_finds_a_connection(production: dict[str, str]) -> None:
-    words = shlex.split(SERVICES["web"]["command"])
-    threads = int(words[words.index("--threads") + 1])
-    pool = "settings.DATABASES['default']['OPTIONS']['pool']['max_size']"
-    output = run(["-c", f"from portal import settings; print({pool})"], production)
-    assert int(output) >= threads
+    command = shlex.split(SERVICES["web"]["command"])
+    threads = int(command[command.index("--threads") + 1])
+    words = "from portal import settings; print(settings.DATABASES['default'])"
+    pool = production["DATABASE_POOL"]
+    assert int(pool) >= threads
+    assert f"'max_size': {pool}" in run(["-c", words], production)
+    assert "DATABASE_POOL" not in SERVICES["worker"]["environment"]
+    of_worker = run(["-c", words], {**production, "DATABASE_POOL": "0"})
+    assert "pool" not in of_worker
+    assert "'CONN_MAX_AGE': 600" in of_worker
 
 
 def test_web_processes_share_the_rate_limits_of_sign_in_without_redis(
@@ -231,7 +237,15 @@ def test_web_command_starts_the_site_with_its_settings(production: dict[str, str
     run(["-m", gunicorn, "--check-config", *arguments], production)
 
 
-@pytest.mark.parametrize("service", ["worker", "beat"])
+def test_each_queue_has_workers() -> None:
+    taken: list[str] = []
+    for name in ("worker", "observer"):
+        command = shlex.split(SERVICES[name]["command"])
+        taken += command[command.index("--queues") + 1].split(",")
+    assert sorted(taken) == sorted(settings.CELERY_TASK_QUEUES)
+
+
+@pytest.mark.parametrize("service", ["worker", "observer", "beat"])
 def test_celery_command_finds_the_app_and_its_options(
     service: str, production: dict[str, str]
 ) -> None:

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,10 +11,10 @@ from django.db import OperationalError, connection
 from structlog.contextvars import bound_contextvars
 
 from accounts import clock
-from provisioning.aws import boto, errors
+from provisioning.aws import boto, errors, rate_limit
 from provisioning.desired import schedule
 from provisioning.documents.grammar import MalformedPolicy
-from provisioning.models import Installation, Reconciled, StepAttempt
+from provisioning.models import Installation, Priority, Reconciled, StepAttempt
 from provisioning.reconciler import hold, pause
 from provisioning.reconciler.lease import Lease, LeaseLost, claim
 from provisioning.reconciler.result import ATTENTION_RETRY, Requeue, Result, backoff
@@ -48,7 +49,9 @@ def run(model: type[Row], pk: int, reconcile: Callable[[Lease, Row, Installation
     if lease is None:
         return
     try:
-        with bound_contextvars(row=f"{model.kind} {pk}"):
+        is_observation = lease.row.priority == Priority.OBSERVATION
+        in_its_share = rate_limit.observation() if is_observation else nullcontext()
+        with bound_contextvars(row=f"{model.kind} {pk}"), in_its_share:
             is_due = _take(lease, reconcile)
         if is_due:
             schedule.notify(model, {pk})

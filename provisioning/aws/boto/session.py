@@ -106,21 +106,21 @@ def client(
 
 
 def _wait(endpoint: AwsEndpoint, event: dict[str, Any]) -> None:
-    for key, rate in _limits(endpoint, event["event_name"]):
-        rate_limit.wait(key, rate)
+    for key, start in _limits(endpoint, event["event_name"]):
+        rate_limit.wait(key, start)
 
 
 def _slow_down(endpoint: AwsEndpoint, event: dict[str, Any]) -> None:
     """If AWS throttled the call, all workers hold back."""
     answer = event.get("parsed_response") or {}
     if answer.get("Error", {}).get("Code") in THROTTLED:
-        for key, _ in _limits(endpoint, event["event_name"]):
-            rate_limit.hold_back(key)
+        for key, start in _limits(endpoint, event["event_name"]):
+            rate_limit.slow_down(key, start)
 
 
 def _limits(endpoint: AwsEndpoint, event_name: str) -> list[tuple[str, float]]:
-    """The limits that apply to a call: its service's, and its own where there is one. IAM's are
-    for the whole account, ECR's for one region."""
+    """The limits that apply to a call, with where their rates start: its service's, and its own
+    where there is one. IAM's are for the whole account, ECR's for one region."""
     _, service, operation = event_name.split(".")
     of = endpoint.account_id if service == "iam" else f"{endpoint.account_id}:{endpoint.region}"
     rates = settings.AWS_RATES

@@ -3,8 +3,10 @@
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from accounts.models import AuditEvent
+from provisioning.aws import rate_limit
 from provisioning.demo.seed import Cast
 from provisioning.documents import policies, pulling
 from provisioning.documents.policies import Owner
@@ -13,6 +15,7 @@ from provisioning.models.drift import DriftKind
 from tests.entitlements import approved
 from tests.portal.pages.pages import just_signed_in, words
 from tests.provisioned import provision
+from tests.services import redis
 
 
 @pytest.fixture
@@ -118,6 +121,21 @@ def test_page_says_that_a_pull_user_is_denied_although_a_statement_spares_it(
         repository = Repository.objects.get(name="acme/server")
         shown = words(otto.get(f"/ops/repositories/{repository.pk}/who-can-pull/"))
         assert "policy; denied by statement Only." in shown
+
+
+def test_capacity_page_shows_how_often_aws_is_called(otto: Client, settings: Settings) -> None:
+    settings.AWS_RATES = {"iam": 10}
+    with redis() as address:
+        settings.RATE_LIMIT_URL = address
+        rate_limit.reset()
+        rate_limit.wait("123456789012:iam", 10)
+        shown = words(otto.get("/ops/capacity/"))
+        assert "123456789012:iam 10 a second Not lately" in shown
+        rate_limit.slow_down("123456789012:iam", 10)
+        assert "123456789012:iam 5 a second" in words(otto.get("/ops/capacity/"))
+    rate_limit.reset()
+    assert "Redis does not answer" in words(otto.get("/ops/capacity/"))
+    rate_limit.reset()
 
 
 def test_capacity_page_shows_the_meters(otto: Client, pull_user: PullUser) -> None:

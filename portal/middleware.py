@@ -6,6 +6,7 @@ from collections.abc import Callable
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import BadRequest, ImproperlyConfigured
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.utils import timezone
@@ -21,6 +22,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 
 # What allauth raises for claims without a subject, or with one that is none.
 NO_IDENTITY = (AttributeError, ImproperlyConfigured, KeyError, TypeError, ValueError)
+# How often a view is repeated after a deadlock.
+DEADLOCK_TRIES = 3
 CHARSETS = {"utf-8", "utf8"}
 # Where not all that is sent goes through the fields of a form, which refuse null characters.
 READ_FORMS_THEMSELVES = ("/account/", "/admin/")
@@ -107,6 +110,36 @@ class IdentityProviderFailed:
             log.warning("The identity provider reports no usable identity: %s", name)
             return render(request, "socialaccount/authentication_error.html", status=401)
         return None
+
+
+class RepeatAfterDeadlock:
+    """Of two transactions that wait for each other, PostgreSQL ends one. What it had done is
+    undone, so the view does it again."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        match = request.resolver_match
+        for _ in range(DEADLOCK_TRIES):
+            if match is None or not _is_deadlock(exception):
+                return None
+            log.warning("A deadlock: %s is repeated.", match.view_name)
+            try:
+                response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+            except OperationalError as error:
+                exception = error
+            else:
+                return response
+        return None
+
+
+def _is_deadlock(exception: Exception) -> bool:
+    # "deadlock_detected", PostgreSQL's documentation, appendix A.
+    return getattr(exception.__cause__, "sqlstate", "") == "40P01"
 
 
 def not_stored(get_response: GetResponse) -> GetResponse:

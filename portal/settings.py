@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.IdentityProviderFailed",
+    "portal.middleware.RepeatAfterDeadlock",
 ]
 
 TEMPLATES = [

@@ -62,8 +62,10 @@ def run_until_settled() -> None:
 
 def long_ago() -> None:
     """Let every attempt have been made ten minutes before: AWS shows by now what they did."""
-    StepAttempt.objects.update(started_at=timezone.now() - timedelta(minutes=10))
-    AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=10))
+    then = timezone.now() - timedelta(minutes=10)
+    StepAttempt.objects.update(started_at=then)
+    StepAttempt.objects.filter(ended_at__isnull=False).update(ended_at=then)
+    AccessKey.objects.update(created_at=then)
 
 
 def due(model: type[Reconciled]) -> list[int]:

@@ -143,13 +143,14 @@ def recover() -> None:
     from django.utils import timezone
 
     from provisioning import tasks
-    from provisioning.models import PullUser, Registry, Repository
+    from provisioning.models import Priority, PullUser, Registry, Repository
     from tests.worker import long_ago, run_until_settled
 
     for model in (PullUser, Repository, Registry):
         model._default_manager.update(lease_until=None)
     # The messages that the dead workers had received are lost.
-    tasks.release_lost((timezone.now() + tasks.TO_CLAIM).isoformat())
+    for priority in Priority:
+        tasks.release_lost((timezone.now() + tasks.TO_CLAIM).isoformat(), priority)
     long_ago()
     run_until_settled()
 
@@ -338,12 +339,13 @@ def race(processes: int, rounds: int) -> list[int]:
 
 
 def _act_at_random(chance: random.Random, rounds: int) -> None:
+    from accounts import clock
     from accounts.models import Customer, User
-    from provisioning import reconciler
+    from provisioning import reconciler, tasks
     from provisioning.flows import Actor, Refused
     from provisioning.flows.credentials import reissue
     from provisioning.flows.entitlements import approve, request, withdraw
-    from provisioning.models import Entitlement, Product, PullUser, Repository
+    from provisioning.models import Entitlement, Priority, Product, PullUser, Repository
     from tests.worker import due
 
     by = {
@@ -355,7 +357,7 @@ def _act_at_random(chance: random.Random, rounds: int) -> None:
         row = Customer.objects.get(slug=customer)
         product = Product.objects.get(slug="server")
         try:
-            match chance.randrange(8):
+            match chance.randrange(10):
                 case 0 | 1:
                     approve(request(row, product, by=by[member]), by=by["Sandra"])
                 case 2:
@@ -369,11 +371,46 @@ def _act_at_random(chance: random.Random, rounds: int) -> None:
                 case 4 | 5:
                     for pk in due(Repository):
                         reconciler.repository_turn(pk)
+                case 6:
+                    _change_product(product, chance)
+                case 7:
+                    tasks.sweep()
+                    for priority in Priority:
+                        tasks.release_lost(clock.now().isoformat(), priority)
                 case _:
                     for pk in due(PullUser):
                         reconciler.pull_user_turn(pk)
         except Refused:
             pass
+
+
+def _change_product(product: Any, chance: random.Random) -> None:
+    """As the admin does it: the repositories, then the word to the sweep, in one transaction."""
+    from django.db import transaction
+
+    from provisioning.desired.grants import product_changed
+    from provisioning.models import Repository
+
+    both = list(Repository.objects.filter(name__in=["acme/server", "acme/agent"]))
+    with transaction.atomic():
+        product.repositories.set(chance.choice([both, both[:1], both[1:]]))
+        product_changed(product)
+
+
+def not_as_approved() -> list[str]:
+    """The customers whose grants are not those of their live entitlements."""
+    from accounts.models import Customer
+    from provisioning.models import Entitlement, Grant, Repository
+
+    wrong = []
+    for customer in Customer.objects.all():
+        live = Entitlement.objects.live().filter(customer=customer)
+        approved = set(Repository.objects.filter(products__entitlements__in=live))
+        present = Grant.objects.filter(pull_user__customer=customer, desired="present")
+        granted = {grant.repository for grant in present.select_related("repository")}
+        if approved != granted:
+            wrong.append(f"{customer}: {approved} approved, {granted} granted")
+    return wrong
 
 
 def unsettled() -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db.models import Max
 
 from accounts import clock
 from provisioning.documents import grammar, names, policies
@@ -194,12 +195,14 @@ def _of_key(
 def key_in_doubt_until(row: PullUser) -> datetime | None:
     """An attempt to create a key that ended in doubt may have left one that AWS does not list
     yet. None once the user was observed after that time: however long AWS could not be read."""
-    last = row.attempts.filter(
+    in_doubt = row.attempts.filter(
         step=Step.ENSURE_ACCESS_KEY, outcome__in=[Outcome.INTERRUPTED, Outcome.TEMPORARY]
-    ).first()
-    if last is None:
+    )
+    # One that stalled may have ended long after it began.
+    ended_at = in_doubt.aggregate(last=Max("ended_at"))["last"]
+    if ended_at is None:
         return None
-    until = last.started_at + BELIEVED_AFTER
+    until: datetime = ended_at + BELIEVED_AFTER
     return until if row.observed_at is None or row.observed_at < until else None
 
 

@@ -16,7 +16,15 @@ from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate
 from provisioning.flows.entitlements import withdraw
-from provisioning.models import AccessKey, Drift, Grant, PullUser, Reconciled, Repository
+from provisioning.models import (
+    AccessKey,
+    Drift,
+    Grant,
+    PullUser,
+    Reconciled,
+    Repository,
+    StepAttempt,
+)
 from tests.aws import Aws
 from tests.entitlements import approved
 from tests.repository_policies import admitted
@@ -135,6 +143,25 @@ def test_key_that_a_stalled_worker_sets_after_another_did(
     assert aws.keys("birch-bank") == {key.access_key_id: "Inactive"}
     run_until_settled()
     assert aws.keys("birch-bank") == {key.access_key_id: "Active"}
+    assert not Drift.objects.exists()
+
+
+def test_key_that_a_stalled_worker_creates_after_another_did(
+    aws: Aws, cast: Cast, before_sending: BeforeSending
+) -> None:
+    approved(cast)
+    row = PullUser.objects.get()
+
+    def stall() -> None:
+        _let_another_worker_have(row)
+        StepAttempt.objects.update(started_at=timezone.now() - timedelta(minutes=10))
+        reconciler.pull_user_turn(row.pk)
+
+    before_sending("CreateAccessKey", stall, times=1)
+    reconciler.pull_user_turn(row.pk)
+    assert len(aws.keys("birch-bank")) == 2
+    run_until_settled()
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.get().access_key_id]
     assert not Drift.objects.exists()
 
 

@@ -276,6 +276,7 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     own_account.report_misuse(by=Actor(cast.bob))
     bobs = Membership.objects.get(user=cast.bob)
     own_account.allow_reveals(bobs, by=Actor(cast.alice))
+    outbox.member_removed(bobs, by=str(cast.alice))
     rejected = request(cast.birch, cast.reports, by=Actor(cast.alice))
     reject(rejected, by=Actor(cast.sandra), note="Not yet")
     entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))

@@ -113,8 +113,9 @@ class IdentityProviderFailed:
 
 
 class RepeatAfterDeadlock:
-    """Of two transactions that wait for each other, PostgreSQL ends one. What it had done is
-    undone, so the view does it again."""
+    """Of two transactions that wait for each other, PostgreSQL ends one, and undoes what it had
+    done. The view then does its work again; an action that it had completed before, in a
+    transaction of its own, refuses to be done twice."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response

@@ -59,9 +59,9 @@ def wake_row(row: Reconciled) -> None:
     wake_pk(type(row), row.pk)
 
 
-def wake_pk(model: type[Reconciled], pk: int, priority: Priority = Priority.URGENT) -> None:
+def wake_pk(model: type[Reconciled], pk: int) -> None:
     """Make one row due now, by primary key."""
-    _make_due(model, {pk}, priority)
+    _make_due(model, {pk}, Priority.URGENT)
 
 
 def _make_due(model: type[Reconciled], pks: Collection[int], priority: Priority) -> None:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from playwright.sync_api import Page
+from pytest_django.fixtures import Settings
 
+from provisioning.aws import rate_limit
 from provisioning.demo.seed import seed
 from tests.browser import scenes
 from tests.browser.every_page import NO_PAGES, opening, reached_by_scenes
@@ -15,6 +17,7 @@ from tests.browser.looking import look
 from tests.browser.scenes import SCENES, Scene
 from tests.portal.access_matrix import table
 from tests.portal.site import Site, build_site
+from tests.services import redis
 
 pytestmark = pytest.mark.timeout(300)
 PARTS = ["ours", "account", "admin"]
@@ -76,3 +79,19 @@ def test_page_on_the_way_can_be_read_and_used_by_everyone(
     sign_in_as(page, site, SCENES[scene])
     wrong = [f"{name}: {fault}" for name in scene(page, site) for fault in look(page, name)]
     assert not wrong, "\n".join(wrong)
+
+
+def test_page_with_the_rates_of_aws_can_be_read_by_everyone(
+    page: Page, site: Site, settings: Settings
+) -> None:
+    settings.AWS_RATES = {"iam": 10}
+    page.goto("/account/login/")
+    sign_in_as(page, site, "root")
+    with redis() as address:
+        settings.RATE_LIMIT_URL = address
+        rate_limit.reset()
+        rate_limit.wait("123456789012:iam", 10)
+        rate_limit.slow_down("123456789012:eu-central-1:SetRepositoryPolicy", 1)
+        page.goto("/ops/capacity/")
+        assert look(page, "capacity with rates") == []
+    rate_limit.reset()

@@ -21,7 +21,7 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 
-from accounts import attempts, single_sign_on, verification
+from accounts import attempts, own_address, single_sign_on, verification
 from accounts.actor import Actor, client_address
 from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
@@ -133,6 +133,7 @@ def address_changed(
     **kwargs: Any,
 ) -> None:
     before = from_email_address.email if from_email_address else ""
+    own_address.remember(user, from_email_address)
     single_sign_on.forget(user)
     _changed(request, user, f"{to_email_address.email} made the primary address", also_to=before)
 

@@ -70,6 +70,7 @@ class CustomerForm(forms.ModelForm):
     )
     invite_owner = forms.EmailField(
         required=False,
+        max_length=254,
         label="Invite the first owner",
         help_text="The email address of a person at the customer, who then invites the others.",
     )
@@ -153,7 +154,7 @@ class UserAdmin(AuditedAdmin):
     fields = ["email", "name", "is_active", "is_staff", "groups", "date_joined", "last_login"]
     fields += ["locked_at"]
     filter_horizontal = ["groups"]
-    actions = ["allow_reveals"]
+    actions = ["allow_reveals", "report_misuse"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
         # People change their own address, and verify the new one.
@@ -163,6 +164,16 @@ class UserAdmin(AuditedAdmin):
     def locked_at(self, user: User) -> str:
         locked = user.memberships.locked().order_by("customer__name")
         return ", ".join(locked.values_list("customer__name", flat=True)) or "-"
+
+    @admin.action(description="Report that someone else used it", permissions=["change"])
+    def report_misuse(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        for user in queryset:
+            own_account.report_misuse_as_staff(user, by=actor(request))
+            messages.success(
+                request,
+                f"{user} is signed out everywhere and locked. The account has the address of a "
+                "week ago, and none that was added since.",
+            )
 
     @admin.action(description="Allow reveals again", permissions=["change"])
     def allow_reveals(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -239,6 +250,13 @@ class EmailAddressAdmin(AuditedAdmin):
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The primary one would still open the account, although it is not listed any more."""
+        *found, protected = super().get_deleted_objects(objs, request)
+        primary = [row for row in objs if row.email == row.user.email]
+        kept = [f"the account of {row.user}, which it would still open" for row in primary]
+        return *found, [*protected, *kept]
 
 
 @admin.register(Email)

@@ -29,6 +29,8 @@ __all__ = [
 
 # Long enough for a holiday weekend, short enough for a link that grants access.
 INVITATION_LASTS = timedelta(days=7)
+# For how long someone else may have used an account before its person reports it.
+DOUBTED = timedelta(days=7)
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -41,6 +43,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
+
+    # What the primary address was before it was changed for the first time in DOUBTED, and when
+    # that was (accounts.own_address).
+    email_before = models.EmailField(default="", db_default="", editable=False)
+    email_changed_at = models.DateTimeField(null=True, editable=False)
 
     # The ids of the customers whose sign-in rules the session of this request does not meet
     # (portal.pages.guards).
@@ -63,6 +70,11 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] or self.email
+
+    @property
+    def no_address(self) -> str:
+        """What stands in for an address that is not this person's."""
+        return f"nobody-{self.pk}@example.invalid"
 
     @property
     def is_locked(self) -> bool:

@@ -58,5 +58,5 @@ def make_way(email: str, *, but: Any = None) -> None:
     for user in claimed.exclude(emailaddress__verified=True).exclude(pk=but.pk if but else None):
         SocialAccount.objects.filter(user=user).delete()
         EmailAddress.objects.filter(user=user).delete()
-        user.email, user.is_active = f"unverified-{user.pk}@example.invalid", False
+        user.email, user.is_active = user.no_address, False
         user.save(update_fields=["email", "is_active"])

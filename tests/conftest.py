@@ -20,6 +20,7 @@ from provisioning.embedded_aws import (
     EmbeddedAws,
 )
 from provisioning.models import Installation
+from tests import messages
 from tests.aws import Aws
 
 NOWHERE = "http://127.0.0.1:9"
@@ -44,6 +45,12 @@ def pytest_collection_finish() -> None:
 def _cache_is_empty() -> None:
     """What earlier tests tried counts towards no rate limit."""
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _no_message_waits() -> None:
+    """Rows have the numbers of an earlier test's: its messages would be taken for theirs."""
+    messages.clear()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ Waiting = tuple[str, list[object]]
 
 
 def clear() -> None:
-    """Delete those of earlier tests."""
+    """Delete them all."""
     for file in _files():
         file.unlink()
 

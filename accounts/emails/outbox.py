@@ -4,10 +4,10 @@ sends them (``accounts.emails.delivery``)."""
 from datetime import timedelta
 from typing import Any
 
-from allauth.account.models import EmailAddress
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import own_address
 from accounts.emails.preferences import is_wanted_by
 from accounts.models import Customer, Email, EmailKind, Invitation, Membership, User
 
@@ -101,9 +101,10 @@ def member_joined(membership: Membership, *, by: str) -> None:
 
 
 def member_removed(membership: Membership, *, by: str) -> None:
-    """To the person who is no longer a member."""
-    organisation = str(membership.customer)
-    to_person(EmailKind.MEMBER_REMOVED, membership.user, organisation=organisation, by=by)
+    """To all the addresses of the person who is no longer a member."""
+    user, organisation = membership.user, str(membership.customer)
+    for to in own_address.all_of(user):
+        to_person(EmailKind.MEMBER_REMOVED, user, to=to, organisation=organisation, by=by)
 
 
 def owners_told_of_lock(
@@ -122,6 +123,5 @@ def lock_changed(kind: EmailKind, membership: Membership, *, by: str, **facts: A
     addresses of the member, because someone else may have changed which one is theirs."""
     user, customer = membership.user, membership.customer
     facts = owners_told_of_lock(kind, customer, user, by=by, **facts)
-    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
-    for to in dict.fromkeys([user.email, *verified.values_list("email", flat=True)]):
+    for to in own_address.all_of(user):
         Email.objects.create(kind=kind, to=to, user=user, customer=customer, facts=facts)

@@ -19,6 +19,7 @@ from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.flows import members
 from accounts.models import (
+    DOUBTED,
     AuditEvent,
     Customer,
     Email,
@@ -41,8 +42,6 @@ Role = Membership.Role
 # Invitations of one organisation to one address in a day, and by one organisation or one person
 # in an hour.
 PER_ADDRESS, PER_HOUR = 5, 50
-# For how long someone else may have used an account before its person reports it.
-DOUBTED = timedelta(days=7)
 MANAGE = "manage members"
 
 

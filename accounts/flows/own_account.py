@@ -1,25 +1,20 @@
 """What people do about their own account, and who helps them when someone else used it."""
 
-import logging
-
-from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts import single_sign_on
+from accounts import own_address, single_sign_on
 from accounts.actor import Actor, Refused
 from accounts.audit.log import Action, record
 from accounts.emails import outbox
 from accounts.flows import invitations
-from accounts.models import AuditEvent, Customer, EmailKind, Membership, Session, User
+from accounts.models import DOUBTED, Customer, EmailKind, Membership, Session, User
 from accounts.permissions import MAY_MANAGE_MEMBERS, require_role, require_staff
 from accounts.sessions import lifetime
-
-log = logging.getLogger(__name__)
 
 MANAGE_ACCOUNTS = "accounts.change_user"
 
@@ -43,97 +38,67 @@ def end_other_sessions(current: str | None, *, by: Actor) -> None:
 def report_misuse(*, by: Actor, address: str = "") -> None:
     """Someone else used the person's account: end all sessions, make the password unusable, take
     back the account's invitations and other ways in, and lock what the person may do for
-    organisations besides taking keys away. ``address``: with which the person has signed in; it
-    stays, and otherwise the primary one."""
-    by.user.lock()
-    user = User.objects.get(pk=by.user.pk)
+    organisations besides taking keys away. ``address``: with which the session has signed in."""
+    _report(by.user, by, str(by.user), address)
+
+
+@transaction.atomic
+def report_misuse_as_staff(user: User, *, by: Actor) -> None:
+    """The same by the vendor's administrators, for a person who cannot sign in any more. Raises
+    NotAllowed."""
+    require_staff(by.user, MANAGE_ACCOUNTS, "report that someone else used an account")
+    _report(user, by, settings.VENDOR_NAME, "")
+
+
+def _report(reported: User, by: Actor, who: str, address: str) -> None:
+    reported.lock()
+    user = User.objects.get(pk=reported.pk)
     user.set_unusable_password()
     user.save(update_fields=["password"])
     lifetime.end_all(user)
     for membership in user.memberships.select_related("customer").order_by("customer_id"):
-        _lock(membership, by)
+        _lock(membership, by, who)
     for customer in invitations.where_others_were_invited(user):
-        _take_back_invitations(customer, by)
-    kept = _own_address(user, address)
-    removed = _take_back_ways_in(user, kept)
-    if kept and not kept.primary:
-        _make_primary(kept)
+        _take_back_invitations(user, customer, by, who)
+    removed = _take_back_ways_in(user, own_address.find(user, address))
     single_sign_on.forget(user)
     record(Action.LOCKED, user.email, by=by, changes=removed and f"Removed: {removed}.")
     if removed:
-        to = kept.email if kept else user.email
-        outbox.sign_in_changed(user, f"removed by your report: {removed}", to=to)
+        outbox.sign_in_changed(user, f"removed by your report: {removed}")
 
 
-def _own_address(user: User, address: str) -> EmailAddress | None:
-    """The one with which the person has signed in. A session that began without one, with a passkey
-    for example, proves none: then the primary one, unless someone else may have made it so; then
-    the oldest."""
-    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
-    proven = verified.filter(email__iexact=address).first() if address else None
-    if proven:
-        return proven
-    primary = verified.filter(primary=True).first()
-    lately = AuditEvent.objects.filter(
-        actor=user,
-        action=Action.CHANGED_SIGN_IN,
-        at__gt=timezone.now() - invitations.DOUBTED,
-    )
-    changes = set(lately.values_list("subject", flat=True))
-    trusted = [each for each in verified if not _is_doubted(each, changes)]
-    return primary if primary in trusted else next(iter(trusted), primary)
-
-
-def _is_doubted(address: EmailAddress, changes: set[str]) -> bool:
-    """``changes``: the subjects of audit lines (``accounts.account_events``)."""
-    email = address.email
-    words = [f"email address {email} added", f"email address {email} verified"]
-    words += [f"{email} made the primary address"]
-    return not changes.isdisjoint(words)
-
-
-def _make_primary(address: EmailAddress) -> None:
-    """Where another account has taken it meanwhile, the person signs in with it all the same."""
-    try:
-        with transaction.atomic():
-            address.set_as_primary()
-    except IntegrityError:
-        log.warning("The address of user %s stays: another account has the other.", address.user_id)
-
-
-def _take_back_ways_in(user: User, kept: EmailAddress | None) -> str:
-    """Someone else may have added a way to come back. The other addresses go, and the
-    second factors and identities that are no older than DOUBTED. Returns what did, in words."""
-    since = timezone.now() - invitations.DOUBTED
-    others = EmailAddress.objects.filter(user=user).exclude(pk=kept.pk if kept else None)
+def _take_back_ways_in(user: User, own: str) -> str:
+    """Someone else may have added a way to come back. The other addresses go, and the second
+    factors and identities that are no older than DOUBTED. Returns what did, in words."""
+    since = timezone.now() - DOUBTED
     factors = Authenticator.objects.filter(user=user, created_at__gt=since)
     identities = SocialAccount.objects.filter(user=user, date_joined__gt=since)
     removed = [
-        *others.order_by("email").values_list("email", flat=True),
+        *own_address.make_only(user, own),
         *(factor.get_type_display().lower() for factor in factors.order_by("pk")),
         *(f"single sign-on by {each}" for each in identities.order_by("pk")),
     ]
-    for doubted in (others, factors, identities):
-        doubted.delete()
+    factors.delete()
+    identities.delete()
     return ", ".join(removed)
 
 
-def _lock(membership: Membership, by: Actor) -> None:
+def _lock(membership: Membership, by: Actor, who: str) -> None:
     user, customer = membership.user, membership.customer
     customer.lock()
     unlocked = Membership.objects.filter(pk=membership.pk, reveals_locked_at=None)
     if not unlocked.update(reveals_locked_at=timezone.now()):
         return
     facts = _take_back(user, customer, by)
-    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=str(user), **facts)
+    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=who, **facts)
 
 
-def _take_back_invitations(customer: Customer, by: Actor) -> None:
+def _take_back_invitations(user: User, customer: Customer, by: Actor, who: str) -> None:
     """Where the person is no longer a member: someone else may have left in their name, or those
     whom they invited may have removed them."""
     customer.lock()
-    facts = _take_back(by.user, customer, by)
-    outbox.owners_told_of_lock(EmailKind.MEMBER_LOCKED, customer, by.user, by=str(by.user), **facts)
+    facts = _take_back(user, customer, by)
+    outbox.owners_told_of_lock(EmailKind.MEMBER_LOCKED, customer, user, by=who, **facts)
 
 
 def _take_back(user: User, customer: Customer, by: Actor) -> dict[str, str]:

@@ -149,46 +149,59 @@ def test_address_that_was_planted_opens_nothing_after_an_owner_allowed_reveals(
     assert "alice" not in "".join(str(each.body).lower() for each in mail.outbox)
 
 
-def test_address_of_the_report_stays_although_another_was_made_primary(cast: Cast) -> None:
-    """The thief has made theirs the primary one, and Alice signs in with her own."""
-    mine = cast.alice.email
-    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
-    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
-    cast.alice.refresh_from_db()
-    flows.report_misuse(by=Actor(cast.alice), address=mine)
-    cast.alice.refresh_from_db()
-    assert cast.alice.email == mine
-    assert EmailAddress.objects.get(user=cast.alice).primary
-
-
-def test_report_keeps_the_address_with_which_the_session_began(cast: Cast) -> None:
-    client = Client()
-    client.post("/account/login/", SIGN_IN)
-    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
-    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
-    client.post("/account/security/misuse/")
-    assert EmailAddress.objects.get(user=cast.alice).email == SIGN_IN["login"]
-
-
 def change_address(user: User, email: str, *, by_session: Client) -> None:
     """As the page does it: added, verified by its code, and made the primary one."""
+    add_address(email, by_session=by_session)
+    make_primary(user, email, by_session=by_session)
+
+
+def add_address(email: str, *, by_session: Client) -> None:
     by_session.post("/account/email/", {"action_add": "", "email": email})
     by_session.post("/account/confirm-email/", {"code": code_by_email()})
+
+
+def make_primary(user: User, email: str, *, by_session: Client) -> None:
     by_session.post("/account/email/", {"action_primary": "", "email": email})
     user.refresh_from_db()
     assert user.email == email
 
 
-def test_report_from_a_session_without_an_address_keeps_the_address_from_before(
-    cast: Cast,
+def swap_often(thief: Client, alice: User) -> None:
+    change_address(alice, THIEF, by_session=thief)
+    make_primary(alice, ALICE, by_session=thief)
+    make_primary(alice, THIEF, by_session=thief)
+    change_address(alice, "second@evil.example", by_session=thief)
+
+
+def swap_and_remove(thief: Client, alice: User) -> None:
+    change_address(alice, THIEF, by_session=thief)
+    thief.post("/account/email/", {"action_remove": "", "email": ALICE})
+    assert addresses_of(alice) == [THIEF]
+
+
+THIEF, ALICE = "thief@evil.example", "alice@birch.example"
+SWAPS: list[Callable[[Client, User], None]] = [
+    lambda thief, alice: change_address(alice, THIEF, by_session=thief),
+    lambda thief, alice: add_address(THIEF, by_session=thief),
+    swap_often,
+    swap_and_remove,
+]
+
+
+@pytest.mark.parametrize("used", ["", ALICE, THIEF])
+@pytest.mark.parametrize("swap", SWAPS, ids=["made primary", "added", "swapped", "removed"])
+def test_report_leaves_the_address_of_a_week_ago_whoever_makes_it(
+    cast: Cast, swap: Callable[[Client, User], None], used: str
 ) -> None:
-    """Alice signs in with a passkey, or by single sign-on."""
-    mine = cast.alice.email
-    change_address(cast.alice, "thief@evil.example", by_session=just_signed_in(cast.alice))
-    flows.report_misuse(by=Actor(cast.alice))
-    cast.alice.refresh_from_db()
-    assert (cast.alice.email, addresses_of(cast.alice)) == (mine, [mine])
-    assert mail_about_removal().to == mine
+    """``used``: by the session, none with a passkey or by single sign-on; the thief may report."""
+    alice = cast.alice
+    swap(just_signed_in(alice), alice)
+    flows.report_misuse(by=Actor(alice), address=used)
+    alice.refresh_from_db()
+    assert (alice.email, addresses_of(alice)) == (ALICE, [ALICE])
+    assert EmailAddress.objects.get(user=alice).primary
+    assert mail_about_removal().to == ALICE
+    assert ALICE in recipients(EmailKind.MEMBER_LOCKED)
 
 
 def mail_about_removal() -> Email:
@@ -196,15 +209,54 @@ def mail_about_removal() -> Email:
     return next(each for each in mails if "removed by your report" in each.facts["what"])
 
 
-def test_report_locks_although_another_account_has_the_persons_address(cast: Cast) -> None:
-    mine = cast.alice.email
-    EmailAddress.objects.create(user=cast.alice, email="thief@evil.example", verified=True)
-    EmailAddress.objects.get(email="thief@evil.example").set_as_primary()
-    User.objects.create_user(mine)
+def test_report_leaves_the_address_of_the_session_that_was_there_before_the_week(
+    cast: Cast,
+) -> None:
+    change_address(cast.alice, THIEF, by_session=just_signed_in(cast.alice))
+    User.objects.update(email_changed_at=timezone.now() - timedelta(days=8))
     cast.alice.refresh_from_db()
-    flows.report_misuse(by=Actor(cast.alice), address=mine)
+    flows.report_misuse(by=Actor(cast.alice), address=ALICE)
+    cast.alice.refresh_from_db()
+    assert (cast.alice.email, addresses_of(cast.alice)) == (ALICE, [ALICE])
+
+
+def test_report_leaves_no_address_where_the_one_of_a_week_ago_is_another_accounts(
+    cast: Cast,
+) -> None:
+    swap_and_remove(just_signed_in(cast.alice), cast.alice)
+    other = User.objects.create_user(ALICE)
+    EmailAddress.objects.create(user=other, email=ALICE, verified=True, primary=True)
+    flows.report_misuse(by=Actor(cast.alice))
     assert cast.alice.is_locked
-    assert addresses_of(cast.alice) == [mine]
+    assert addresses_of(cast.alice) == []
+    for address in (THIEF, ALICE):
+        assert cast.alice not in User.objects.filter(email=address)
+
+
+def test_administrator_reports_for_a_person_who_cannot_sign_in_any_more(cast: Cast) -> None:
+    swap_and_remove(just_signed_in(cast.alice), cast.alice)
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
+    action = {"action": "report_misuse", "_selected_action": [cast.alice.pk]}
+    page = root.post("/admin/accounts/user/", action, follow=True)
+    assert "is signed out everywhere and locked" in words(page)
+    assert addresses_of(cast.alice) == [ALICE]
+    assert cast.alice.is_locked
+    told = Email.objects.filter(kind=EmailKind.MEMBER_LOCKED, to=ALICE)
+    assert told.get().facts["by"] == "Acme Software"
+    with pytest.raises(NotAllowed):
+        flows.report_misuse_as_staff(cast.alice, by=Actor(cast.sandra))
+
+
+def test_administrator_deletes_no_primary_address_because_it_would_still_open_the_account(
+    cast: Cast,
+) -> None:
+    row = EmailAddress.objects.get(email=ALICE)
+    root = just_signed_in(User.objects.create_superuser("root@acme.example", "x"))
+    page = root.post(f"/admin/account/emailaddress/{row.pk}/delete/", {"post": "yes"})
+    assert "Alice Ahlgren, which it would still open" in words(page)
+    assert addresses_of(cast.alice) == [ALICE]
+    root.post(f"/admin/accounts/user/{cast.alice.pk}/delete/", {"post": "yes"})
+    assert addresses_of(cast.alice) == []
 
 
 def test_administrator_creates_no_account_with_an_address_of_another(cast: Cast) -> None:

@@ -31,6 +31,12 @@ def withdraw_one(s: World) -> None:
         withdraw(found, by=Actor(s.cast.sandra), reason=WHY)
 
 
+def leave(s: World) -> None:
+    """Everything that a customer has is withdrawn."""
+    for found in Entitlement.objects.open().filter(customer=s.customer()).order_by("pk"):
+        withdraw(found, by=Actor(s.cast.sandra), reason=WHY)
+
+
 def suspend_one(s: World) -> None:
     if found := s.entitlement():
         suspend(found, by=Actor(s.cast.sandra), reason=WHY)
@@ -104,6 +110,7 @@ ACTIONS: list[Act] = [
     grant,
     grant,
     withdraw_one,
+    leave,
     suspend_one,
     resume_one,
     extend_one,

@@ -32,6 +32,7 @@ def add_key(s: World) -> None:
 def overwrite_policy(s: World) -> None:
     name = s.random.choice(["acme/server", "acme/reports"])
     s.aws.set_repository_policy(name, document(FOREIGN))
+    s.has_foreign.add(name)
 
 
 def detach_policy(s: World) -> None:

@@ -16,7 +16,7 @@ from provisioning.models.drift import DriftKind
 from provisioning.states import Desired, EntitlementState, KeyStatus
 from tests.agreement import disagreements
 from tests.aws import ACCOUNT_ID, Aws
-from tests.repository_policies import admitted
+from tests.repository_policies import FOREIGN, admitted
 
 ENDED = [EntitlementState.WITHDRAWN, EntitlementState.EXPIRED]
 NOT_OPEN = [*ENDED, EntitlementState.REQUESTED, EntitlementState.REJECTED]
@@ -27,7 +27,7 @@ MOST_IN_A_QUIET_HOUR = 10
 
 
 class Watcher:
-    """Looks after each turn, and says what it saw."""
+    """Looks after each sweep and each turn, and says what it saw."""
 
     def __init__(self, aws: Aws) -> None:
         self.aws = aws
@@ -101,9 +101,13 @@ class Watcher:
         content = policies.content_of(grammar.from_found(own) if own else None)
         return content is not None and repository.arn in content.repositories
 
-    def faults(self, explained: set[DriftKind]) -> list[str]:
-        """What is wrong after quiet, in words. What the portal did itself, whether or not it saw
-        the answer, is no drift: only what others did is, or what AWS has shown as it was not."""
+    def faults(self, explained: set[DriftKind], kept: set[str]) -> list[str]:
+        """What is wrong after quiet, in words. ``kept``: the repositories in whose policy others
+        have a statement that must still be there.
+
+        What the portal did itself, whether or not it saw the answer, is no drift: only what others
+        did is, or what AWS has shown as it was not.
+        """
         open_ = Entitlement.objects.filter(state__in=ENDED, closed_at=None)
         paused = Registry.objects.exclude(paused_at=None)
         wrong = [
@@ -113,6 +117,11 @@ class Watcher:
             *self.untrue,
             *(f"{each} ended and was never closed" for each in open_),
             *(f"{each} is still paused: {each.paused_because}" for each in paused),
+        ]
+        wrong += [
+            f"The statement of others in {name} is gone"
+            for name in sorted(kept)
+            if FOREIGN not in grammar.statements(self.aws.repository_policy(name))
         ]
         unexplained = Drift.objects.exclude(kind__in=explained)
         wrong += [f"“{each}” ({each.kind}) although nobody meddled" for each in unexplained]

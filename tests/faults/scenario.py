@@ -23,6 +23,8 @@ from tests.faults.oracle import Watcher
 from tests.faults.world import World
 from tests.worker import TASKS, TURNS
 
+# Of botocore, for one call.
+TRIES = 3
 HANDLED = TASKS | {"release_lost"}
 # What the portal calls, with the refusals that AWS has for it.
 OPERATIONS = [
@@ -68,7 +70,7 @@ class Killed(BaseException):
 class Scenario(World):
     """``story`` says what happened."""
 
-    meddling = MEDDLING
+    actions, meddling = ACTIONS, MEDDLING
 
     def __init__(self, aws: Aws, cast: Cast, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(aws, cast, seed)
@@ -76,7 +78,8 @@ class Scenario(World):
         self.story: list[str] = []
         # The kinds of drift that may be seen, for what AWS and those who meddle did.
         self.explained: set[DriftKind] = set()
-        self._turns_until_kill = 0
+        # SetRepositoryPolicy knows no condition: what a stale read did not show is overwritten.
+        self.has_misread = False
         self._is_inside = False
         monkeypatch.setattr(timezone, "now", lambda: self.now)
 
@@ -90,7 +93,7 @@ class Scenario(World):
     def _one_step(self) -> None:
         if self.random.random() < 0.25:
             self._change_mind()
-        self._do(self.random.choice(ACTIONS))
+        self._do(self.random.choice(self.actions))
         if self.random.random() < 0.5:
             self._lay_fault()
         if self.meddling and self.random.random() < 0.2:
@@ -101,12 +104,17 @@ class Scenario(World):
             self._pass(self.random.choice([1, 5, 60, 600, 1800]))
 
     def _change_mind(self) -> None:
-        """Something is done and undone at once, while the portal cannot see what came of it."""
+        """Something is done and undone at once, while the portal cannot see what came of it, or
+        cannot change anything."""
+        kind = self.random.choice([Kind.LOST, Kind.REFUSED])
+        # Some get through to botocore's last try, others past it.
+        times = self.random.choice([1, 2, 2 * TRIES])
+        self.story.append(f"{times} changes {kind.name}")
         for operation in CHANGES:
-            self.aws.embedded.faults.lay(Fault(operation, Kind.LOST, self.random.randint(1, 2)))
-        self._do(self.random.choice(ACTIONS))
+            self.aws.embedded.faults.lay(Fault(operation, kind, times))
+        self._do(self.random.choice(self.actions))
         self._work(is_lossy=True)
-        self._do(self.random.choice(ACTIONS))
+        self._do(self.random.choice(self.actions))
         self._work(is_lossy=True)
 
     def _do(self, action: Act) -> None:
@@ -122,6 +130,7 @@ class Scenario(World):
         kind = self.random.choice([Kind.REFUSED, Kind.FAILED, Kind.LOST, *OF_READS])
         if kind in OF_READS:
             operation = self.random.choice(OF_READS[kind])
+            self.has_misread = True
             self.explained |= OF_MISREADING
         status, code, message = self.random.choice(REFUSALS)
         fault = Fault(operation, kind, self.random.randint(1, 4), status, code, message)
@@ -183,7 +192,12 @@ class Scenario(World):
     def _sweep_once(self, *, is_lossy: bool = False) -> bool:
         """Returns whether the sweep called for a turn."""
         tasks.sweep()
+        # Before anybody acts: it is the sweep that closes.
+        self.watcher.look()
         waiting = [each for each in messages.receive() if each[0] in HANDLED]
+        # Several workers take the turns in any order; what was lost is known after them.
+        self.random.shuffle(waiting)
+        waiting.sort(key=lambda message: message[0] == "release_lost")
         is_quiet = all(name == "release_lost" for name, _ in waiting)
         self._handle(waiting, is_lossy=is_lossy and not is_quiet)
         return not is_quiet
@@ -207,7 +221,6 @@ class Scenario(World):
                     getattr(tasks, name)(*arguments)
             except Killed:
                 self.story.append(f"killed in {name}")
-        self.watcher.look()
         if not self.explained & OF_MISREADING:
             self.watcher.look_at_pages()
 
@@ -230,7 +243,7 @@ class Scenario(World):
             self._is_inside = True
             try:
                 if event == "person":
-                    self._do(self.random.choice(ACTIONS))
+                    self._do(self.random.choice(self.actions))
                 else:
                     self._pass(self.random.choice([0, 180]))
                     self.story.append("another worker")

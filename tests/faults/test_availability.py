@@ -12,7 +12,7 @@ from provisioning.demo.seed import Cast
 from provisioning.models import PullUser
 from tests.aws import Aws
 from tests.entitlements import approved
-from tests.faults.actions import Act
+from tests.faults.actions import ACTIONS, move_placement
 from tests.faults.scenario import Scenario
 from tests.worker import run_until_settled
 
@@ -20,10 +20,10 @@ SEEDS = 200 if os.environ.get("DEEP") == "1" else 20
 
 
 class Neighbourhood(Scenario):
-    """Things happen to Cedar Clinic, and nobody meddles. After each call that the portal has made,
-    Birch Bank is asked whether it can pull."""
+    """Things happen to Cedar Clinic and to the placement of grants, and nobody meddles. After each
+    call that the portal has made, Birch Bank is asked whether it can pull."""
 
-    meddling: list[Act] = []
+    actions, meddling = [*ACTIONS, *[move_placement] * 5], []
 
     def __init__(self, aws: Aws, cast: Cast, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         super().__init__(aws, cast, seed, monkeypatch)

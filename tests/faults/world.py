@@ -22,6 +22,8 @@ class World:
         self.customers = [cast.birch, cast.cedar]
         self.aws, self.cast, self.random = aws, cast, random.Random(seed)  # noqa: S311 - replayed by its seed
         self.now: datetime = timezone.now()
+        # The repositories in whose policy others have written a statement.
+        self.has_foreign: set[str] = set()
 
     def customer(self) -> Customer:
         pk = self.random.choice(self.customers).pk

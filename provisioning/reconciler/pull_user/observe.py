@@ -119,15 +119,12 @@ def desired_user(row: PullUser) -> DesiredUser:
 
 
 def differences(
-    context: PullUserContext, desired: DesiredUser, observed: ObservedUser, *, is_key_in_doubt: bool
+    context: PullUserContext, desired: DesiredUser, observed: ObservedUser
 ) -> list[Difference]:
     """What AWS has that the portal did not do."""
     row = context.pull_user
-    keys = {key.access_key_id: key for key in row.access_keys.living()}
+    keys = {key.access_key_id: key for key in row.access_keys.all()}
     found = compare(row, keys, desired, observed, clock.now())
-    if is_key_in_doubt:
-        # An unknown key is then the portal's own, and is deleted without a word.
-        found = [difference for difference in found if difference.kind != Kind.KEY_UNKNOWN]
     if any(difference.kind in OF_A_REMOVAL for difference in found):
         last = last_change(row)
         if last is not None and last.step == Step.REMOVE_PULL_USER:
@@ -143,7 +140,7 @@ def compare(
     observed: ObservedUser,
     now: datetime,
 ) -> list[Difference]:
-    """``keys``: those that AWS was last seen to have. Pure.
+    """``keys``: all that the portal has ever created for the user. Pure.
 
     Drift is where AWS differs both from what the portal has *written* and from what is *desired*:
     what the portal is about to change itself is no drift, and neither is what it has sent without

@@ -32,7 +32,11 @@ from provisioning.reconciler.pull_user.observe import (
     may_still_appear,
     observe,
 )
-from provisioning.reconciler.pull_user.record import record_observed, record_status
+from provisioning.reconciler.pull_user.record import (
+    record_lost_keys,
+    record_observed,
+    record_status,
+)
 from provisioning.reconciler.pull_user.steps import perform
 from provisioning.reconciler.pull_user.taken import take_steps
 from provisioning.reconciler.readiness import record_ready
@@ -75,7 +79,9 @@ def _provide(context: PullUserContext) -> Result:
     observed = NEW_USER if is_new(row) else observe(context)
     record_observed(context, observed)
     in_doubt_until = key_in_doubt_until(row)
-    found = differences(context, desired, observed, is_key_in_doubt=in_doubt_until is not None)
+    if in_doubt_until and record_lost_keys(context, observed):
+        desired = desired_user(row)
+    found = differences(context, desired, observed)
     decision = observe_drift(row, found)
     if _forget_missing_keys(context, decision.repairable(found)):
         desired = desired_user(row)

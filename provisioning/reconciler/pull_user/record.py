@@ -1,6 +1,7 @@
 """What a turn at a pull user records of what it saw and did, and whose turn that makes it."""
 
 from accounts import clock
+from provisioning import vault
 from provisioning.desired import schedule
 from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, PullUser
@@ -46,6 +47,23 @@ def record_observed(
             AccessKey.objects.filter(pk=pk).update(status=status)
         for pk, is_there in moved:
             mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
+
+
+def record_lost_keys(context: PullUserContext, observed: ObservedUser) -> bool:
+    """Record the keys that attempts without an answer have left in AWS as the portal's own, with
+    secrets that are lost: they are to be deleted. Returns whether there are any."""
+    row = context.pull_user
+    known = row.access_keys.values_list("access_key_id", flat=True)
+    lost = sorted(observed.keys.keys() - set(known))
+    if lost:
+        with context.lease.writing():
+            for key_id in lost:
+                status = observed.keys[key_id]
+                key = AccessKey.objects.create(
+                    pull_user=row, access_key_id=key_id, desired=KeyStatus.DELETED, status=status
+                )
+                vault.store_none(access_key=key)
+    return bool(lost)
 
 
 def _record_own_removal(context: PullUserContext) -> None:

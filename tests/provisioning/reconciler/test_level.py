@@ -81,7 +81,24 @@ def test_key_whose_creation_was_in_doubt_is_the_portals_own_however_long_aws_was
     aws.embedded.faults.clear()
     run_until_settled()
     assert not Drift.objects.exists()
-    assert list(aws.keys("birch-bank")) == [AccessKey.objects.get().access_key_id]
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
+
+
+def test_key_that_an_attempt_in_doubt_left_is_no_drift_where_its_deletion_failed(
+    aws: Aws, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(cast)
+    aws.embedded.faults.lay(Fault("CreateAccessKey", Kind.LOST, 3))
+    take_turns()
+    aws.embedded.faults.clear()
+    # It was seen after the time in which it could appear.
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    aws.embedded.faults.lay(Fault("DeleteAccessKey", Kind.REFUSED, 6))
+    take_turns()
+    run_until_settled()
+    assert not Drift.objects.exists()
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
 
 
 def test_deactivation_whose_answer_was_lost_is_undone_by_the_activation(

@@ -161,7 +161,7 @@ def test_key_that_a_stalled_worker_creates_after_another_did(
     reconciler.pull_user_turn(row.pk)
     assert len(aws.keys("birch-bank")) == 2
     run_until_settled()
-    assert list(aws.keys("birch-bank")) == [AccessKey.objects.get().access_key_id]
+    assert list(aws.keys("birch-bank")) == [AccessKey.objects.current().get().access_key_id]
     assert not Drift.objects.exists()
 
 

@@ -71,6 +71,16 @@ class AccessKey(models.Model):
         return self.access_key_id
 
     @property
+    def is_current(self) -> bool:
+        """As ``AccessKeyQuerySet.current``."""
+        return self.desired != KeyStatus.DELETED and self.retires_at is None
+
+    @property
+    def is_living(self) -> bool:
+        """As ``AccessKeyQuerySet.living``."""
+        return self.status != KeyStatus.DELETED
+
+    @property
     def is_offered(self) -> bool:
         """Whether its secret may be revealed: it was seen to work."""
         return self.tested_at is not None

@@ -26,6 +26,12 @@ def grant(s: World) -> None:
     approve(entitlement, by=Actor(s.cast.sandra), starts_at=starts_at, ends_at=ends_at)
 
 
+def grant_everything(s: World) -> None:
+    customer = s.customer()
+    for product in (s.cast.server, s.cast.reports):
+        approve(request(customer, product, by=s.member(customer)), by=Actor(s.cast.sandra))
+
+
 def withdraw_one(s: World) -> None:
     if found := s.entitlement():
         withdraw(found, by=Actor(s.cast.sandra), reason=WHY)
@@ -123,3 +129,5 @@ ACTIONS: list[Act] = [
     move_placement,
     change_product,
 ]
+# What must be done soon, also where AWS refuses at first: drawn more often while it does.
+TAKING_AWAY: list[Act] = [withdraw_one, withdraw_one, withdraw_one, leave, leave, suspend_one]

@@ -47,16 +47,6 @@ MUTANTS = {
         '        mark(changing, "in_repository_policy", is_there=None)\n',
         "        changing.filter(pk__in=going).update(in_repository_policy=False)\n",
     ),
-    "does not look for users that ECR no longer knows": (
-        "reconciler/repository/statement.py",
-        "alive = self._as_they_are(confirmed)",
-        "alive = None",
-    ),
-    "leaves a key on that was switched on again": (
-        "reconciler/pull_user/observe.py",
-        "else Kind.KEY_ACTIVATED",
-        "else Kind.KEY_STATUS",
-    ),
     "takes its own removal for a change by others": (
         "reconciler/pull_user/record.py",
         "        _record_own_removal(context)\n",
@@ -72,10 +62,25 @@ MUTANTS = {
         "if not self._held(now).update(lease_until=now + LEASE):",
         "if False:",
     ),
-    "loses a message for a row that is due again": (
+    "forgets what was woken during a turn": (
         "reconciler/lease.py",
-        "        queued_at=None,\n        lease_token=if_taken",
-        "        lease_token=if_taken",
+        "if held.filter(due_at=self.due_at).update(",
+        "if held.update(",
+    ),
+    "drops the statements of others": (
+        "documents/policies.py",
+        '        "Statement": kept + ours\n',
+        '        "Statement": ours\n',
+    ),
+    "leaves keys on until the repositories are closed": (
+        "reconciler/pull_user/reconcile.py",
+        "FOR_GRANTS = timedelta(seconds=10)",
+        "FOR_GRANTS = timedelta(days=10)",
+    ),
+    "takes a key that it made itself for one of others": (
+        "reconciler/pull_user/reconcile.py",
+        "if in_doubt_until and record_lost_keys(",
+        "if None and record_lost_keys(",
     ),
 }
 

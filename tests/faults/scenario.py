@@ -17,7 +17,7 @@ from provisioning.models import Drift
 from provisioning.models.drift import DriftKind, Repair
 from tests import messages
 from tests.aws import Aws
-from tests.faults.actions import ACTIONS, WHY, Act
+from tests.faults.actions import ACTIONS, TAKING_AWAY, WHY, Act, grant_everything
 from tests.faults.meddling import MEDDLING
 from tests.faults.oracle import Watcher
 from tests.faults.world import World
@@ -86,6 +86,9 @@ class Scenario(World):
     # --- Hours of trouble, then quiet ------------------------------------------------
 
     def run(self) -> None:
+        if self.random.random() < 0.7:
+            self._do(grant_everything)
+            self._work(is_lossy=False)
         for _ in range(self.random.randint(6, 14)):
             self._one_step()
         self._quiet()
@@ -112,7 +115,7 @@ class Scenario(World):
         self.story.append(f"{times} changes {kind.name}")
         for operation in CHANGES:
             self.aws.embedded.faults.lay(Fault(operation, kind, times))
-        self._do(self.random.choice(self.actions))
+        self._do(self.random.choice([*self.actions, *TAKING_AWAY]))
         self._work(is_lossy=True)
         self._do(self.random.choice(self.actions))
         self._work(is_lossy=True)

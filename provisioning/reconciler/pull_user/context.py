@@ -1,10 +1,11 @@
 """What a turn at a pull user works with, and what it records."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from django.conf import settings
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Value, When
 
 from accounts import clock
 from provisioning import vault
@@ -12,7 +13,7 @@ from provisioning.aws import boto, errors
 from provisioning.aws.gateway import Gateway, IamUser
 from provisioning.documents import names
 from provisioning.documents.policies import UserPolicy
-from provisioning.models import Grant, PullUser, Registry
+from provisioning.models import AccessKey, Grant, PullUser, Registry
 from provisioning.models.access_key import AccessKeyQuerySet
 from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.lease import Lease
@@ -24,7 +25,10 @@ Placement = Grant.Placement
 @dataclass(frozen=True)
 class PullUserContext:
     """One turn: the row as read under the lease, and its account, through one of its
-    registries. ``held_policy``: what the user's own policy should say while the portal is held."""
+    registries. ``held_policy``: what the user's own policy should say while the portal is held.
+
+    The keys and grants are read once; what changes them lets the context ``forget``.
+    """
 
     lease: Lease
     pull_user: PullUser
@@ -32,9 +36,23 @@ class PullUserContext:
     gateway: Gateway
     held_policy: "OwnPolicy | None" = None
 
+    @cached_property
+    def keys(self) -> list[AccessKey]:
+        """All that were ever created for the user, the newest first."""
+        return list(self.pull_user.access_keys.select_related("secret"))
+
+    @cached_property
+    def grants(self) -> list[Grant]:
+        return list(self.pull_user.grants.select_related("repository__registry").order_by("pk"))
+
+    def forget(self) -> None:
+        """The keys or grants have changed: the next who asks reads them again."""
+        for name in ("keys", "grants"):
+            self.__dict__.pop(name, None)
+
     @property
     def own_policy(self) -> "OwnPolicy":
-        return self.held_policy or own_policy(self.pull_user)
+        return self.held_policy or own_policy(self.pull_user, self.grants)
 
     @property
     def login_policy_arn(self) -> str:
@@ -81,18 +99,15 @@ class OwnPolicy(NamedTuple):
     has_others: bool
 
 
-def own_policy(row: PullUser) -> OwnPolicy:
+def own_policy(row: PullUser, grants: list[Grant]) -> OwnPolicy:
     """The limit to the customer's networks stays until the user is deleted."""
-    elsewhere = Q(placement=Placement.REPOSITORY_POLICY) | Q(desired=Desired.ABSENT)
-    at_issue = row.grants.exclude(elsewhere, in_user_policy=False)
-    found = list(at_issue.select_related("repository__registry").order_by("pk"))
     is_active = row.desired == Desired.PRESENT
-    grants = [grant for grant in found if is_active and _belongs_in_user_policy(grant)]
-    arns = frozenset(grant.repository.arn for grant in grants)
+    held = [grant for grant in grants if is_active and _belongs_in_user_policy(grant)]
+    arns = frozenset(grant.repository.arn for grant in held)
     return OwnPolicy(
         UserPolicy(arns, row.customer.sources),
-        grants,
-        has_others=any(g.in_user_policy and g.desired == Desired.ABSENT for g in found),
+        held,
+        has_others=any(g.in_user_policy and g.desired == Desired.ABSENT for g in grants),
     )
 
 

@@ -5,14 +5,13 @@ import logging
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Q
 
 from accounts import clock
 from provisioning import vault
 from provisioning.aws import errors
 from provisioning.aws.gateway import Gateway, KeyUse
-from provisioning.models import AccessKey, Drift, PullUser
-from provisioning.models.access_key import TESTED_FOR, AccessKeyQuerySet
+from provisioning.models import AccessKey, Drift
+from provisioning.models.access_key import TESTED_FOR
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
 from provisioning.states import KeyStatus, Outcome, Step
@@ -27,47 +26,62 @@ def retire_overdue(context: PullUserContext) -> None:
     """Keys that have expired are retired, and so are those that nobody revealed in time. A new
     one is created for the former, and for the latter when a person asks."""
     row, now = context.pull_user, clock.now()
-    is_unclaimed = Q(
-        secret__ciphertext__isnull=False, secret__created_at__lte=now - settings.UNCLAIMED_AFTER
-    )
-    current = row.access_keys.current()
-    if not current.filter(is_unclaimed | Q(expires_at__lte=now)).exists():
+    if not _unclaimed(context.keys, now) and not _expired(context.keys, now):
         return
     with context.lease.writing():
-        unclaimed = list(current.filter(is_unclaimed))
-        overdue = [*current.filter(expires_at__lte=now), *unclaimed]
+        # As they are in this transaction: someone may just have revealed one.
+        context.forget()
+        unclaimed = _unclaimed(context.keys, now)
+        overdue = [*_expired(context.keys, now), *unclaimed]
         if unclaimed:
             row.unclaimed_at = now
             row.save(update_fields=["unclaimed_at"])
         vault.destroy(*overdue)
         AccessKey.objects.filter(pk__in=[key.pk for key in overdue]).update(retires_at=now)
+        context.forget()
 
 
-def next_change(row: PullUser) -> datetime | None:
+def _unclaimed(keys: list[AccessKey], now: datetime) -> list[AccessKey]:
+    waiting = [key for key in keys if key.is_current and key.secret.is_unrevealed]
+    return [key for key in waiting if key.secret.created_at <= now - settings.UNCLAIMED_AFTER]
+
+
+def _expired(keys: list[AccessKey], now: datetime) -> list[AccessKey]:
+    return [key for key in keys if key.is_current and key.expires_at and key.expires_at <= now]
+
+
+def next_change(keys: list[AccessKey]) -> datetime | None:
     """When a key next retires, expires, or has waited too long to be revealed. What is overdue
     already was this turn's to do."""
     now = clock.now()
     times: list[datetime | None] = []
-    for key in row.access_keys.exclude(desired=KeyStatus.DELETED).select_related("secret"):
+    for key in keys:
+        if key.desired == KeyStatus.DELETED:
+            continue
         times.append(key.retires_at or key.expires_at)
         if key.retires_at is None and key.secret.is_unrevealed:
             times.append(key.secret.created_at + settings.UNCLAIMED_AFTER)
     return min((time for time in times if time and time > now), default=None)
 
 
-def untested(row: PullUser) -> AccessKeyQuerySet:
-    return row.access_keys.current().filter(
-        tested_at__isnull=True, secret__ciphertext__isnull=False, status=KeyStatus.ACTIVE
-    )
+def untested(keys: list[AccessKey]) -> AccessKey | None:
+    """The key that nobody has revealed yet, and that was not seen to work."""
+    for key in keys:
+        is_new = key.is_current and key.tested_at is None and key.secret.is_unrevealed
+        if is_new and key.status == KeyStatus.ACTIVE:
+            return key
+    return None
 
 
-def unusable_keys(row: PullUser) -> list[Difference]:
+def unusable_keys(context: PullUserContext) -> list[Difference]:
     """The key that was tested and that AWS should accept by now."""
-    failed = row.attempts.filter(step=Step.VERIFY_ACCESS_KEY, outcome=Outcome.TEMPORARY)
-    late = untested(row).filter(created_at__lt=clock.now() - TESTED_FOR)
-    return [
-        Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id) for key in late if failed.exists()
-    ]
+    key = untested(context.keys)
+    if key is None or key.created_at >= clock.now() - TESTED_FOR:
+        return []
+    failed = context.pull_user.attempts.filter(
+        step=Step.VERIFY_ACCESS_KEY, outcome=Outcome.TEMPORARY
+    )
+    return [Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id)] if failed.exists() else []
 
 
 def facts_of_keys(gateway: Gateway, user_name: str) -> dict[str, dict[str, str]]:
@@ -91,7 +105,9 @@ def record_last_use(context: PullUserContext) -> None:
     seen = context.pull_user.observed_at
     if seen is None or clock.now() - seen < USE_READ_EVERY:
         return
-    for key in context.pull_user.access_keys.living():
+    for key in context.keys:
+        if not key.is_living:
+            continue
         try:
             use = context.gateway.key_use(key.access_key_id)
         except errors.AwsError as error:

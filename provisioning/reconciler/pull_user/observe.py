@@ -12,7 +12,7 @@ from provisioning.documents import grammar, names, policies
 from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
 from provisioning.models.access_key import TESTED_FOR
 from provisioning.reconciler.drift import Difference
-from provisioning.reconciler.pull_user.context import PullUserContext, own_policy
+from provisioning.reconciler.pull_user.context import PullUserContext
 from provisioning.reconciler.pull_user.keys import untested, unusable_keys
 from provisioning.reconciler.pull_user.plan import DesiredUser, ObservedUser, PlannedStep
 from provisioning.reconciler.result import BELIEVED_AFTER
@@ -66,16 +66,17 @@ def is_new(row: PullUser) -> bool:
     return not row.user_id and row.observed_at is None and not row.attempts.exists()
 
 
-def is_as_recorded(row: PullUser, desired: DesiredUser) -> bool:
+def is_as_recorded(context: PullUserContext, desired: DesiredUser) -> bool:
     """Whether the turn is only about the test of a key: a moment ago the user was seen, or made, as
     it is desired now."""
-    now = clock.now()
+    row, now = context.pull_user, clock.now()
     is_recent = row.observed_at is not None and row.observed_at > now - RECENT
     if not is_recent or not row.is_ready or row.failures:
         return False
-    if not untested(row).filter(created_at__gt=now - TESTED_FOR).exists():
+    new_key = untested(context.keys)
+    if new_key is None or new_key.created_at <= now - TESTED_FOR:
         return False
-    living = dict(row.access_keys.living().values_list("access_key_id", "status"))
+    living = {key.access_key_id: key.status for key in context.keys if key.is_living}
     is_policy_written = row.policy_written == grammar.meaning(
         policies.user_policy(desired.own_policy)
     )
@@ -88,19 +89,18 @@ def is_as_recorded(row: PullUser, desired: DesiredUser) -> bool:
     )
 
 
-def desired_user(row: PullUser) -> DesiredUser:
+def desired_user(context: PullUserContext) -> DesiredUser:
     """The keys of a suspended user stay, deactivated."""
+    row, now = context.pull_user, clock.now()
     is_active = row.desired == Desired.PRESENT
-    now = clock.now()
-    known = list(row.access_keys.all())
-    living = [key for key in known if key.status != KeyStatus.DELETED]
     keys = [
         key
-        for key in known
+        for key in context.keys
         if key.desired != KeyStatus.DELETED and (key.retires_at is None or key.retires_at > now)
     ]
     staying = {key.access_key_id for key in keys}
-    own = own_policy(row)
+    living = {key.access_key_id for key in context.keys if key.is_living}
+    own = context.own_policy
     has_current = any(key.retires_at is None for key in keys)
     return DesiredUser(
         is_present=True,
@@ -112,7 +112,7 @@ def desired_user(row: PullUser) -> DesiredUser:
         },
         needs_key=is_active and row.unclaimed_at is None and not has_current,
         own_policy=own.desired,
-        surplus=frozenset(k.access_key_id for k in living if k.access_key_id not in staying),
+        surplus=frozenset(living - staying),
         doubtful=frozenset(key.access_key_id for key in keys if not key.written),
         is_policy_doubtful=bool(row.policy_attempted) or own.has_others,
     )
@@ -123,14 +123,14 @@ def differences(
 ) -> list[Difference]:
     """What AWS has that the portal did not do."""
     row = context.pull_user
-    keys = {key.access_key_id: key for key in row.access_keys.all()}
+    keys = {key.access_key_id: key for key in context.keys}
     found = compare(row, keys, desired, observed, clock.now())
     if any(difference.kind in OF_A_REMOVAL for difference in found):
         last = last_change(row)
         if last is not None and last.step == Step.REMOVE_PULL_USER:
             # The portal had begun to remove the user, and did not get to its end.
             found = [difference for difference in found if difference.kind not in OF_A_REMOVAL]
-    return found + unusable_keys(row)
+    return found + unusable_keys(context)
 
 
 def compare(

@@ -73,20 +73,22 @@ def reconcile(lease: Lease, row: PullUser, installation: Installation) -> Result
 def _provide(context: PullUserContext) -> Result:
     row = context.pull_user
     retire_overdue(context)
-    desired = desired_user(row)
-    if is_as_recorded(row, desired):
+    desired = desired_user(context)
+    if is_as_recorded(context, desired):
         return _settled(context)
     observed = NEW_USER if is_new(row) else observe(context)
     record_observed(context, observed)
     in_doubt_until = key_in_doubt_until(row)
     if in_doubt_until and record_lost_keys(context, observed):
-        desired = desired_user(row)
+        desired = desired_user(context)
     found = differences(context, desired, observed)
     decision = observe_drift(row, found)
     if _forget_missing_keys(context, decision.repairable(found)):
-        desired = desired_user(row)
+        desired = desired_user(context)
     steps = plan.diff(desired, observed)
     outcome = take_steps(context, steps, decision.allows)
+    if steps:
+        context.forget()
     repairable = decision.repairable(found)
     mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
     record_status(context, observed, outcome)
@@ -103,10 +105,9 @@ def _provide(context: PullUserContext) -> Result:
 def _settled(context: PullUserContext, *times: datetime) -> Result:
     """AWS has what is desired: what is left is to test the key. ``times``: when the next turn is
     due besides."""
-    row = context.pull_user
     next_test = _verify_key(context)
-    record_ready(Customer.objects.filter(pk=row.customer_id))
-    due = [next_test, next_change(row), next_observation(), *times]
+    record_ready(Customer.objects.filter(pk=context.pull_user.customer_id))
+    due = [next_test, next_change(context.keys), next_observation(), *times]
     return Result(next_due=min(time for time in due if time), is_settled=next_test is None)
 
 
@@ -116,6 +117,7 @@ def _forget_missing_keys(context: PullUserContext, found: list[Difference]) -> b
     if missing:
         with context.lease.writing():
             mark_keys_deleted(context.pull_user.access_keys.filter(access_key_id__in=missing))
+        context.forget()
     return bool(missing)
 
 
@@ -123,9 +125,12 @@ def _verify_key(context: PullUserContext) -> datetime | None:
     """Test the key that nobody has revealed yet. Returns when to test it again, if it did not
     work."""
     row = context.pull_user
-    key: AccessKey | None = untested(row).first()
-    open_ = row.grants.filter(desired=Desired.PRESENT, status=Status.READY)
-    if key is None or row.desired != Desired.PRESENT or not open_.exists():
+    key = untested(context.keys)
+    is_open = any(
+        grant.desired == Desired.PRESENT and grant.status == Status.READY
+        for grant in context.grants
+    )
+    if key is None or row.desired != Desired.PRESENT or not is_open:
         return None
     if row.customer.sources:
         # AWS would refuse the key here, outside of the customer's networks.

@@ -4,8 +4,7 @@ from accounts import clock
 from provisioning import vault
 from provisioning.desired import schedule
 from provisioning.documents.policies import NO_POLICY, UserPolicy
-from provisioning.models import AccessKey, PullUser
-from provisioning.models.grant import GrantQuerySet
+from provisioning.models import AccessKey, Grant, PullUser
 from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
 from provisioning.reconciler.pull_user.observe import last_change
 from provisioning.reconciler.pull_user.plan import ObservedUser
@@ -28,11 +27,11 @@ def record_observed(
         return
     others = [
         (key.pk, observed.keys[key.access_key_id])
-        for key in row.access_keys.living()
-        if observed.keys.get(key.access_key_id, key.status) != key.status
+        for key in context.keys
+        if key.is_living and observed.keys.get(key.access_key_id, key.status) != key.status
     ]
     is_known = observed.own_policy is not None and not row.policy_attempted
-    grants = row.grants.exclude(desired=Desired.ABSENT) if of_present_only else row.grants.all()
+    grants = [g for g in context.grants if g.desired == Desired.PRESENT or not of_present_only]
     moved = _grants_that_differ(grants, observed.own_policy or NO_POLICY) if is_known else []
     if observed.arn == row.arn and not others and not moved:
         return
@@ -47,14 +46,14 @@ def record_observed(
             AccessKey.objects.filter(pk=pk).update(status=status)
         for pk, is_there in moved:
             mark(row.grants.filter(pk=pk), "in_user_policy", is_there=is_there)
+    context.forget()
 
 
 def record_lost_keys(context: PullUserContext, observed: ObservedUser) -> bool:
     """Record the keys that attempts without an answer have left in AWS as the portal's own, with
     secrets that are lost: they are to be deleted. Returns whether there are any."""
     row = context.pull_user
-    known = row.access_keys.values_list("access_key_id", flat=True)
-    lost = sorted(observed.keys.keys() - set(known))
+    lost = sorted(observed.keys.keys() - {key.access_key_id for key in context.keys})
     if lost:
         with context.lease.writing():
             for key_id in lost:
@@ -63,6 +62,7 @@ def record_lost_keys(context: PullUserContext, observed: ObservedUser) -> bool:
                     pull_user=row, access_key_id=key_id, desired=KeyStatus.DELETED, status=status
                 )
                 vault.store_none(access_key=key)
+        context.forget()
     return bool(lost)
 
 
@@ -77,6 +77,7 @@ def _record_own_removal(context: PullUserContext) -> None:
         forget_previous_user(row)
         row.user_id, row.policy_written = "", ""
         row.save(update_fields=["user_id", "policy_written", "policy_attempted"])
+    context.forget()
 
 
 def record_status(context: PullUserContext, observed: ObservedUser, outcome: TakenSteps) -> None:
@@ -84,12 +85,12 @@ def record_status(context: PullUserContext, observed: ObservedUser, outcome: Tak
     for which that is news."""
     row = context.pull_user
     is_complete = observed.is_complete or outcome.has_taken(Step.ENSURE_PULL_USER)
-    keys = row.access_keys.living()
     status = Status.READY if is_complete else Status.WAITING
-    if row.desired == Desired.SUSPENDED and not keys.exclude(status=KeyStatus.INACTIVE).exists():
+    is_off = all(key.status == KeyStatus.INACTIVE for key in context.keys if key.is_living)
+    if row.desired == Desired.SUSPENDED and is_off:
         status = Status.SUSPENDED
     changes: dict[str, object] = {"observed_at": clock.now()}
-    if not row.policy_written and observed.own_policy == own_policy(row).desired:
+    if not row.policy_written and observed.own_policy == own_policy(row, context.grants).desired:
         changes["policy_written"] = observed.policy_meaning
     with context.lease.writing():
         if row.status != status:
@@ -101,12 +102,12 @@ def record_status(context: PullUserContext, observed: ObservedUser, outcome: Tak
             schedule.wake(repositories=set(unsettled), priority=context.lease.wakes_with)
 
 
-def _grants_that_differ(grants: GrantQuerySet, seen: UserPolicy) -> list[tuple[int, bool]]:
+def _grants_that_differ(grants: list[Grant], seen: UserPolicy) -> list[tuple[int, bool]]:
     """The grants that the user's own policy has, or has not, otherwise than was recorded. That one
     is gone which should be, is known only after a write: one read may be stale."""
     return [
         (grant.pk, grant.repository.arn in seen.repositories)
-        for grant in grants.select_related("repository__registry")
+        for grant in grants
         if grant.in_user_policy is not (grant.repository.arn in seen.repositories)
         and not (grant.in_user_policy and grant.desired == Desired.ABSENT)
     ]

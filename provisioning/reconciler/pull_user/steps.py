@@ -156,6 +156,8 @@ def remove_pull_user(context: PullUserContext, planned: PlannedStep) -> None:
 def ensure_user_policy(context: PullUserContext, planned: PlannedStep) -> None:
     """The user's own policy opens exactly the repositories of the grants placed there, and is
     limited to the customer's networks."""
+    # As it is desired at this moment.
+    context.forget()
     own = context.own_policy
     document = policies.user_policy(own.desired)
     name = context.pull_user.name

@@ -19,8 +19,9 @@ Placement = Grant.Placement
 def record(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
     """Record that of ``grants`` the policy has ``granted``, and wake the users for whom that
     changes something."""
-    if any(grant.in_repository_policy is not (grant in granted) for grant in grants):
-        _record_changes(lease, grants, granted)
+    changed = [grant for grant in grants if grant.in_repository_policy is not (grant in granted)]
+    if changed:
+        _record_changes(lease, changed, granted)
     if granted:
         customers = {grant.pull_user.customer_id for grant in granted}
         record_ready(Customer.objects.filter(pk__in=customers))
@@ -29,7 +30,7 @@ def record(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
 def _record_changes(lease: Lease, grants: list[Grant], granted: set[Grant]) -> None:
     at_issue = Grant.objects.filter(pk__in=[grant.pk for grant in grants])
     written = at_issue.filter(
-        pk__in=[grant.pk for grant in granted],
+        pk__in=[grant.pk for grant in grants if grant in granted],
         # Not of a user that was replaced meanwhile: the policy names the old one.
         pull_user__user_id__in={grant.pull_user.user_id for grant in granted},
     )
@@ -38,7 +39,7 @@ def _record_changes(lease: Lease, grants: list[Grant], granted: set[Grant]) -> N
     with locked(pull_users), lease.writing():
         mark(at_issue.filter(pk__in=written_pks), "in_repository_policy", is_there=True)
         mark(at_issue.exclude(pk__in=written_pks), "in_repository_policy", is_there=False)
-        admitted = {g.pull_user_id for g in granted if not g.in_repository_policy}
+        admitted = {grant.pull_user_id for grant in grants if grant in granted}
         # ECR no longer knows them: their own turns find out why.
         lost = {g.pull_user_id for g in grants if g.in_repository_policy and g not in granted}
         woken = _users_to_wake(pull_users, admitted) | lost

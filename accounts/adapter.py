@@ -16,6 +16,7 @@ from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -24,7 +25,9 @@ from django.urls import reverse
 from accounts import account_events, attempts, sign_in_codes, single_sign_on, verification
 from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
+from accounts.models import User
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
+from accounts.sessions import lifetime
 
 # Wrong passwords for one person, from anywhere (settings.ACCOUNT_RATE_LIMITS).
 GUESSES = "guesses"
@@ -72,6 +75,16 @@ class AccountAdapter(DefaultAccountAdapter):
         """A person with the link of an invitation receives email at its address."""
         invitation = invitation_of(request)
         return invitation is not None and invitation.email.lower() == email.lower()
+
+    def set_password(self, user: Any, password: str) -> None:
+        """The password alone, and unless it was changed since the request began: by a report of
+        misuse, for example."""
+        before = user.password
+        user.set_password(password)
+        unchanged = User.objects.filter(pk=user.pk, password=before)
+        if not unchanged.update(password=user.password):
+            lifetime.end(self.request)
+            raise ImmediateHttpResponse(redirect("account_login"))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Wrong guesses lock out the network that they come from, not the person."""
@@ -160,7 +173,11 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             verification.make_way(email, but=sociallogin.user)
         if sociallogin.state.get("process") != AuthProcess.CONNECT:
             return
-        if not request.user.is_authenticated:
+        # The provider took its time to answer.
+        with transaction.atomic():
+            is_current = request.user.is_authenticated and lifetime.is_current(request)
+        if not is_current:
+            lifetime.end(request)
             raise ImmediateHttpResponse(redirect("account_login"))
         why = single_sign_on.why_not_connected(request, sociallogin)
         if why:

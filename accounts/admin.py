@@ -136,7 +136,7 @@ class LockedFilter(admin.SimpleListFilter):
 
 class UserForm(forms.ModelForm):
     def clean_email(self) -> str:
-        email: str = self.cleaned_data["email"]
+        email: str = self.cleaned_data["email"].lower()
         if EmailAddress.objects.filter(email__iexact=email, verified=True).exists():
             raise forms.ValidationError(
                 "A person signs in with this address already, as one of several. Search for it "

@@ -12,7 +12,7 @@ class UserManager(BaseUserManager[Any]):
     """Creates users, who are known by their email address."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> Any:
-        user = self.model(email=self.normalize_email(email), **fields)
+        user = self.model(email=email.lower(), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user

@@ -21,6 +21,7 @@ __all__ = [
     "Customer",
     "Email",
     "EmailKind",
+    "FormerAddress",
     "Invitation",
     "Membership",
     "Session",
@@ -43,11 +44,6 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
-
-    # What the primary address was before it was changed for the first time in DOUBTED, and when
-    # that was (accounts.own_address).
-    email_before = models.EmailField(default="", db_default="", editable=False)
-    email_changed_at = models.DateTimeField(null=True, editable=False)
 
     # The ids of the customers whose sign-in rules the session of this request does not meet
     # (portal.pages.guards).
@@ -84,6 +80,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     def lock(self) -> None:
         """Hold the row until the transaction ends, before those of customers."""
         User.objects.select_for_update(no_key=True).get(pk=self.pk)
+
+
+class FormerAddress(models.Model):
+    """What was a person's primary address until lately (``accounts.own_address``)."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="former_addresses")
+    email = models.EmailField()
+    was_verified = models.BooleanField()
+    replaced_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.email
 
 
 class Customer(models.Model):

@@ -1,25 +1,27 @@
 """Which address is a person's own, whatever someone else may have done at the account lately."""
 
 from allauth.account.models import EmailAddress
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import verification
 from accounts.audit.models import Action
-from accounts.models import DOUBTED, AuditEvent, User
+from accounts.models import DOUBTED, AuditEvent, FormerAddress, User
 
 
 def remember(user: User, before: EmailAddress | None) -> None:
-    """The primary address is no longer ``before``: the first change in DOUBTED is kept."""
-    if before and before.verified and not _changed_lately(user):
-        user.email_before, user.email_changed_at = before.email, timezone.now()
-        user.save(update_fields=["email_before", "email_changed_at"])
+    """The primary address is no longer ``before``."""
+    user.former_addresses.filter(replaced_at__lt=timezone.now() - DOUBTED).delete()
+    if before:
+        user.former_addresses.create(email=before.email, was_verified=before.verified)
 
 
 def find(user: User, used: str) -> str:
-    """The primary address of before DOUBTED. Where it is still the primary one: the address that
-    the session has ``used`` to sign in, unless that was added meanwhile."""
-    if _changed_lately(user):
-        return user.email_before
+    """The primary address of DOUBTED ago. Where it is still the primary one: the address that the
+    session has ``used`` to sign in, unless that was added meanwhile."""
+    former = _former(user).first()
+    if former:
+        return former.email
     verified = EmailAddress.objects.filter(user=user, verified=True, email__iexact=used).first()
     return verified.email if verified and not _was_added_lately(verified) else user.email
 
@@ -27,8 +29,8 @@ def find(user: User, used: str) -> str:
 def all_of(user: User) -> list[str]:
     """To be told of what may be someone else's doing: the person reads one of them."""
     verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
-    before = [user.email_before] if _changed_lately(user) else []
-    return list(dict.fromkeys([user.email, *before, *verified.values_list("email", flat=True)]))
+    former = _former(user).values_list("email", flat=True)
+    return list(dict.fromkeys([user.email, *former, *verified.values_list("email", flat=True)]))
 
 
 def make_only(user: User, own: str) -> list[str]:
@@ -45,18 +47,24 @@ def make_only(user: User, own: str) -> list[str]:
             # An address that stays with the account, though not as a row, still opens it.
             own = user.no_address
         else:
+            was_verified = _former(user).filter(email=own, was_verified=True).exists()
             EmailAddress.objects.update_or_create(
-                user=user, email=own, defaults={"primary": True, "verified": True}
+                user=user,
+                email=own,
+                defaults={"primary": True},
+                create_defaults={"primary": True, "verified": was_verified},
             )
         user.email = own
     mine.exclude(email__iexact=own).delete()
-    user.email_before, user.email_changed_at = "", None
-    user.save(update_fields=["email", "email_before", "email_changed_at"])
+    user.former_addresses.all().delete()
+    user.save(update_fields=["email"])
     return removed
 
 
-def _changed_lately(user: User) -> bool:
-    return user.email_changed_at is not None and user.email_changed_at > timezone.now() - DOUBTED
+def _former(user: User) -> QuerySet[FormerAddress]:
+    """The oldest first."""
+    since = timezone.now() - DOUBTED
+    return user.former_addresses.filter(replaced_at__gt=since).order_by("replaced_at", "pk")
 
 
 def _was_added_lately(address: EmailAddress) -> bool:

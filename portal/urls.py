@@ -1,7 +1,6 @@
 """Every address of the site."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import wraps
 from typing import Any
 
@@ -9,9 +8,11 @@ import allauth.urls
 from django.contrib import admin
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import URLResolver, include, path
 from django.views.generic import RedirectView
 
+from accounts.sessions import lifetime
 from portal.pages import health, invitation
 from portal.pages.account import report_misuse, security
 from portal.pages.customer.diagnosis import diagnosis
@@ -39,7 +40,7 @@ admin.autodiscover()
 
 def in_transactions(patterns: list[Any]) -> list[Any]:
     """allauth's addresses, with each POST in one transaction: what it changes and the audit line
-    about it are written together, or neither is."""
+    about it are written together, or neither is, and no report of misuse comes in between."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             in_transactions(pattern.url_patterns)
@@ -51,8 +52,13 @@ def in_transactions(patterns: list[Any]) -> list[Any]:
 def in_transaction(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        with transaction.atomic() if request.method == "POST" else nullcontext():
+        if request.method != "POST":
             return view(request, *args, **kwargs)
+        with transaction.atomic():
+            if lifetime.is_current(request):
+                return view(request, *args, **kwargs)
+        lifetime.end(request)
+        return redirect("account_login")
 
     return wrapped
 

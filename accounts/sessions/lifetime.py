@@ -31,8 +31,7 @@ def limits(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.user.is_authenticated:
             if request.user.is_staff and _is_over(request):
-                logout(request)
-                messages.info(request, "Your session has ended. Sign in again.")
+                end(request)
             elif time.time() - request.session.get(SEEN_AT, 0) >= NOTE_EVERY:
                 request.session[SEEN_AT] = time.time()
         return get_response(request)
@@ -46,6 +45,21 @@ def _is_over(request: HttpRequest) -> bool:
     idle = now - session.get(SEEN_AT, now)
     too_old = age >= settings.STAFF_SESSION_AGE.total_seconds()
     return too_old or idle >= settings.STAFF_SESSION_IDLE.total_seconds()
+
+
+def is_current(request: HttpRequest) -> bool:
+    """Whether the person's session has not ended since the request began. Call it in a transaction:
+    until its end nobody else changes the person's row, which is read again."""
+    if not request.user.is_authenticated:
+        return True
+    request.user.lock()
+    request.user.refresh_from_db()
+    return bool(request.session.exists(request.session.session_key or ""))
+
+
+def end(request: HttpRequest) -> None:
+    logout(request)
+    messages.info(request, "Your session has ended. Sign in again.")
 
 
 def end_all(user: User, *, but: Any = None) -> int:

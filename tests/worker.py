@@ -66,6 +66,7 @@ def long_ago() -> None:
     StepAttempt.objects.update(started_at=then)
     StepAttempt.objects.filter(ended_at__isnull=False).update(ended_at=then)
     AccessKey.objects.update(created_at=then)
+    AccessKey.objects.filter(refused_since__isnull=False).update(refused_since=then)
 
 
 def due(model: type[Reconciled]) -> list[int]:

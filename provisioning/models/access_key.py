@@ -48,6 +48,8 @@ class AccessKey(models.Model):
     expires_at = models.DateTimeField(null=True)
     # When the portal saw it sign in and read an image's manifest, or ops released it untested.
     tested_at = models.DateTimeField(null=True)
+    # Since when AWS has refused it in that test, again and again.
+    refused_since = models.DateTimeField(null=True)
     # The last warning about its expiry: how many days before.
     warned_days = models.PositiveSmallIntegerField(null=True)
     # When the owners were asked to replace it: the person who revealed it is no longer a member.

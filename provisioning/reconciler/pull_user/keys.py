@@ -14,7 +14,7 @@ from provisioning.models import AccessKey, Drift
 from provisioning.models.access_key import TESTED_FOR
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
-from provisioning.states import KeyStatus, Outcome, Step
+from provisioning.states import KeyStatus
 
 log = logging.getLogger(__name__)
 
@@ -65,23 +65,20 @@ def next_change(keys: list[AccessKey]) -> datetime | None:
 
 
 def untested(keys: list[AccessKey]) -> AccessKey | None:
-    """The key that nobody has revealed yet, and that was not seen to work."""
+    """The active key that nobody has revealed yet, and that was not seen to work."""
     for key in keys:
         is_new = key.is_current and key.tested_at is None and key.secret.is_unrevealed
-        if is_new and key.status == KeyStatus.ACTIVE:
+        if is_new and key.status == key.written == KeyStatus.ACTIVE:
             return key
     return None
 
 
 def unusable_keys(context: PullUserContext) -> list[Difference]:
-    """The key that was tested and that AWS should accept by now."""
+    """The key that AWS refuses, and should accept by now."""
     key = untested(context.keys)
-    if key is None or key.created_at >= clock.now() - TESTED_FOR:
+    if key is None or key.refused_since is None or key.refused_since > clock.now() - TESTED_FOR:
         return []
-    failed = context.pull_user.attempts.filter(
-        step=Step.VERIFY_ACCESS_KEY, outcome=Outcome.TEMPORARY
-    )
-    return [Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id)] if failed.exists() else []
+    return [Difference(Drift.Kind.KEY_UNUSABLE, key.access_key_id)]
 
 
 def facts_of_keys(gateway: Gateway, user_name: str) -> dict[str, dict[str, str]]:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from accounts import clock
 from provisioning.documents import grammar, names, policies
-from provisioning.models import AccessKey, Drift, PullUser, StepAttempt
-from provisioning.models.access_key import TESTED_FOR
+from provisioning.models import AccessKey, Drift, PullUser
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
 from provisioning.reconciler.pull_user.keys import untested, unusable_keys
@@ -73,8 +72,7 @@ def is_as_recorded(context: PullUserContext, desired: DesiredUser) -> bool:
     is_recent = row.observed_at is not None and row.observed_at > now - RECENT
     if not is_recent or not row.is_ready or row.failures:
         return False
-    new_key = untested(context.keys)
-    if new_key is None or new_key.created_at <= now - TESTED_FOR:
+    if untested(context.keys) is None or unusable_keys(context):
         return False
     living = {key.access_key_id: key.status for key in context.keys if key.is_living}
     is_policy_written = row.policy_written == grammar.meaning(
@@ -125,11 +123,8 @@ def differences(
     row = context.pull_user
     keys = {key.access_key_id: key for key in context.keys}
     found = compare(row, keys, desired, observed, clock.now())
-    if any(difference.kind in OF_A_REMOVAL for difference in found):
-        last = last_change(row)
-        if last is not None and last.step == Step.REMOVE_PULL_USER:
-            # The portal had begun to remove the user, and did not get to its end.
-            found = [difference for difference in found if difference.kind not in OF_A_REMOVAL]
+    if any(difference.kind in OF_A_REMOVAL for difference in found) and was_being_removed(row):
+        found = [difference for difference in found if difference.kind not in OF_A_REMOVAL]
     return found + unusable_keys(context)
 
 
@@ -205,7 +200,8 @@ def key_in_doubt_until(row: PullUser) -> datetime | None:
 
 def may_still_appear(row: PullUser) -> bool:
     """Whether the last thing done to the user was to create it, a short while ago."""
-    last = last_change(row)
+    changes = row.attempts.filter(step__in=[Step.ENSURE_PULL_USER, Step.REMOVE_PULL_USER])
+    last = changes.first()
     return (
         last is not None
         and last.step == Step.ENSURE_PULL_USER
@@ -213,8 +209,9 @@ def may_still_appear(row: PullUser) -> bool:
     )
 
 
-def last_change(row: PullUser) -> StepAttempt | None:
-    """The last attempt to create or repair the user, or to remove it."""
-    changes = row.attempts.filter(step__in=[Step.ENSURE_PULL_USER, Step.REMOVE_PULL_USER])
-    last: StepAttempt | None = changes.first()
-    return last
+def was_being_removed(row: PullUser) -> bool:
+    """Whether the portal has begun to remove the user since it was last complete. How far it got
+    may not be known."""
+    complete = Q(step=Step.ENSURE_PULL_USER, outcome=Outcome.DONE)
+    last = row.attempts.filter(complete | Q(step=Step.REMOVE_PULL_USER)).first()
+    return last is not None and last.step == Step.REMOVE_PULL_USER

@@ -140,6 +140,10 @@ def _verify_key(context: PullUserContext) -> datetime | None:
     try:
         perform(plan.PlannedStep(Step.VERIFY_ACCESS_KEY, key.access_key_id), context)
     except errors.KeyNotAccepted:
+        with context.lease.writing():
+            AccessKey.objects.filter(pk=key.pk, refused_since=None).update(
+                refused_since=clock.now()
+            )
         age = clock.now() - key.created_at
         return clock.now() + max(PENDING_RETRY, min(age / 4, BACKOFF_LAST))
     return None

@@ -6,7 +6,7 @@ from provisioning.desired import schedule
 from provisioning.documents.policies import NO_POLICY, UserPolicy
 from provisioning.models import AccessKey, Grant, PullUser
 from provisioning.reconciler.pull_user.context import PullUserContext, mark, own_policy
-from provisioning.reconciler.pull_user.observe import last_change
+from provisioning.reconciler.pull_user.observe import was_being_removed
 from provisioning.reconciler.pull_user.plan import ObservedUser
 from provisioning.reconciler.pull_user.steps import forget_previous_user
 from provisioning.reconciler.pull_user.taken import TakenSteps
@@ -70,8 +70,7 @@ def _record_own_removal(context: PullUserContext) -> None:
     """Where the portal has removed the user itself, and did not learn of it before it was desired
     again, its absence is no drift."""
     row = context.pull_user
-    last = last_change(row) if row.user_id else None
-    if last is None or last.step != Step.REMOVE_PULL_USER:
+    if not row.user_id or not was_being_removed(row):
         return
     with context.lease.writing():
         forget_previous_user(row)

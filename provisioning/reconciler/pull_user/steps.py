@@ -233,7 +233,7 @@ def set_key_status(context: PullUserContext, planned: PlannedStep) -> None:
                 key.update(written=before)
         raise
     with context.lease.writing():
-        key.update(status=planned.status, written=planned.status)
+        key.update(status=planned.status, written=planned.status, refused_since=None)
 
 
 def remove_access_key(context: PullUserContext, planned: PlannedStep) -> None:

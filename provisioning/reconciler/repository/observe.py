@@ -104,12 +104,12 @@ def needs_writing(context: RepositoryContext, decision: RepairDecision) -> bool:
     now."""
     row = context.repository
     shown = policies.fingerprint(context.observed, context.owner)
+    if any(grant.in_repository_policy is not False for grant in context.leaving):
+        # One read that does not show it may be stale, whatever was sent before.
+        return True
     if row.statement_attempted:
         # What was sent without an answer may arrive later than this read.
         return not shown == row.statement_attempted == _wanted(context)
-    if any(grant.in_repository_policy for grant in context.leaving):
-        # One read that does not show it may be stale.
-        return True
     if shown == _wanted(context):
         return False
     named = policies.seen_in(context.observed, context.owner)

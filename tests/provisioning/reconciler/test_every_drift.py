@@ -75,7 +75,7 @@ def refuse_new_key(aws: Aws, cast: Cast) -> None:
     rotate(PullUser.objects.get(), by=Actor(cast.alice))
     run_until_settled()
     long_since = timezone.now() - TESTED_FOR - timedelta(minutes=1)
-    AccessKey.objects.current().update(created_at=long_since)
+    AccessKey.objects.current().update(refused_since=long_since)
 
 
 def edit_user_policy(aws: Aws, cast: Cast) -> None:

@@ -313,7 +313,7 @@ def test_key_that_aws_does_not_accept_is_drift_and_stays_unoffered_until_release
     approved(cast)
     aws.embedded.config.key_propagation_seconds = 3600
     take_turns()
-    AccessKey.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    AccessKey.objects.update(refused_since=timezone.now() - timedelta(seconds=61))
     run_until_settled()
     pull_user = PullUser.objects.get()
     assert (pull_user.status, pull_user.failures) == ("ready", 0)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.models import Customer
-from provisioning import reconciler
+from provisioning import reconciler, tasks
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
@@ -204,3 +204,71 @@ def test_user_that_was_created_again_by_a_step_that_failed_and_lost_a_tag(
     row = PullUser.objects.get()
     assert (row.status, row.attention) == ("ready", "")
     assert row.arn in admitted(aws.repository_policy("acme/server"))
+
+
+def test_removal_that_began_is_no_change_by_others_where_its_undoing_failed(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("DeleteUser", Kind.REFUSED, 9))
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    take_turns()
+    take_turns(even_if_not_due=True)
+    assert aws.iam.list_attached_user_policies(UserName="birch-bank")["AttachedPolicies"] == []
+    aws.embedded.faults.clear()
+    aws.embedded.faults.lay(Fault("AttachUserPolicy", Kind.REFUSED, 3))
+    approved(cast)
+    take_turns()
+    run_until_settled()
+    assert not Drift.objects.exists()
+    assert PullUser.objects.get().status == "ready"
+
+
+def test_grant_that_a_refused_write_left_is_not_gone_because_a_stale_read_says_so(
+    aws: Aws, cast: Cast
+) -> None:
+    approved(cast, cast.reports)
+    entitlement = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("DeleteRepositoryPolicy", Kind.REFUSED, 9))
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    take_turns()
+    aws.embedded.faults.lay(Fault("GetRepositoryPolicy", Kind.STALE, 9))
+    take_turns(even_if_not_due=True)
+    tasks.sweep()
+    entitlement.refresh_from_db()
+    assert admitted(aws.repository_policy("acme/server"))
+    assert entitlement.closed_at is None
+    aws.embedded.faults.clear()
+    run_until_settled()
+    tasks.sweep()
+    entitlement.refresh_from_db()
+    assert not admitted(aws.repository_policy("acme/server"))
+    assert entitlement.closed_at is not None
+
+
+def test_key_that_could_not_be_tested_is_not_said_to_be_refused(aws: Aws, cast: Cast) -> None:
+    aws.embedded.faults.lay(Fault("GetAuthorizationToken", Kind.LOST, 99))
+    approved(cast)
+    take_turns()
+    long_ago()
+    take_turns(even_if_not_due=True)
+    assert StepAttempt.objects.filter(step="verify_access_key", outcome="temporary").exists()
+    assert not Drift.objects.exists()
+
+
+def test_key_that_was_off_while_it_was_tested_is_not_said_to_be_refused(
+    aws: Aws, cast: Cast
+) -> None:
+    aws.embedded.config.key_propagation_seconds = 3600
+    approved(cast)
+    take_turns()
+    key = AccessKey.objects.get()
+    assert key.refused_since is not None
+    for switch in (deactivate, activate):
+        switch(AccessKey.objects.get(), by=Actor(cast.alice))
+        take_turns(even_if_not_due=True)
+    AccessKey.objects.update(created_at=timezone.now() - timedelta(minutes=10))
+    take_turns(even_if_not_due=True)
+    assert not Drift.objects.exists()

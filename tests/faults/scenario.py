@@ -17,7 +17,7 @@ from provisioning.models import Drift
 from provisioning.models.drift import DriftKind, Repair
 from tests import messages
 from tests.aws import Aws
-from tests.faults.actions import ACTIONS, TAKING_AWAY, WHY, Act, grant_everything
+from tests.faults.actions import ACTIONS, TAKING_AWAY, WHY, Act, grant, grant_everything
 from tests.faults.meddling import MEDDLING
 from tests.faults.oracle import Watcher
 from tests.faults.world import World
@@ -116,8 +116,8 @@ class Scenario(World):
         for operation in CHANGES:
             self.aws.embedded.faults.lay(Fault(operation, kind, times))
         self._do(self.random.choice([*self.actions, *TAKING_AWAY]))
-        self._work(is_lossy=True)
-        self._do(self.random.choice(self.actions))
+        self._work(is_lossy=True, sweeps=self.random.randint(1, 6))
+        self._do(self.random.choice([*self.actions, *[grant] * 6]))
         self._work(is_lossy=True)
 
     def _do(self, action: Act) -> None:
@@ -185,9 +185,9 @@ class Scenario(World):
     def _pass(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    def _work(self, *, is_lossy: bool) -> None:
+    def _work(self, *, is_lossy: bool, sweeps: int = 12) -> None:
         """Sweeps and the turns that they call for, until a sweep calls for none."""
-        for _ in range(12):
+        for _ in range(sweeps):
             if not self._sweep_once(is_lossy=is_lossy):
                 return
             self._pass(2)

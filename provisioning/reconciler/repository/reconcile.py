@@ -51,7 +51,8 @@ def reconcile(lease: Lease, row: Repository, installation: Installation) -> Resu
     except errors.RepositoryNotFound:
         # Its policy went with it.
         record(lease, grants, granted=set())
-        if any(grant.desired == Desired.PRESENT for grant in grants):
+        # Also of users who have it in their own policy.
+        if row.grants.filter(desired=Desired.PRESENT).exists():
             raise
         return Result()
     found = differences(context)

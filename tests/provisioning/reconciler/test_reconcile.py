@@ -201,6 +201,17 @@ def test_missing_repository_is_reported_to_ops_and_delays_no_other(aws: Aws, cas
     assert "Create it in ECR" in attention
 
 
+def test_missing_repository_is_reported_also_where_the_users_own_policy_opens_it(
+    aws: Aws, cast: Cast
+) -> None:
+    Repository.objects.update(placement=Repository.Placement.USER_POLICY)
+    aws.ecr.delete_repository(repositoryName="acme/agent", force=True)
+    approved(cast)
+    take_turns()
+    take_turns(even_if_not_due=True)
+    assert "does not exist in this registry" in Repository.objects.get(name="acme/agent").attention
+
+
 def test_unreachable_aws_is_retried_and_nothing_is_lost(aws: Aws, cast: Cast) -> None:
     cast.registry.endpoint_url = "http://127.0.0.1:9"
     cast.registry.save()

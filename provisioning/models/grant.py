@@ -10,10 +10,20 @@ from provisioning.models.repository import Repository
 from provisioning.states import Desired, Status
 
 STATUS_LENGTH = 10
+# What a repository's policy should hold, or may hold: of many thousand grants some two hundred.
+AT_ISSUE = (
+    Q(desired=Desired.PRESENT.value, placement="repository_policy")
+    | Q(in_repository_policy=True)
+    | Q(in_repository_policy__isnull=True)
+)
 
 
 class GrantQuerySet(TenantQuerySet["Grant"]):
     customer_path = "pull_user__customer"
+
+    def at_issue(self) -> "GrantQuerySet":
+        """Those that their repositories' policies should hold, or may hold."""
+        return self.filter(AT_ISSUE)
 
     def unsettled(self) -> "GrantQuerySet":
         """Those that are not written where they should be, or still where they should not."""
@@ -73,6 +83,9 @@ class Grant(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["pull_user", "repository"], name="grant_once"),
+        ]
+        indexes = [
+            models.Index(fields=["repository"], condition=AT_ISSUE, name="grant_at_issue"),
         ]
 
     def __str__(self) -> str:

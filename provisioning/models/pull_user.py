@@ -55,6 +55,15 @@ class PullUser(Reconciled):
     objects = PullUserQuerySet.as_manager()
 
     class Meta(Reconciled.Meta):
+        indexes = [
+            *Reconciled.Meta.indexes,
+            # What the capacity of an account counts for each approval.
+            models.Index(
+                fields=["account_id"],
+                condition=Q(desired="present", status__in=["waiting", "gone"]),
+                name="pull_user_to_come",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["customer", "account_id", "label"], name="pull_user_once"

@@ -78,6 +78,8 @@ def work(verb: str, arguments: list[Any], writing: int) -> None:
     os._exit(0)
 
 
+from tests.faults.plans import seed_many, whole_tables_read  # noqa: E402, F401
+
 # --- Verbs -------------------------------------------------------------------------
 
 

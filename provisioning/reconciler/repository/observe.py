@@ -1,8 +1,6 @@
 """What AWS has of a repository's policy, what it should have, and what differs without the portal
 having done it."""
 
-from django.db.models import Q
-
 from provisioning.aws import boto
 from provisioning.documents import policies
 from provisioning.models import Drift, Grant, Installation, Repository
@@ -26,11 +24,9 @@ REPAIR = PlannedStep(Step.ENSURE_REPOSITORY_STATEMENT)
 
 
 def grants_at_issue(row: Repository) -> list[Grant]:
-    """Those that the policy should hold, or may hold; the oldest first. There are never many: a
-    policy has room for some two hundred."""
-    should = Q(desired=Desired.PRESENT, placement=Placement.REPOSITORY_POLICY)
-    grants = row.grants.filter(should | ~Q(in_repository_policy=False))
-    return list(grants.select_related("pull_user").order_by("changed_at", "pk"))
+    """Those that the policy should hold, or may hold; the oldest first."""
+    grants = row.grants.at_issue().select_related("pull_user")
+    return list(grants.order_by("changed_at", "pk"))
 
 
 def observe(

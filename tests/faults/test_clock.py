@@ -34,6 +34,7 @@ from provisioning import tasks
 from provisioning.desired import schedule
 from provisioning.reconciler.lease import claim
 from provisioning.reconciler.pull_user import keys
+from provisioning.reconciler.pull_user.context import PullUserContext
 
 assert abs(clock.now() - right()) < datetime.timedelta(seconds=5), clock.now()
 try:
@@ -45,7 +46,7 @@ else:
 # What it would have done, had it gone on.
 schedule.wake(pull_users={row.pk})
 lease = claim(PullUser, row.pk)
-context = type("Context", (), {"pull_user": lease.row, "lease": lease})()
+context = PullUserContext(lease, lease.row, cast.registry, gateway=None)
 keys.retire_overdue(context)
 lease.release(clock.now() + datetime.timedelta(days=1000))
 assert OneTimeSecret.objects.get().is_unrevealed

@@ -118,10 +118,12 @@ def owners_told_of_lock(
     return facts
 
 
-def lock_changed(kind: EmailKind, membership: Membership, *, by: str, **facts: Any) -> None:
-    """The member's account is locked at the customer, or no longer. To the owners, and to all the
-    addresses of the member, because someone else may have changed which one is theirs."""
+def lock_changed(
+    kind: EmailKind, membership: Membership, *, told: list[str], by: str, **facts: Any
+) -> None:
+    """The member's account is locked at the customer, or no longer. To the owners, and to the
+    addresses ``told`` of the member, because someone else may have changed which one is theirs."""
     user, customer = membership.user, membership.customer
     facts = owners_told_of_lock(kind, customer, user, by=by, **facts)
-    for to in own_address.all_of(user):
+    for to in told:
         Email.objects.create(kind=kind, to=to, user=user, customer=customer, facts=facts)

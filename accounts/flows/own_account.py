@@ -56,15 +56,17 @@ def _report(reported: User, by: Actor, who: str, address: str) -> None:
     user.set_unusable_password()
     user.save(update_fields=["password"])
     lifetime.end_all(user)
+    # All of them are told; the owners of the organisations read the person's own.
+    told = own_address.all_of(user)
+    removed = _take_back_ways_in(user, own_address.find(user, address))
     for membership in user.memberships.select_related("customer").order_by("customer_id"):
-        _lock(membership, by, who)
+        _lock(membership, by, who, told)
     for customer in invitations.where_others_were_invited(user):
         _take_back_invitations(user, customer, by, who)
-    removed = _take_back_ways_in(user, own_address.find(user, address))
     single_sign_on.forget(user)
     record(Action.LOCKED, user.email, by=by, changes=removed and f"Removed: {removed}.")
     if removed:
-        outbox.sign_in_changed(user, f"removed by your report: {removed}")
+        outbox.sign_in_changed(user, f"removed after the report: {removed}")
 
 
 def _take_back_ways_in(user: User, own: str) -> str:
@@ -83,14 +85,14 @@ def _take_back_ways_in(user: User, own: str) -> str:
     return ", ".join(removed)
 
 
-def _lock(membership: Membership, by: Actor, who: str) -> None:
+def _lock(membership: Membership, by: Actor, who: str, told: list[str]) -> None:
     user, customer = membership.user, membership.customer
     customer.lock()
     unlocked = Membership.objects.filter(pk=membership.pk, reveals_locked_at=None)
     if not unlocked.update(reveals_locked_at=timezone.now()):
         return
     facts = _take_back(user, customer, by)
-    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, by=who, **facts)
+    outbox.lock_changed(EmailKind.MEMBER_LOCKED, membership, told=told, by=who, **facts)
 
 
 def _take_back_invitations(user: User, customer: Customer, by: Actor, who: str) -> None:
@@ -155,4 +157,5 @@ def _unlock(membership: Membership, by: Actor) -> None:
         raise Refused(f"{user} is not locked at {customer}.")
     record(Action.UNLOCKED, user.email, by=by, customer=customer)
     who = settings.VENDOR_NAME if by.user.is_staff else str(by.user)
-    outbox.lock_changed(EmailKind.MEMBER_UNLOCKED, membership, by=who)
+    told = own_address.all_of(user)
+    outbox.lock_changed(EmailKind.MEMBER_UNLOCKED, membership, told=told, by=who)

@@ -28,7 +28,8 @@ class AccessKeyQuerySet(TenantQuerySet["AccessKey"]):
 
 class AccessKey(models.Model):
     """An access key of a pull user. The row is written when AWS has answered, in the same
-    transaction as its encrypted secret: a key in AWS without a row is an orphan."""
+    transaction as its encrypted secret: a key in AWS without a row is an orphan. One that an
+    attempt without an answer left has a row, to be deleted, and its secret is lost."""
 
     pull_user = models.ForeignKey(PullUser, models.CASCADE, related_name="access_keys")
     access_key_id = models.CharField(max_length=128, unique=True)

@@ -13,6 +13,8 @@ from typing import Any
 
 import django
 
+from tests.faults.plans import seed_many, whole_tables_read  # noqa: F401 - verbs
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 
@@ -77,8 +79,6 @@ def work(verb: str, arguments: list[Any], writing: int) -> None:
         os._exit(1)
     os._exit(0)
 
-
-from tests.faults.plans import seed_many, whole_tables_read  # noqa: E402, F401
 
 # --- Verbs -------------------------------------------------------------------------
 

@@ -87,8 +87,6 @@ def _provide(context: PullUserContext) -> Result:
         desired = desired_user(context)
     steps = plan.diff(desired, observed)
     outcome = take_steps(context, steps, decision.allows)
-    if steps:
-        context.forget()
     repairable = decision.repairable(found)
     mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
     record_status(context, observed, outcome)

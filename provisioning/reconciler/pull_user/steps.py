@@ -30,8 +30,11 @@ NAMESAKE_AFTER = 6
 
 def perform(planned: PlannedStep, context: PullUserContext) -> None:
     """Take one planned step, on record. Raises what the gateway raises, and LeaseLost."""
-    with attempt(planned.step, context.lease):
-        STEPS[planned.step](context, planned)
+    try:
+        with attempt(planned.step, context.lease):
+            STEPS[planned.step](context, planned)
+    finally:
+        context.forget()
 
 
 # --- The user ------------------------------------------------------------------------

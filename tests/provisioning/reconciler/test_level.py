@@ -119,15 +119,18 @@ def test_deactivation_whose_answer_was_lost_is_undone_by_the_activation(
     assert not Drift.objects.exists()
 
 
+@pytest.mark.parametrize("kind", [Kind.FAILED, Kind.REFUSED])
 def test_removal_whose_answer_was_lost_is_no_drift_when_the_user_is_desired_again(
-    aws: Aws, cast: Cast
+    aws: Aws, cast: Cast, kind: Kind
 ) -> None:
+    """Refused, the user stays without its sign-in policy."""
     entitlement = approved(cast)
     run_until_settled()
-    aws.embedded.faults.lay(Fault("DeleteUser", Kind.FAILED, 9))
+    aws.embedded.faults.lay(Fault("DeleteUser", kind, 9))
     withdraw(entitlement, by=Actor(cast.sandra), reason="Over")
     take_turns()
-    assert aws.users() == []
+    take_turns(even_if_not_due=True)
+    assert aws.users() == ([] if kind is Kind.FAILED else ["birch-bank"])
     aws.embedded.faults.clear()
     approved(cast)
     # The creation is interrupted, too.

@@ -206,25 +206,6 @@ def test_user_that_was_created_again_by_a_step_that_failed_and_lost_a_tag(
     assert row.arn in admitted(aws.repository_policy("acme/server"))
 
 
-def test_removal_that_began_is_no_change_by_others_where_its_undoing_failed(
-    aws: Aws, cast: Cast
-) -> None:
-    entitlement = approved(cast)
-    run_until_settled()
-    aws.embedded.faults.lay(Fault("DeleteUser", Kind.REFUSED, 9))
-    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
-    take_turns()
-    take_turns(even_if_not_due=True)
-    assert aws.iam.list_attached_user_policies(UserName="birch-bank")["AttachedPolicies"] == []
-    aws.embedded.faults.clear()
-    aws.embedded.faults.lay(Fault("AttachUserPolicy", Kind.REFUSED, 3))
-    approved(cast)
-    take_turns()
-    run_until_settled()
-    assert not Drift.objects.exists()
-    assert PullUser.objects.get().status == "ready"
-
-
 def test_grant_that_a_refused_write_left_is_not_gone_because_a_stale_read_says_so(
     aws: Aws, cast: Cast
 ) -> None:

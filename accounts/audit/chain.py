@@ -2,7 +2,7 @@
 line that was changed, removed, moved or written beside the portal is found.
 
 Lines are linked after their commit, so that no action waits for another's, in the order in
-which they are found: one that was committed late is linked later, and none is missed.
+which they are found: one that was committed late is linked later.
 
 Until lines were signed, links were plain hashes: those stay at the beginning of an old chain.
 """
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.audit import head
 from accounts.audit.log import content_of, is_genuine
@@ -24,6 +25,11 @@ from accounts.audit.signature import is_signed, sign
 BEGINNING = "0" * 64
 # What one run of ``watch`` looks at: the newest links, and as many at a random place.
 WINDOW = 2000
+# Every id.
+ALL = (-(2**63), 2**63 - 1)
+# How many ids behind the newest link a line may be that was committed late. One further behind
+# stays unlinked until an operator adopts it.
+LATE = 10_000
 
 
 @dataclass(frozen=True)
@@ -47,7 +53,9 @@ def link(limit: int, *, is_adopting: bool = False) -> int:
             last = ChainLink.objects.last()
             previous = last.hash if last else BEGINNING
             at = last.number if last else 0
-            for number, event in enumerate(_waiting(limit, is_adopting=is_adopting)[0], start=1):
+            lines = _unlinked(ALL if is_adopting else _lately(last))
+            own, _ = _sort(lines[:limit], is_adopting=is_adopting)
+            for number, event in enumerate(own, start=1):
                 signature = sign(_content(event, at + number, previous))
                 created = ChainLink.objects.create(
                     number=at + number, event=event, previous=previous, hash=signature
@@ -78,17 +86,16 @@ def verify(known: str = "") -> Verdict:
     last = ChainLink.objects.last()
     until = last.number if last else 0
     at, previous, broken = _check(1, until)
-    broken = broken or _check_known(known) or _check_lines()
+    broken = broken or _check_known(known) or _check_lines(ALL)
     # The walk skips a link whose line is gone.
     if not broken and ChainLink.objects.count() > at:
         broken = f"The line of link {at + 1} is missing."
-    waiting = AuditEvent.objects.filter(link__isnull=True).count()
-    return Verdict(at, f"{at}:{previous}", waiting, broken)
+    return Verdict(at, f"{at}:{previous}", _unlinked(ALL).count(), broken)
 
 
 def watch(window: int = WINDOW) -> str:
-    """Check the newest links and as many others, whatever the length of the log, and that the
-    chain still contains the head that was kept. Returns what is wrong, or nothing."""
+    """Check the newest links and lines and as many others, whatever the length of the log, and
+    that the chain still contains the head that was kept. Returns what is wrong, or nothing."""
     last = ChainLink.objects.last()
     if last is None:
         return _check_known(head.known())
@@ -97,7 +104,12 @@ def watch(window: int = WINDOW) -> str:
         _, _, broken = _check(first, min(first + window - 1, last.number))
         if broken:
             return broken
-    return _check_known(head.known()) or _check_lines()
+    line = ChainLink.objects.get(number=anywhere).event_id
+    return (
+        _check_known(head.known())
+        or _check_lines(_lately(last))
+        or _check_lines((line, line + window))
+    )
 
 
 def _check(first: int, until: int) -> tuple[int, str, str]:
@@ -142,15 +154,27 @@ def _check_known(known: str) -> str:
     return "" if row.hash == hash_ else f"Link {number} differs from the head that was noted."
 
 
-def _check_lines() -> str:
-    _, beside = _waiting(WINDOW)
+def _check_lines(ids: tuple[int, int]) -> str:
+    _, beside = _sort(_unlinked(ids)[:WINDOW])
     return f"Line {beside[0].pk} was written beside the portal: {beside[0]}" if beside else ""
 
 
-def _waiting(limit: int, *, is_adopting: bool = False) -> tuple[list[AuditEvent], list[AuditEvent]]:
-    """Lines that are not linked yet, and those among them that the portal did not write: neither
-    unsigned ones, nor changed ones, nor copies of others."""
-    lines = list(AuditEvent.objects.filter(link__isnull=True).order_by("pk")[:limit])
+def _lately(last: ChainLink | None) -> tuple[int, int]:
+    return (last.event_id - LATE, ALL[1]) if last else ALL
+
+
+def _unlinked(ids: tuple[int, int]) -> QuerySet[AuditEvent]:
+    """The lines of these ids. Both tables are told the range, so that both are read by index."""
+    links = ChainLink.objects.filter(event=OuterRef("pk"), event__pk__range=ids)
+    return AuditEvent.objects.filter(~Exists(links), pk__range=ids).order_by("pk")
+
+
+def _sort(
+    unlinked: QuerySet[AuditEvent], *, is_adopting: bool = False
+) -> tuple[list[AuditEvent], list[AuditEvent]]:
+    """The lines that the portal wrote, and those that it did not: unsigned ones, changed ones, and
+    copies of others."""
+    lines = list(unlinked)
     signatures = {line.signature for line in lines} - {""}
     linked = AuditEvent.objects.filter(link__isnull=False, signature__in=signatures)
     seen = set(linked.values_list("signature", flat=True))

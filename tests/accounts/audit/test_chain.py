@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from accounts.actor import Actor
 from accounts.audit import chain, head
-from accounts.audit.chain import link, verify, watch
+from accounts.audit.chain import LATE, link, verify, watch
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
 from accounts.models import AuditEvent, ChainLink, Email, User
@@ -343,11 +343,26 @@ def test_watch_costs_the_same_whatever_the_length_of_the_log(cast: Cast) -> None
     link(100)
     with CaptureQueriesContext(connection) as captured:
         assert watch(window=3) == ""
-    assert len(captured) == 7
-    walks = re.findall(r"BETWEEN (\d+) AND (\d+)", str(captured.captured_queries))
+    assert len(captured) == 9
+    walks = re.findall(r"number\\?\" BETWEEN (\d+) AND (\d+)", str(captured.captured_queries))
     newest, anywhere = [(int(first), int(last)) for first, last in walks]
     assert newest == (33, 35)
     assert anywhere[1] - anywhere[0] < 3
+
+
+def test_line_written_beside_the_portal_far_back_is_found_by_a_sample(
+    pks: list[int], cast: Cast
+) -> None:
+    newest = record(Action.RETRIED, "newest", by=Actor(cast.otto))
+    change_directly(
+        "UPDATE accounts_auditevent SET id = %s WHERE id = %s", pks[0] + 2 * LATE, newest.pk
+    )
+    assert link(10) == 1
+    insert_line("")
+    change_directly("UPDATE accounts_auditevent SET id = %s WHERE subject = 'forged'", pks[-1] + 10)
+    assert "was written beside the portal" in verify().broken
+    samples = {watch() for _ in range(200)}
+    assert any("was written beside the portal" in broken for broken in samples)
 
 
 def test_administrators_learn_once_a_day_that_the_log_was_changed(

@@ -12,13 +12,16 @@ from allauth.account import signals as account
 from allauth.account.authentication import get_authentication_records
 from allauth.account.models import EmailAddress
 from allauth.core import context
+from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.mfa import signals as mfa
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount import signals as social
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.signals import user_logged_out, user_login_failed
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import Signal
 from django.http import HttpRequest
+from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts import attempts, own_address, single_sign_on, verification
@@ -27,7 +30,7 @@ from accounts.audit.log import Action, record, record_attempt
 from accounts.emails import outbox
 from accounts.models import AuditEvent, Email, EmailKind, User
 from accounts.recent_sign_in import count_set_up
-from accounts.sessions import devices, lifetime
+from accounts.sessions import devices, lifetime, waiting
 from accounts.sessions.models import device_of
 
 log = logging.getLogger(__name__)
@@ -143,6 +146,9 @@ def address_verified(request: HttpRequest, email_address: EmailAddress, **kwargs
     subject = f"email address {email_address.email} verified"
     record(Action.CHANGED_SIGN_IN, subject, by=_actor(request, user))
     verification.verified(request, user)
+    if not request.user.is_authenticated:
+        # A step of the sign-in itself.
+        waiting.begin(request, user)
 
 
 def factor_added(instance: Authenticator, *, created: bool, **kwargs: Any) -> None:
@@ -173,6 +179,15 @@ def single_sign_on_removed(request: HttpRequest, socialaccount: Any, **kwargs: A
     _changed(request, socialaccount.user, "single sign-on disconnected")
 
 
+def identity_updated(instance: SocialAccount, **kwargs: Any) -> None:
+    """allauth saves the identity that it has read before, and so would bring back one that a report
+    of misuse has removed since."""
+    rows = SocialAccount.objects.select_for_update(no_key=True).filter(pk=instance.pk)
+    if not instance._state.adding and not rows:
+        lifetime.end(context.request)
+        raise ImmediateHttpResponse(redirect("account_login"))
+
+
 RECEIVERS: dict[Signal, Any] = {
     account.user_signed_up: signed_up,
     account.user_logged_in: signed_in,
@@ -199,6 +214,7 @@ def connect() -> None:
     """Receive the signals; called once, at the start."""
     for signal, receiver in RECEIVERS.items():
         signal.connect(receiver)
+    pre_save.connect(identity_updated, sender=SocialAccount)
     post_save.connect(factor_added, sender=Authenticator)
     post_delete.connect(factor_removed, sender=Authenticator)
 

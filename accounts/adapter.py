@@ -16,7 +16,6 @@ from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.http import HttpRequest
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -25,9 +24,8 @@ from django.urls import reverse
 from accounts import account_events, attempts, sign_in_codes, single_sign_on, verification
 from accounts.addresses import is_deceptive
 from accounts.invitation_session import invitation_of
-from accounts.models import User
 from accounts.recent_sign_in import has_recent_sign_in, has_second_factor
-from accounts.sessions import lifetime
+from accounts.sessions import lifetime, waiting
 
 # Wrong passwords for one person, from anywhere (settings.ACCOUNT_RATE_LIMITS).
 GUESSES = "guesses"
@@ -76,13 +74,14 @@ class AccountAdapter(DefaultAccountAdapter):
         invitation = invitation_of(request)
         return invitation is not None and invitation.email.lower() == email.lower()
 
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> Any:
+        waiting.begin(request, user)
+        return super().pre_login(request, user, **kwargs)
+
     def set_password(self, user: Any, password: str) -> None:
         """The password alone, and unless it was changed since the request began: by a report of
         misuse, for example."""
-        before = user.password
-        user.set_password(password)
-        unchanged = User.objects.filter(pk=user.pk, password=before)
-        if not unchanged.update(password=user.password):
+        if not user.replace_password(password):
             lifetime.end(self.request)
             raise ImmediateHttpResponse(redirect("account_login"))
 
@@ -173,11 +172,7 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             verification.make_way(email, but=sociallogin.user)
         if sociallogin.state.get("process") != AuthProcess.CONNECT:
             return
-        # The provider took its time to answer.
-        with transaction.atomic():
-            is_current = request.user.is_authenticated and lifetime.is_current(request)
-        if not is_current:
-            lifetime.end(request)
+        if not request.user.is_authenticated:
             raise ImmediateHttpResponse(redirect("account_login"))
         why = single_sign_on.why_not_connected(request, sociallogin)
         if why:

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from accounts.actor import Refused, actor
+from accounts.actor import Refused, actor, current_user
 from accounts.audit.admin import (
     AuditedAdmin,
     AuditEventAdmin,
@@ -167,6 +167,10 @@ class UserAdmin(AuditedAdmin):
 
     @admin.action(description="Report that someone else used it", permissions=["change"])
     def report_misuse(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        if current_user(request) in queryset:
+            words = "Report the misuse of your own account at Sign-in and security."
+            messages.error(request, words)
+            return
         for user in queryset:
             own_account.report_misuse_as_staff(user, by=actor(request))
             messages.success(

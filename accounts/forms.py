@@ -21,6 +21,7 @@ from fido2.webauthn import AuthenticationResponse, RegistrationResponse
 
 from accounts import account_events, attempts, mfa, sign_in_codes
 from accounts.models import User
+from accounts.sessions import waiting
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class ChangePasswordForm(account_forms.ChangePasswordForm):
 class RequestLoginCodeForm(account_forms.RequestLoginCodeForm):
     def clean_email(self) -> str:
         email = str(super().clean_email())
+        if self._user:
+            waiting.begin(context.request, self._user)
         sign_in_codes.begin(context.request, email, account_adapter().generate_login_code())
         return email
 

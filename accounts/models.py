@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
@@ -66,6 +67,18 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def get_short_name(self) -> str:
         return self.name.split(" ")[0] or self.email
+
+    def check_password(self, raw_password: str) -> bool:
+        """Whether it is the password. A hash made in a way that Django has left is renewed."""
+        return bool(check_password(raw_password, self.password, self.replace_password))
+
+    def replace_password(self, raw_password: str) -> bool:
+        """Set the password in the database, and nothing else, unless it was changed since the
+        person was read: by a report of misuse, for example. Returns whether it is set."""
+        before = self.password
+        self.set_password(raw_password)
+        unchanged = User.objects.filter(pk=self.pk, password=before)
+        return bool(unchanged.update(password=self.password))
 
     @property
     def no_address(self) -> str:

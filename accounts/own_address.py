@@ -5,8 +5,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts import verification
-from accounts.audit.models import Action
-from accounts.models import DOUBTED, AuditEvent, FormerAddress, User
+from accounts.models import DOUBTED, FormerAddress, User
 
 
 def remember(user: User, before: EmailAddress | None) -> None:
@@ -16,14 +15,10 @@ def remember(user: User, before: EmailAddress | None) -> None:
         user.former_addresses.create(email=before.email, was_verified=before.verified)
 
 
-def find(user: User, used: str) -> str:
-    """The primary address of DOUBTED ago. Where it is still the primary one: the address that the
-    session has ``used`` to sign in, unless that was added meanwhile."""
+def find(user: User) -> str:
+    """The primary address of DOUBTED ago."""
     former = _former(user).first()
-    if former:
-        return former.email
-    verified = EmailAddress.objects.filter(user=user, verified=True, email__iexact=used).first()
-    return verified.email if verified and not _was_added_lately(verified) else user.email
+    return former.email if former else user.email
 
 
 def all_of(user: User) -> list[str]:
@@ -65,15 +60,6 @@ def _former(user: User) -> QuerySet[FormerAddress]:
     """The oldest first."""
     since = timezone.now() - DOUBTED
     return user.former_addresses.filter(replaced_at__gt=since).order_by("replaced_at", "pk")
-
-
-def _was_added_lately(address: EmailAddress) -> bool:
-    """The lines are those of ``accounts.account_events``."""
-    words = [f"email address {address.email} {what}" for what in ("added", "verified")]
-    lately = AuditEvent.objects.filter(
-        actor=address.user_id, action=Action.CHANGED_SIGN_IN, at__gt=timezone.now() - DOUBTED
-    )
-    return lately.filter(subject__in=words).exists()
 
 
 def _is_another_accounts(email: str, user: User) -> bool:

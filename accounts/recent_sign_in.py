@@ -36,11 +36,6 @@ def identities_used(request: HttpRequest, user: Any) -> list[str]:
     return [str(each.get("uid", "")) for each in records if each["method"] == "socialaccount"]
 
 
-def address_used(request: HttpRequest) -> str:
-    """The email address with which the person signed in in this session, if it was by one."""
-    return next((str(each["email"]) for each in _records(request) if each.get("email")), "")
-
-
 def has_recent_sign_in(request: HttpRequest, *, within: int = REAUTHENTICATION_TIMEOUT) -> bool:
     """Whether the person proved who they are in the last ``within`` seconds, with the strongest
     factor that they have."""

@@ -93,7 +93,6 @@ MIDDLEWARE = [
     "portal.middleware.not_stored",
     "portal.middleware.who_it_is",
     "accounts.sessions.lifetime.limits",
-    "accounts.sessions.waiting.end_with_changes",
     "accounts.sessions.devices.set_cookie",
     "portal.middleware.time_zone",
     "django_htmx.middleware.HtmxMiddleware",

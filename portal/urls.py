@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import URLResolver, include, path
 from django.views.generic import RedirectView
 
-from accounts.sessions import lifetime
+from accounts.sessions import lifetime, waiting
 from portal.pages import health, invitation
 from portal.pages.account import report_misuse, security
 from portal.pages.customer.diagnosis import diagnosis
@@ -39,24 +39,30 @@ admin.autodiscover()
 
 
 def in_transactions(patterns: list[Any]) -> list[Any]:
-    """allauth's addresses, with each POST in one transaction: what it changes and the audit line
-    about it are written together, or neither is, and no report of misuse comes in between."""
+    """allauth's addresses, with each POST and each return from single sign-on in one transaction:
+    what it changes and the audit line about it are written together, or neither is, and no report
+    of misuse comes in between."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             in_transactions(pattern.url_patterns)
         else:
-            pattern.callback = in_transaction(pattern.callback)
+            is_return = (pattern.name or "").endswith("_callback")
+            methods = ["POST", "GET"] if is_return else ["POST"]
+            pattern.callback = in_transaction(pattern.callback, methods)
     return patterns
 
 
-def in_transaction(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+def in_transaction(
+    view: Callable[..., HttpResponseBase], methods: list[str]
+) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method != "POST":
+        if request.method in methods:
+            with transaction.atomic():
+                if lifetime.is_current(request) and waiting.is_current(request, lock=True):
+                    return view(request, *args, **kwargs)
+        elif waiting.is_current(request):
             return view(request, *args, **kwargs)
-        with transaction.atomic():
-            if lifetime.is_current(request):
-                return view(request, *args, **kwargs)
         lifetime.end(request)
         return redirect("account_login")
 

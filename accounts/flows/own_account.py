@@ -35,11 +35,11 @@ def end_other_sessions(current: str | None, *, by: Actor) -> None:
 
 
 @transaction.atomic
-def report_misuse(*, by: Actor, address: str = "") -> None:
+def report_misuse(*, by: Actor) -> None:
     """Someone else used the person's account: end all sessions, make the password unusable, take
     back the account's invitations and other ways in, and lock what the person may do for
-    organisations besides taking keys away. ``address``: with which the session has signed in."""
-    _report(by.user, by, str(by.user), address)
+    organisations besides taking keys away."""
+    _report(by.user, by, str(by.user))
 
 
 @transaction.atomic
@@ -47,10 +47,10 @@ def report_misuse_as_staff(user: User, *, by: Actor) -> None:
     """The same by the vendor's administrators, for a person who cannot sign in any more. Raises
     NotAllowed."""
     require_staff(by.user, MANAGE_ACCOUNTS, "report that someone else used an account")
-    _report(user, by, settings.VENDOR_NAME, "")
+    _report(user, by, settings.VENDOR_NAME)
 
 
-def _report(reported: User, by: Actor, who: str, address: str) -> None:
+def _report(reported: User, by: Actor, who: str) -> None:
     reported.lock()
     user = User.objects.get(pk=reported.pk)
     user.set_unusable_password()
@@ -58,7 +58,7 @@ def _report(reported: User, by: Actor, who: str, address: str) -> None:
     lifetime.end_all(user)
     # All of them are told; the owners of the organisations read the person's own.
     told = own_address.all_of(user)
-    removed = _take_back_ways_in(user, own_address.find(user, address))
+    removed = _take_back_ways_in(user, own_address.find(user))
     for membership in user.memberships.select_related("customer").order_by("customer_id"):
         _lock(membership, by, who, told)
     for customer in invitations.where_others_were_invited(user):

@@ -54,7 +54,8 @@ def is_current(request: HttpRequest) -> bool:
         return True
     request.user.lock()
     request.user.refresh_from_db()
-    return bool(request.session.exists(request.session.session_key or ""))
+    is_there = request.session.exists(request.session.session_key or "")
+    return bool(request.user.is_active and is_there)
 
 
 def end(request: HttpRequest) -> None:

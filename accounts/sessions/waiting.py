@@ -3,48 +3,46 @@ in, as sessions do. The rows of such sessions name nobody yet, so each remembers
 with."""
 
 import hashlib
-from collections.abc import Callable
-from typing import Any
 
-from allauth.account.internal.stagekit import clear_login, unstash_login
-from allauth.account.models import EmailAddress, Login
-from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from allauth.account.internal.flows.email_verification_by_code import (
+    EMAIL_VERIFICATION_CODE_SESSION_KEY,
+)
+from allauth.account.internal.stagekit import unstash_login
+from allauth.account.models import EmailAddress
+from django.http import HttpRequest
 
+from accounts.models import User
 from accounts.sessions import devices
 
 BEGAN_WITH = "waiting_began_with"
 
 
-def end_with_changes(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
-    """Middleware that ends a waiting sign-in whose person has changed how they sign in."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        before = _waiting(request)
-        if before and request.session.get(BEGAN_WITH) != _ways(before.user):
-            clear_login(request)
-            messages.info(request, "Your account has changed. Sign in again.")
-            before = None
-        response = get_response(request)
-        after = _waiting(request)
-        # A step of the sign-in itself may have verified an address.
-        if after and (before is None or _step(after) != _step(before)):
-            request.session[BEGAN_WITH] = _ways(after.user)
-        return response
-
-    return middleware
+def begin(request: HttpRequest, user: User) -> None:
+    """The sign-in goes on from here. ``user``: as read before the password, or the address to which
+    a code is sent, was looked up."""
+    request.session[BEGAN_WITH] = _ways(user)
 
 
-def _waiting(request: HttpRequest) -> Login | None:
+def is_current(request: HttpRequest, *, lock: bool = False) -> bool:
+    """Whether the person whose sign-in waits, if one does, still signs in as when it began. With
+    ``lock`` nobody else changes how they do until the transaction ends."""
+    user = _who_waits(request)
+    if user and lock:
+        user.lock()
+        user.refresh_from_db()
+    code = request.session.get(EMAIL_VERIFICATION_CODE_SESSION_KEY)
+    if code and code.get("user_id") not in (None, str(user.pk if user else request.user.pk)):
+        # Of an address of someone else, who began to sign in in this browser before.
+        del request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY]
+    return user is None or request.session.get(BEGAN_WITH) == _ways(user)
+
+
+def _who_waits(request: HttpRequest) -> User | None:
     login = None if request.user.is_authenticated else unstash_login(request, peek=True)
-    return login if login and login.user else None
+    return login.user if login else None
 
 
-def _step(login: Login) -> tuple[Any, Any]:
-    return login.user, login.state.get("stages", {}).get("current")
-
-
-def _ways(user: Any) -> str:
+def _ways(user: User) -> str:
     """The ways in which the person signs in, as a hash."""
     verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
     ways = f"{devices.entry(user)} {list(verified.values_list('email', flat=True))}"

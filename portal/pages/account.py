@@ -10,11 +10,11 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from accounts import own_address
 from accounts.actor import actor, current_user
 from accounts.audit.models import Action, AuditEvent
 from accounts.flows import own_account
 from accounts.models import Session
-from accounts.recent_sign_in import address_used
 from accounts.sessions import devices
 from accounts.sessions.models import hash_of
 from portal.pages.perform import perform
@@ -57,6 +57,7 @@ def security(request: HttpRequest) -> HttpResponse:
             Q(actor=user, action__in=OF_ONES_OWN_ACCOUNT)
             | Q(action=Action.FAILED_SIGN_IN, subject=user.email)
         )[:LINES],
+        "own_address": own_address.find(user),
         "factors": Authenticator.objects.filter(user=user).exclude(type="recovery_codes").count(),
     }
     return render(request, "account/security.html", context)
@@ -67,7 +68,7 @@ def security(request: HttpRequest) -> HttpResponse:
 def report_misuse(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     is_known = devices.knows(request, user)
-    own_account.report_misuse(by=actor(request), address=address_used(request))
+    own_account.report_misuse(by=actor(request))
     if is_known:
         user.refresh_from_db()
         devices.remember(request, user)

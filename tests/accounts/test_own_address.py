@@ -1,18 +1,24 @@
 """Which address a reported account keeps, and what else goes from it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.core import mail
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from accounts.actor import Actor
 from accounts.flows import own_account as flows
@@ -28,6 +34,7 @@ from accounts.models import (
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.accounts.outbox import code_by_email
+from tests.accounts.reported import reported_before
 from tests.portal.pages.pages import as_user, just_signed_in, words
 
 
@@ -113,15 +120,13 @@ SWAPS: list[Callable[[Client, User], None]] = [
 ]
 
 
-@pytest.mark.parametrize("used", ["", ALICE, THIEF])
 @pytest.mark.parametrize("swap", SWAPS, ids=["made primary", "added", "swapped", "removed"])
 def test_report_leaves_the_address_of_a_week_ago_whoever_makes_it(
-    cast: Cast, swap: Callable[[Client, User], None], used: str
+    cast: Cast, swap: Callable[[Client, User], None]
 ) -> None:
-    """``used``: by the session, none with a passkey or by single sign-on; the thief may report."""
     alice = cast.alice
     swap(just_signed_in(alice), alice)
-    flows.report_misuse(by=Actor(alice), address=used)
+    flows.report_misuse(by=Actor(alice))
     alice.refresh_from_db()
     assert (alice.email, addresses_of(alice)) == (ALICE, [ALICE])
     assert EmailAddress.objects.get(user=alice).primary
@@ -137,15 +142,15 @@ def mail_about_removal() -> Email:
     return next(each for each in mails if "removed after the report" in each.facts["what"])
 
 
-def test_report_leaves_the_address_of_the_session_that_was_there_before_the_week(
-    cast: Cast,
-) -> None:
-    change_address(cast.alice, THIEF, by_session=just_signed_in(cast.alice))
-    FormerAddress.objects.update(replaced_at=timezone.now() - timedelta(days=8))
-    cast.alice.refresh_from_db()
-    flows.report_misuse(by=Actor(cast.alice), address=ALICE)
-    cast.alice.refresh_from_db()
-    assert (cast.alice.email, addresses_of(cast.alice)) == (ALICE, [ALICE])
+def test_report_by_who_signed_in_with_another_address_leaves_the_primary_one(cast: Cast) -> None:
+    """Such as an old one, whose mailbox is someone else's by now."""
+    EmailAddress.objects.create(user=cast.alice, email="alice@old.example", verified=True)
+    thief = Client()
+    thief.post("/account/login/", {"login": "alice@old.example", "password": PASSWORD})
+    page = thief.get("/account/security/")
+    assert f"the address that was its primary one a week ago: {ALICE}" in words(page)
+    thief.post("/account/security/misuse/")
+    assert addresses_of(cast.alice) == [ALICE]
 
 
 def test_report_leaves_the_address_of_a_week_ago_although_the_person_changed_it_shortly_before(
@@ -160,23 +165,6 @@ def test_report_leaves_the_address_of_a_week_ago_although_the_person_changed_it_
 
 
 # --- While a request of the thief's is under way -------------------------------------
-
-
-@contextmanager
-def reported_before(statement: str, user: User) -> Iterator[None]:
-    """The report is made when the request is about to run this statement for the first time."""
-    is_made = False
-
-    def report_first(execute: Any, sql: str, *rest: Any) -> Any:
-        nonlocal is_made
-        if sql.startswith(statement) and not is_made:
-            is_made = True
-            flows.report_misuse(by=Actor(User.objects.get(pk=user.pk)))
-        return execute(sql, *rest)
-
-    with connection.execute_wrapper(report_first):
-        yield
-    assert is_made
 
 
 def test_password_that_is_hashed_while_the_report_is_made_is_not_set(cast: Cast) -> None:
@@ -197,6 +185,105 @@ def test_session_that_ended_since_the_request_began_changes_no_address(cast: Cas
     assert answer["Location"] == "/account/login/"
     assert addresses_of(cast.alice) == [ALICE]
     assert not mail.outbox
+
+
+def test_code_that_is_being_sent_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
+    plant_address(cast)
+    thief = Client()
+    with reported_before("RELEASE", cast.alice):
+        thief.post("/account/login/code/", {"email": THIEF})
+    assert mail.outbox[-1].to == [THIEF]
+    thief.post("/account/login/code/confirm/", {"code": code_by_email()})
+    assert_kept_out(thief, cast)
+
+
+def plant_address(cast: Cast) -> None:
+    EmailAddress.objects.create(user=cast.alice, email=THIEF, verified=True)
+    User.objects.update(last_login=timezone.now())
+
+
+def assert_kept_out(thief: Client, cast: Cast) -> None:
+    """Neither in, nor with an address of the account whose code the thief could enter."""
+    assert thief.get("/account/security/").status_code == 302
+    for mailed in {each.to[0] for each in mail.outbox}:
+        assert mailed == THIEF
+    thief.post("/account/confirm-email/", {"code": code_by_email()})
+    assert thief.get("/account/security/").status_code == 302
+    assert addresses_of(cast.alice) == [ALICE]
+
+
+def test_code_that_is_entered_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
+    plant_address(cast)
+    thief = Client()
+    thief.post("/account/login/code/", {"email": THIEF})
+    with reported_before("SAVEPOINT", cast.alice):
+        thief.post("/account/login/code/confirm/", {"code": code_by_email()})
+    assert_kept_out(thief, cast)
+
+
+def test_password_that_is_checked_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
+    """With a second factor, which comes after it, and is older than what a report removes."""
+    secret = generate_totp_secret()
+    factor = TOTP.activate(cast.alice, secret).instance
+    Authenticator.objects.filter(pk=factor.pk).update(created_at=timezone.now() - timedelta(days=8))
+    thief = Client()
+    with reported_before('SELECT "account_emailaddress"."email" AS', cast.alice):
+        thief.post("/account/login/", {"login": ALICE, "password": PASSWORD})
+    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    thief.post("/account/2fa/authenticate/", {"code": code})
+    assert thief.get("/account/security/").status_code == 302
+
+
+def test_code_for_an_address_of_another_account_is_forgotten(cast: Cast) -> None:
+    """It was sent in the same browser, before a report ended that sign-in."""
+    EmailAddress.objects.create(user=cast.alice, email=THIEF)
+    User.objects.update(last_login=timezone.now())
+    thief = Client()
+    thief.post("/account/login/", {"login": THIEF, "password": PASSWORD})
+    code = code_by_email()
+    EmailAddress.objects.filter(email=THIEF).delete()
+    session = thief.session
+    del session["account_login"]
+    session.save()
+    thief.post("/account/login/", {"login": cast.charlie.email, "password": PASSWORD})
+    assert thief.get("/account/security/").status_code == 200
+    thief.post("/account/confirm-email/", {"code": code})
+    assert not EmailAddress.objects.filter(email=THIEF).exists()
+
+
+def test_hash_of_a_password_that_is_renewed_while_the_report_is_made_is_not_stored(
+    cast: Cast, settings: Settings
+) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    old = make_password(PASSWORD, hasher=OfLongAgo())
+    User.objects.filter(pk=cast.alice.pk).update(password=old)
+    with reported_before('UPDATE "accounts_user" SET "password"', cast.alice):
+        Client().post("/account/login/", {"login": ALICE, "password": PASSWORD})
+    cast.alice.refresh_from_db()
+    assert not cast.alice.has_usable_password()
+
+
+class OfLongAgo(PBKDF2PasswordHasher):
+    iterations = 1_000
+
+
+def test_hash_of_a_password_is_renewed(cast: Cast, settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+    old = make_password(PASSWORD, hasher=OfLongAgo())
+    User.objects.filter(pk=cast.alice.pk).update(password=old)
+    Client().post("/account/login/", {"login": ALICE, "password": PASSWORD})
+    cast.alice.refresh_from_db()
+    assert cast.alice.password != old
+    assert cast.alice.check_password(PASSWORD)
+
+
+def test_administrator_reports_their_own_account_at_their_own_page(cast: Cast) -> None:
+    admin = User.objects.create_superuser("root@acme.example", "x")
+    root = just_signed_in(admin)
+    action = {"action": "report_misuse", "_selected_action": [admin.pk, cast.alice.pk]}
+    page = root.post("/admin/accounts/user/", action, follow=True)
+    assert "Report the misuse of your own account at Sign-in and security" in words(page)
+    assert not cast.alice.is_locked
 
 
 def test_address_in_capitals_that_an_administrator_typed_receives_a_code(cast: Cast) -> None:

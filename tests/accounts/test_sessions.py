@@ -138,7 +138,7 @@ def test_sign_in_that_waits_for_a_second_factor_ends_with_a_change(cast: Cast, c
     CHANGES[change](cast)
     code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
     shown = waiting.post("/account/2fa/authenticate/", {"code": code}, follow=True)
-    assert "Your account has changed. Sign in again." in words(shown)
+    assert "Your session has ended. Sign in again." in words(shown)
     assert "_auth_user_id" not in waiting.session
 
 

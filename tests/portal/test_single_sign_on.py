@@ -9,6 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from bs4 import BeautifulSoup
+from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
@@ -18,6 +19,7 @@ from accounts.models import AuditEvent, Customer, Membership, User
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
 from tests import identity_provider
+from tests.accounts.reported import reported_before
 from tests.portal.pages.pages import RECORDS, as_user, just_signed_in, words
 
 CONNECTIONS = "/account/3rdparty/"
@@ -392,6 +394,44 @@ def test_claim_that_no_database_stores_gets_a_page_and_no_error(
     person |= claim | {"email": "new@birch.example"}
     shown = single_sign_on(Client(raise_request_exception=False))
     assert (shown.status_code, User.objects.filter(email="new@birch.example").count()) == (401, 0)
+
+
+def test_identity_is_not_connected_once_misuse_is_reported(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    thief = just_signed_in(cast.alice)
+    with reported_before("SAVEPOINT", cast.alice):
+        single_sign_on(thief, "connect")
+    cast.alice.refresh_from_db()
+    assert identities(cast.alice) == []
+    assert not cast.alice.has_usable_password()
+
+
+def test_return_from_single_sign_on_writes_all_in_one_transaction(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    """allauth saves the whole row of the person, and a report may not come before that."""
+    alice, depths = just_signed_in(cast.alice), {}
+
+    def watch(execute: Any, sql: str, *rest: Any) -> Any:
+        depths[sql.split(" SET ")[0]] = len(connection.savepoint_ids)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        single_sign_on(alice, "connect")
+    assert identities(cast.alice) == ["7"]
+    assert depths['UPDATE "accounts_user"'] > len(connection.savepoint_ids)
+
+
+def test_identity_that_a_report_removes_during_the_sign_in_does_not_come_back(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    single_sign_on(just_signed_in(cast.alice), "connect")
+    thief = Client()
+    with reported_before('SELECT "accounts_user"', cast.alice):
+        shown = single_sign_on(thief)
+    assert "Your session has ended. Sign in again." in words(shown)
+    assert identities(cast.alice) == []
 
 
 def test_locked_person_connects_no_identity_that_was_chosen_before_the_sign_in(

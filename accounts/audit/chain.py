@@ -164,7 +164,7 @@ def _lately(last: ChainLink | None) -> tuple[int, int]:
 
 
 def _unlinked(ids: tuple[int, int]) -> QuerySet[AuditEvent]:
-    """The lines of these ids. The range is given for both tables, so that both are read by index."""
+    """The lines of these ids. Both tables get the range, so that both are read by index."""
     links = ChainLink.objects.filter(event=OuterRef("pk"), event__pk__range=ids)
     return AuditEvent.objects.filter(~Exists(links), pk__range=ids).order_by("pk")
 

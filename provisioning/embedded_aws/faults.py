@@ -39,20 +39,20 @@ class Faults:
     """The injected faults."""
 
     def __init__(self) -> None:
-        self._laid: list[Fault] = []
+        self.laid: list[Fault] = []
 
     def lay(self, fault: Fault) -> None:
-        self._laid.append(fault)
+        self.laid.append(fault)
 
     def clear(self) -> None:
-        self._laid.clear()
+        self.laid.clear()
 
     def take(self, call: Call) -> Fault | None:
         """The fault for this call, if any, which is then used up. Root, which sets up tests,
         meets none."""
         if call.caller.is_root:
             return None
-        for fault in self._laid:
+        for fault in self.laid:
             is_met = fault.operation == call.operation and fault.times > 0
             if is_met and fault.subject in ("", call.user_name, call.repository):
                 fault.times -= 1
@@ -61,4 +61,4 @@ class Faults:
 
     @property
     def are_used_up(self) -> bool:
-        return all(fault.times == 0 for fault in self._laid)
+        return all(fault.times == 0 for fault in self.laid)

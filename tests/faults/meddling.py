@@ -1,8 +1,13 @@
 """What others do in AWS in a scenario."""
 
+from typing import Any
+
+from provisioning.documents import grammar
 from tests.faults.actions import Act
 from tests.faults.world import World
 from tests.repository_policies import FOREIGN, document
+
+REPOSITORIES = ["acme/server", "acme/reports"]
 
 
 def delete_user(s: World) -> None:
@@ -30,9 +35,20 @@ def add_key(s: World) -> None:
 
 
 def overwrite_policy(s: World) -> None:
-    name = s.random.choice(["acme/server", "acme/reports"])
-    s.aws.set_repository_policy(name, document(FOREIGN))
-    s.has_foreign.add(name)
+    _write_policy(s, s.random.choice(REPOSITORIES), [])
+
+
+def add_statement(s: World) -> None:
+    name = s.random.choice(REPOSITORIES)
+    _write_policy(s, name, grammar.statements(s.aws.repository_policy(name)))
+
+
+def _write_policy(s: World, name: str, others: list[dict[str, Any]]) -> None:
+    s.aws.set_repository_policy(
+        name, document(*[each for each in others if each != FOREIGN], FOREIGN)
+    )
+    if not s.is_misread():
+        s.has_foreign.add(name)
 
 
 def detach_policy(s: World) -> None:
@@ -61,6 +77,7 @@ MEDDLING: list[Act] = [
     switch_key,
     add_key,
     overwrite_policy,
+    add_statement,
     detach_policy,
     remove_tag,
     move_user,

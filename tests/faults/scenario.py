@@ -78,8 +78,6 @@ class Scenario(World):
         self.story: list[str] = []
         # The kinds of drift that may be seen, for what AWS and those who meddle did.
         self.explained: set[DriftKind] = set()
-        # SetRepositoryPolicy knows no condition: what a stale read did not show is overwritten.
-        self.has_misread = False
         self._is_inside = False
         monkeypatch.setattr(timezone, "now", lambda: self.now)
 
@@ -133,8 +131,10 @@ class Scenario(World):
         kind = self.random.choice([Kind.REFUSED, Kind.FAILED, Kind.LOST, *OF_READS])
         if kind in OF_READS:
             operation = self.random.choice(OF_READS[kind])
-            self.has_misread = True
             self.explained |= OF_MISREADING
+        if kind is Kind.STALE:
+            # SetRepositoryPolicy knows no condition: what the read does not show is overwritten.
+            self.has_foreign.clear()
         status, code, message = self.random.choice(REFUSALS)
         fault = Fault(operation, kind, self.random.randint(1, 4), status, code, message)
         if kind is Kind.FAILED:
@@ -217,7 +217,7 @@ class Scenario(World):
         self.watcher.turns += name in TURNS
         is_interrupted = is_lossy and self.random.random() < 0.3
         wrapper = self._interrupt if is_interrupted else self._go_on
-        self._statements = self.random.randint(3, 40)
+        self._statements = self.random.randint(1, 25)
         with transaction.atomic():
             try:
                 with connection.execute_wrapper(wrapper):
@@ -245,9 +245,9 @@ class Scenario(World):
                 raise Killed
             self._is_inside = True
             try:
-                if event == "person":
+                if event == "person" or self.random.random() < 0.5:
                     self._do(self.random.choice(self.actions))
-                else:
+                if event == "worker":
                     self._pass(self.random.choice([0, 180]))
                     self.story.append("another worker")
                     self._sweep_once()

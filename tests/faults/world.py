@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Customer
 from provisioning.demo.seed import Cast
+from provisioning.embedded_aws.faults import Kind
 from provisioning.flows import Actor
 from provisioning.models import AccessKey, Entitlement, PullUser
 from tests.aws import Aws
@@ -24,6 +25,12 @@ class World:
         self.now: datetime = timezone.now()
         # The repositories in whose policy others have written a statement.
         self.has_foreign: set[str] = set()
+
+    def is_misread(self) -> bool:
+        """Whether a read that shows what was there before is still to come."""
+        return any(
+            fault.kind is Kind.STALE and fault.times for fault in self.aws.embedded.faults.laid
+        )
 
     def customer(self) -> Customer:
         pk = self.random.choice(self.customers).pk

@@ -1,18 +1,11 @@
-"""``make bench``: many approvals at once on PostgreSQL, Redis and an AWS whose calls take time,
-beside a plain loop of boto3 that makes the same changes.
-
-Prints a table, and writes ``var/bench/results.json``.
-"""
+"""Many approvals at once, as in production, and what they are compared with."""
 
 import json
+import os
 import subprocess
-import sys
 import tempfile
 import time
-from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,29 +19,13 @@ from provisioning.embedded_aws import (
     Config,
     EmbeddedAws,
 )
-from tests.faults.zygote_driver import ROOT, Zygote, clean_environment, zygote
+from tests.faults.zygote_driver import Zygote, worker_with_beat, zygote
 from tests.services import postgresql, redis
 
-RESULTS = ROOT / "var/bench/results.json"
 PATIENCE = 600  # seconds
 # The repositories of the product that is approved.
 REPOSITORIES = ("acme/server", "acme/agent")
 LOGIN_POLICY = f"arn:aws:iam::{seed.ACCOUNT_ID}:policy/ecr-portal/AmazonEC2ContainerRegistryLogin"
-
-
-def main() -> None:
-    parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--approvals", type=int, default=300)
-    parser.add_argument("--loop", type=int, default=40, help="Approvals of the plain loop.")
-    parser.add_argument("--call-ms", type=float, default=40, help="How long each AWS call takes.")
-    parser.add_argument("--pool", default="prefork", choices=["prefork", "threads"])
-    parser.add_argument("--concurrency", type=int, default=8)
-    options = parser.parse_args()
-    results = run(options)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
-    for name, value in results.items():
-        print(f"{name:24} {value}")  # noqa: T201 - that is what it is for
 
 
 def run(options: Any) -> dict[str, Any]:
@@ -62,52 +39,40 @@ def run(options: Any) -> dict[str, Any]:
     ):
         state = Path(folder)
         services = {"DATABASE_URL": database, "BROKER_URL": broker}
-        with zygote(state, **services, REPOSITORY_WRITE_INTERVAL_SECONDS="5") as portal:
+        pool = ["--pool", options.pool, "--concurrency", str(options.concurrency)]
+        with zygote(state, **services) as portal:
             portal.run("seed", server.url)
-            with worker(state, services, options):
+            log = state / "worker.log"
+            with worker_with_beat(state, log, *pool, "-l", "WARNING", **services) as worker:
                 results = _measure(portal, aws, options)
-            results |= portal.run("approve_one_and_count")
+                results["worker_cpu_ms_per_approval"] = _cpu_ms(worker.pid) / options.approvals
         loop_s = plain_loop(server.url, options.loop)
-    results["loop_s_per_approval"] = round(loop_s, 3)
-    results["approvals_vs_loop"] = round(loop_s / results["s_per_approval"], 2)
-    return results
-
-
-@contextmanager
-def worker(state: Path, services: dict[str, str], options: Any) -> Iterator[None]:
-    """Celery's worker with beat, as in production apart from its AWS and its pace."""
-    command = [sys.executable, "-m", "celery", "-A", "portal", "worker", "--beat", "-l", "WARNING"]
-    command += ["--pool", options.pool, "--concurrency", str(options.concurrency)]
-    environment = clean_environment(state) | services
-    environment |= {"REPOSITORY_WRITE_INTERVAL_SECONDS": "5"}
-    with (state / "worker.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
+        script_s = shell_script(server.url, options.script)
+    return results | {
+        "worker_cpu_ms_per_approval": round(results["worker_cpu_ms_per_approval"]),
+        "loop_s_per_approval": round(loop_s, 3),
+        "script_s_per_approval": round(script_s, 2),
+        "approvals_vs_loop": round(loop_s / results["s_per_approval"], 2),
+        "approvals_vs_script": round(script_s / results["s_per_approval"], 1),
+    }
 
 
 def _measure(portal: Zygote, aws: EmbeddedAws, options: Any) -> dict[str, Any]:
     # The account, its repositories and the worker are warm.
     portal.run("approve_many", 1, 2_000_000)
-    _wait_for(portal, 1)
+    wait_until_ready(portal, 1)
     one_ready_s = portal.run("seconds_to_ready")
     before = len(aws.calls)
     began = time.monotonic()
     portal.run("approve_many", options.approvals)
     approved = time.monotonic()
-    _wait_for(portal, options.approvals + 1)
+    wait_until_ready(portal, options.approvals + 1)
     took = time.monotonic() - began
     calls = [call for call in aws.calls[before:] if not call.caller.is_root]
     of_iam = sum(call.service == "iam" for call in calls)
     operations = Counter(call.operation for call in calls)
     return {
-        "approvals": options.approvals,
-        "call_ms": options.call_ms,
-        "pool": f"{options.pool} {options.concurrency}",
-        "seconds": round(took, 1),
+        "approvals_s": round(took, 1),
         "of_which_approving_s": round(approved - began, 1),
         "s_per_approval": round(took / options.approvals, 4),
         "one_ready_s": round(one_ready_s, 1),
@@ -118,11 +83,20 @@ def _measure(portal: Zygote, aws: EmbeddedAws, options: Any) -> dict[str, Any]:
     }
 
 
-def _wait_for(portal: Zygote, number: int) -> None:
+def wait_until_ready(portal: Zygote, number: int) -> None:
     deadline = time.monotonic() + PATIENCE
     while portal.run("count_ready") < number:
         assert time.monotonic() < deadline, f"not ready after {PATIENCE} s"
         time.sleep(0.5)
+
+
+def _cpu_ms(pid: int) -> float:
+    """Of a process and the processes that it has begun, until now."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = int(fields[11]) + int(fields[12])
+    own = 1_000 * ticks / os.sysconf("SC_CLK_TCK")
+    return own + sum(_cpu_ms(int(child)) for child in children)
 
 
 # --- What it is compared with --------------------------------------------------------
@@ -145,6 +119,42 @@ def plain_loop(url: str, number: int) -> float:
         statement = policies.pull_statement(arns[-20:], policies.Owner("Loop"))
         text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
         ecr.set_repository_policy(repositoryName=REPOSITORIES[0], policyText=text)
+    return (time.monotonic() - began) / number
+
+
+SCRIPT = """
+set -eu
+for count in $(seq "$1"); do
+    arn=$(aws iam create-user --user-name "script-$count" --path /script/ \\
+        --query User.Arn --output text)
+    aws iam attach-user-policy --user-name "script-$count" --policy-arn "$2"
+    aws iam create-access-key --user-name "script-$count" > /dev/null
+    aws ecr get-repository-policy --repository-name "$3" > /dev/null
+    aws ecr set-repository-policy --repository-name "$3" --policy-text "$(printf "$4" "$arn")" \\
+        > /dev/null
+done
+"""
+
+
+def shell_script(url: str, number: int) -> float:
+    """Seconds an approval of a shell script that makes the same calls with ``aws``."""
+    statement = policies.pull_statement(["%s"], policies.Owner("Script"))
+    text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": "/nonexistent",
+        "AWS_ENDPOINT_URL": url,
+        "AWS_REGION": seed.REGION,
+        "AWS_DEFAULT_REGION": seed.REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_ACCESS_KEY_ID,
+        "AWS_SECRET_ACCESS_KEY": ROOT_SECRET_ACCESS_KEY,
+    }
+    began = time.monotonic()
+    subprocess.run(
+        ["sh", "-c", SCRIPT, "sh", str(number), LOGIN_POLICY, REPOSITORIES[0], text],
+        env=environment,
+        check=True,
+    )
     return (time.monotonic() - began) / number
 
 

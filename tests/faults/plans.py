@@ -34,8 +34,9 @@ LARGE = {
 }
 
 
-def seed_many() -> None:
-    """Customers who have everything and for whom nothing is due, beside the cast."""
+def seed_many(number: int = MANY, first: int = 0) -> None:
+    """Customers who have everything and for whom nothing is due, beside the cast; with numbers from
+    ``first``."""
     from django.db import connection, transaction
     from django.utils import timezone
 
@@ -58,7 +59,7 @@ def seed_many() -> None:
 
     now = timezone.now()
     product, sandra = Product.objects.get(slug="server"), User.objects.get(name__startswith="Sand")
-    numbers = range(MANY)
+    numbers = range(first, first + number)
     customers = Customer.objects.bulk_create(
         Customer(name=f"Customer {n}", slug=f"many-{n}") for n in numbers
     )
@@ -122,7 +123,14 @@ def seed_many() -> None:
     with transaction.atomic():
         for customer in customers:
             record(Action.APPROVED, "Acme Server", by=Actor(sandra), customer=customer)
-    chain.link(2 * MANY)
+    chain.link(2 * number)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+
+
+def seed_log_of_years() -> None:
+    from django.db import connection
+
     with connection.cursor() as cursor:
         for years in (LINES_OF_YEARS, LINKS_OF_YEARS):
             cursor.execute(years, [FIRST, FIRST + LINES])

@@ -153,21 +153,21 @@ class Scenario(World):
         # Whose message was lost just before is looked at again within a minute or two.
         self._work(is_lossy=False)
         self._pass(120)
-        for _ in range(30):
+        for minutes in [10] * 8 + [30] * 8:
             self._work(is_lossy=False)
             self._decide()
             self.watcher.look_at_dates()
-            self._pass(600)
+            self._pass(minutes * 60)
         # What was changed in AWS meanwhile is seen when it is next observed.
         self._pass(13 * 3600)
-        for _ in range(12):
-            self._work(is_lossy=False)
-            self._decide()
-            self._pass(600)
-        before = self.watcher.turns
         for _ in range(6):
             self._work(is_lossy=False)
-            self._pass(600)
+            self._decide()
+            self._pass(1200)
+        before = self.watcher.turns
+        for _ in range(3):
+            self._work(is_lossy=False)
+            self._pass(1200)
         self.watcher.in_a_quiet_hour = self.watcher.turns - before
 
     def _decide(self) -> None:

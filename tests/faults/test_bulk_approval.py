@@ -3,8 +3,6 @@ grows with their number, and not with its square."""
 
 import os
 import re
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +15,7 @@ import pytest
 
 from tests.aws import Aws
 from tests.faults.database import reset_state
-from tests.faults.zygote_driver import ROOT, Zygote, clean_environment, zygote
+from tests.faults.zygote_driver import Zygote, worker_with_beat, zygote
 from tests.repository_policies import fill_policy
 from tests.services import postgresql, redis
 
@@ -29,7 +27,7 @@ CUSTOMERS = 240 if DEEP else 20
 WITHIN = 900 if DEEP else 170  # seconds
 MESSAGES = 4  # for each customer
 EVERY = 5  # seconds: a sweep
-PACE = {"REPOSITORY_WRITE_INTERVAL_SECONDS": "5", "SWEEP_SECONDS": str(EVERY)}
+WORKER = ["--concurrency", "2", "-l", "INFO"]
 
 
 @pytest.mark.timeout(WITHIN + 70)
@@ -48,7 +46,7 @@ def test_bulk_approval_on_a_full_product_costs_a_few_messages_for_each_customer(
         portal.run("turns")
         portal.run("approve_many", CUSTOMERS)
         began = time.monotonic()
-        with worker(state, log, environment):
+        with worker_with_beat(state, log, *WORKER, **environment):
             wait_until_ready(portal, log)
         took = time.monotonic() - began
     received = Counter(name for _, name in tasks(log))
@@ -74,26 +72,6 @@ def embedded(seeded: Path, state: Path) -> Iterator[dict[str, str]]:
 def production(seeded: Path, state: Path) -> Iterator[dict[str, str]]:
     with postgresql() as database, redis() as broker:
         yield {"DATABASE_URL": database, "BROKER_URL": broker}
-
-
-@contextmanager
-def worker(state: Path, log: Path, environment: dict[str, str]) -> Iterator[None]:
-    command = ["-m", "celery", "-A", "portal", "worker", "--beat", "--concurrency", "2"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *command, "-l", "INFO"],
-            cwd=ROOT,
-            env=clean_environment(state)
-            | environment
-            | {"REPOSITORY_WRITE_INTERVAL_SECONDS": "5", "SWEEP_SECONDS": str(EVERY)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
 
 
 def wait_until_ready(portal: Zygote, log: Path) -> None:

@@ -16,4 +16,5 @@ def test_nothing_that_runs_often_reads_a_whole_table(aws: Aws, tmp_path: Path) -
         portal.run("approve")
         portal.run("turns")
         portal.run("seed_many")
+        portal.run("seed_log_of_years")
         assert portal.run("whole_tables_read") == []

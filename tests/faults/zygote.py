@@ -13,7 +13,7 @@ from typing import Any
 
 import django
 
-from tests.faults.plans import seed_many, whole_tables_read  # noqa: F401 - verbs
+from tests.faults.plans import seed_log_of_years, seed_many, whole_tables_read  # noqa: F401 - verbs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -280,9 +280,9 @@ def approve_many(number: int, first: int = 0) -> None:
         approve(entitlement, by=sandra)
 
 
-def approve_one_and_count() -> dict[str, float]:
-    """For one more customer: how many SQL statements its turns need, and how many milliseconds of
-    this process."""
+def approve_and_count(number: int) -> dict[str, float]:
+    """For one more customer, with this number: how many SQL statements its approval and its turns
+    need, and how many milliseconds of this process."""
     import time
 
     from django.db import connection
@@ -296,9 +296,9 @@ def approve_one_and_count() -> dict[str, float]:
         statements += 1
         return execute(*arguments)
 
-    approve_many(1, first=1_000_000)
     began = time.process_time()
     with connection.execute_wrapper(count):
+        approve_many(1, first=number)
         take_turns()
     return {"sql": statements, "cpu_ms": 1_000 * (time.process_time() - began)}
 

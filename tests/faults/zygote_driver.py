@@ -86,6 +86,28 @@ def celery_worker(state: Path) -> Iterator["subprocess.Popen[bytes]"]:
         process.wait(timeout=30)
 
 
+@contextmanager
+def worker_with_beat(
+    state: Path, log: Path, *options: str, **environment: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Celery's worker with beat, as in production apart from its AWS and its pace."""
+    command = ["-m", "celery", "-A", "portal", "worker", "--beat", *options]
+    pace = {"REPOSITORY_WRITE_INTERVAL_SECONDS": "5", "SWEEP_SECONDS": "5"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=clean_environment(state) | pace | environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
 def clean_environment(state: Path) -> dict[str, str]:
     """The settings of a portal in its embedded form, and nothing from this process."""
     return {

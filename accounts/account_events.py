@@ -182,8 +182,11 @@ def single_sign_on_removed(request: HttpRequest, socialaccount: Any, **kwargs: A
 def identity_updated(instance: SocialAccount, **kwargs: Any) -> None:
     """allauth saves the identity that it has read before, and so would bring back one that a report
     of misuse has removed since."""
-    rows = SocialAccount.objects.select_for_update(no_key=True).filter(pk=instance.pk)
-    if not instance._state.adding and not rows:
+    if instance._state.adding:
+        return
+    # Before the identity, as in a report.
+    instance.user.lock()
+    if not SocialAccount.objects.filter(pk=instance.pk).exists():
         lifetime.end(context.request)
         raise ImmediateHttpResponse(redirect("account_login"))
 

@@ -37,32 +37,34 @@ from portal.pages.ops.who_can_pull import who_can_pull
 
 admin.autodiscover()
 
+READING = {"GET", "HEAD", "OPTIONS"}
+
 
 def in_transactions(patterns: list[Any]) -> list[Any]:
-    """allauth's addresses, with each POST and each return from single sign-on in one transaction:
-    what it changes and the audit line about it are written together, or neither is, and no report
-    of misuse comes in between."""
+    """allauth's addresses, with each change and each return from single sign-on, whatever its
+    method, in one transaction: what it changes and the audit line about it are written together, or
+    neither is, and no report of misuse comes in between."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             in_transactions(pattern.url_patterns)
         else:
             is_return = (pattern.name or "").endswith("_callback")
-            methods = ["POST", "GET"] if is_return else ["POST"]
-            pattern.callback = in_transaction(pattern.callback, methods)
+            pattern.callback = in_transaction(pattern.callback, is_return=is_return)
     return patterns
 
 
 def in_transaction(
-    view: Callable[..., HttpResponseBase], methods: list[str]
+    view: Callable[..., HttpResponseBase], *, is_return: bool
 ) -> Callable[..., HttpResponseBase]:
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method in methods:
-            with transaction.atomic():
-                if lifetime.is_current(request) and waiting.is_current(request, lock=True):
-                    return view(request, *args, **kwargs)
-        elif waiting.is_current(request):
+        if request.method in READING and not is_return:
+            waiting.end_if_changed(request)
             return view(request, *args, **kwargs)
+        with transaction.atomic():
+            if lifetime.is_current(request):
+                waiting.end_if_changed(request, lock=True)
+                return view(request, *args, **kwargs)
         lifetime.end(request)
         return redirect("account_login")
 

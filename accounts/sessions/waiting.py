@@ -7,8 +7,9 @@ import hashlib
 from allauth.account.internal.flows.email_verification_by_code import (
     EMAIL_VERIFICATION_CODE_SESSION_KEY,
 )
-from allauth.account.internal.stagekit import unstash_login
+from allauth.account.internal.stagekit import clear_login, unstash_login
 from allauth.account.models import EmailAddress
+from django.contrib import messages
 from django.http import HttpRequest
 
 from accounts.models import User
@@ -23,9 +24,9 @@ def begin(request: HttpRequest, user: User) -> None:
     request.session[BEGAN_WITH] = _ways(user)
 
 
-def is_current(request: HttpRequest, *, lock: bool = False) -> bool:
-    """Whether the person whose sign-in waits, if one does, still signs in as when it began. With
-    ``lock`` nobody else changes how they do until the transaction ends."""
+def end_if_changed(request: HttpRequest, *, lock: bool = False) -> None:
+    """End the sign-in that waits, if one does, where its person does not sign in as when it began.
+    With ``lock`` nobody else changes how they do until the transaction ends."""
     user = _who_waits(request)
     if user and lock:
         user.lock()
@@ -34,7 +35,10 @@ def is_current(request: HttpRequest, *, lock: bool = False) -> bool:
     if code and code.get("user_id") not in (None, str(user.pk if user else request.user.pk)):
         # Of an address of someone else, who began to sign in in this browser before.
         del request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY]
-    return user is None or request.session.get(BEGAN_WITH) == _ways(user)
+    if user and request.session.get(BEGAN_WITH) != _ways(user):
+        request.session.pop(EMAIL_VERIFICATION_CODE_SESSION_KEY, None)
+        clear_login(request)
+        messages.info(request, "Your account has changed. Sign in again.")
 
 
 def _who_waits(request: HttpRequest) -> User | None:

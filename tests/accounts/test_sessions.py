@@ -138,8 +138,21 @@ def test_sign_in_that_waits_for_a_second_factor_ends_with_a_change(cast: Cast, c
     CHANGES[change](cast)
     code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
     shown = waiting.post("/account/2fa/authenticate/", {"code": code}, follow=True)
-    assert "Your session has ended. Sign in again." in words(shown)
+    assert "Your account has changed. Sign in again." in words(shown)
     assert "_auth_user_id" not in waiting.session
+
+
+def test_waiting_sign_in_that_ends_takes_nothing_else_of_the_session_along(cast: Cast) -> None:
+    waiting = Client()
+    waiting.post("/account/login/code/", {"email": cast.alice.email})
+    session = waiting.session
+    session["invitation"] = "kept"
+    session.save()
+    EmailAddress.objects.create(user=cast.alice, email="new@birch.example", verified=True)
+    credentials = {"login": cast.alice.email, "password": PASSWORD}
+    waiting.post("/account/login/", credentials)
+    assert waiting.session["_auth_user_id"] == str(cast.alice.pk)
+    assert waiting.session["invitation"] == "kept"
 
 
 def test_sign_in_whose_second_factor_was_removed_starts_again(cast: Cast) -> None:

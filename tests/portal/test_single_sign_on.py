@@ -32,14 +32,15 @@ def person(settings: Settings) -> Iterator[dict[str, Any]]:
         yield person
 
 
-def single_sign_on(client: Client, process: str = "login") -> Any:
+def single_sign_on(client: Client, process: str = "login", method: str = "get") -> Any:
     """Go to the provider and come back, as a browser does."""
     to = client.post(f"/account/oidc/oidc/login/?process={process}")
     if "state=" not in to.get("Location", ""):
         return to
     state = parse_qs(urlsplit(to["Location"]).query)["state"][0]
     callback = "/account/oidc/oidc/login/callback/"
-    return client.get(callback, {"code": "code", "state": state}, follow=True)
+    come_back = getattr(client, method)
+    return come_back(f"{callback}?code=code&state={state}", follow=method == "get")
 
 
 def identities(user: User) -> list[str]:
@@ -407,8 +408,9 @@ def test_identity_is_not_connected_once_misuse_is_reported(
     assert not cast.alice.has_usable_password()
 
 
+@pytest.mark.parametrize("method", ["get", "head", "options", "post"])
 def test_return_from_single_sign_on_writes_all_in_one_transaction(
-    cast: Cast, person: dict[str, Any]
+    cast: Cast, person: dict[str, Any], method: str
 ) -> None:
     """allauth saves the whole row of the person, and a report may not come before that."""
     alice, depths = just_signed_in(cast.alice), {}
@@ -418,7 +420,7 @@ def test_return_from_single_sign_on_writes_all_in_one_transaction(
         return execute(sql, *rest)
 
     with connection.execute_wrapper(watch):
-        single_sign_on(alice, "connect")
+        single_sign_on(alice, "connect", method)
     assert identities(cast.alice) == ["7"]
     assert depths['UPDATE "accounts_user"'] > len(connection.savepoint_ids)
 

@@ -78,6 +78,8 @@ class Scenario(World):
         self.story: list[str] = []
         # The kinds of drift that may be seen, for what AWS and those who meddle did.
         self.explained: set[DriftKind] = set()
+        # Nobody meddles, and AWS shows what it has: then all drift is a fault of the portal's.
+        self.is_honest = self.random.random() < 0.5
         self._is_inside = False
         monkeypatch.setattr(timezone, "now", lambda: self.now)
 
@@ -97,7 +99,7 @@ class Scenario(World):
         self._do(self.random.choice(self.actions))
         if self.random.random() < 0.5:
             self._lay_fault()
-        if self.meddling and self.random.random() < 0.2:
+        if self.meddling and not self.is_honest and self.random.random() < 0.2:
             self._do(self.random.choice(self.meddling))
             self.explained.update(DriftKind)
         for _ in range(self.random.randint(0, 3)):
@@ -128,7 +130,8 @@ class Scenario(World):
 
     def _lay_fault(self) -> None:
         operation = self.random.choice(OPERATIONS)
-        kind = self.random.choice([Kind.REFUSED, Kind.FAILED, Kind.LOST, *OF_READS])
+        kinds = [Kind.REFUSED, Kind.FAILED, Kind.LOST]
+        kind = self.random.choice(kinds if self.is_honest else [*kinds, *OF_READS])
         if kind in OF_READS:
             operation = self.random.choice(OF_READS[kind])
             self.explained |= OF_MISREADING
@@ -140,6 +143,8 @@ class Scenario(World):
         if kind is Kind.FAILED:
             fault.status, fault.code, fault.message = 500, "ServiceFailure", "The service failed."
         if (operation, kind, code) in LIES:
+            if self.is_honest:
+                return
             self.explained |= OF_LIES
         self.story.append(f"{kind.name} {operation} {code if kind is Kind.REFUSED else ''}")
         self.aws.embedded.faults.lay(fault)

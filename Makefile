@@ -1,7 +1,7 @@
 # make demo   the whole portal on this machine, without AWS, Docker, Redis or PostgreSQL
 # make test   every test; those this machine cannot run are skipped by name
 # make test-deep  the fault suites in full: hundreds of sequences, every kill, long races
-# make bench  how fast approvals are carried out, beside plain loops; ARGS=--help
+# make bench  how fast approvals are carried out, beside a loop and a script; ARGS=--help
 # make check  format, lint, types, architecture, templates, migrations
 # make clients  the clients that the stories need and Debian lacks, into .tools/clients
 # make prove  run every instruction of the page, and record when and with what

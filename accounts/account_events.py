@@ -21,7 +21,6 @@ from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save, pre_save
 from django.dispatch import Signal
 from django.http import HttpRequest
-from django.shortcuts import redirect
 from django.utils import timezone
 
 from accounts import attempts, own_address, single_sign_on, verification
@@ -187,8 +186,7 @@ def identity_updated(instance: SocialAccount, **kwargs: Any) -> None:
     # Before the identity, as in a report.
     instance.user.lock()
     if not SocialAccount.objects.filter(pk=instance.pk).exists():
-        lifetime.end(context.request)
-        raise ImmediateHttpResponse(redirect("account_login"))
+        raise ImmediateHttpResponse(lifetime.end(context.request))
 
 
 RECEIVERS: dict[Signal, Any] = {

@@ -82,8 +82,7 @@ class AccountAdapter(DefaultAccountAdapter):
         """The password alone, and unless it was changed since the request began: by a report of
         misuse, for example."""
         if not user.replace_password(password):
-            lifetime.end(self.request)
-            raise ImmediateHttpResponse(redirect("account_login"))
+            raise ImmediateHttpResponse(lifetime.end(self.request))
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
         """Wrong guesses lock out the network that they come from, not the person."""

@@ -1,18 +1,13 @@
 """Every address of the site."""
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 import allauth.urls
 from django.contrib import admin
-from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
-from django.shortcuts import redirect
-from django.urls import URLResolver, include, path
+from django.http import HttpResponseBase
+from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.sessions import lifetime, waiting
 from portal.pages import health, invitation
 from portal.pages.account import report_misuse, security
 from portal.pages.customer.diagnosis import diagnosis
@@ -34,41 +29,9 @@ from portal.pages.ops.hold import hold_page
 from portal.pages.ops.keys import reissue, switch_key
 from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_repository
 from portal.pages.ops.who_can_pull import who_can_pull
+from portal.transactions import in_transactions
 
 admin.autodiscover()
-
-READING = {"GET", "HEAD", "OPTIONS"}
-
-
-def in_transactions(patterns: list[Any]) -> list[Any]:
-    """allauth's addresses, with each change and each return from single sign-on, whatever its
-    method, in one transaction: what it changes and the audit line about it are written together, or
-    neither is, and no report of misuse comes in between."""
-    for pattern in patterns:
-        if isinstance(pattern, URLResolver):
-            in_transactions(pattern.url_patterns)
-        else:
-            is_return = (pattern.name or "").endswith("_callback")
-            pattern.callback = in_transaction(pattern.callback, is_return=is_return)
-    return patterns
-
-
-def in_transaction(
-    view: Callable[..., HttpResponseBase], *, is_return: bool
-) -> Callable[..., HttpResponseBase]:
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method in READING and not is_return:
-            waiting.end_if_changed(request)
-            return view(request, *args, **kwargs)
-        with transaction.atomic():
-            if lifetime.is_current(request):
-                waiting.end_if_changed(request, lock=True)
-                return view(request, *args, **kwargs)
-        lifetime.end(request)
-        return redirect("account_login")
-
-    return wrapped
 
 
 def moved_to(name: str) -> Callable[..., HttpResponseBase]:

@@ -54,7 +54,7 @@ def link(limit: int, *, is_adopting: bool = False) -> int:
             previous = last.hash if last else BEGINNING
             at = last.number if last else 0
             lines = _unlinked(ALL if is_adopting else _lately(last))
-            own, _ = _sort(lines[:limit], is_adopting=is_adopting)
+            own, _ = _own_and_beside(lines[:limit], is_adopting=is_adopting)
             for number, event in enumerate(own, start=1):
                 signature = sign(_content(event, at + number, previous))
                 created = ChainLink.objects.create(
@@ -155,7 +155,7 @@ def _check_known(known: str) -> str:
 
 
 def _check_lines(ids: tuple[int, int]) -> str:
-    _, beside = _sort(_unlinked(ids)[:WINDOW])
+    _, beside = _own_and_beside(_unlinked(ids)[:WINDOW])
     return f"Line {beside[0].pk} was written beside the portal: {beside[0]}" if beside else ""
 
 
@@ -169,7 +169,7 @@ def _unlinked(ids: tuple[int, int]) -> QuerySet[AuditEvent]:
     return AuditEvent.objects.filter(~Exists(links), pk__range=ids).order_by("pk")
 
 
-def _sort(
+def _own_and_beside(
     unlinked: QuerySet[AuditEvent], *, is_adopting: bool = False
 ) -> tuple[list[AuditEvent], list[AuditEvent]]:
     """The lines that the portal wrote, and those that it did not: unsigned ones, changed ones, and

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from accounts.models import User
 from accounts.sessions.models import Session, hash_of
@@ -58,9 +59,11 @@ def is_current(request: HttpRequest) -> bool:
     return bool(request.user.is_active and is_there)
 
 
-def end(request: HttpRequest) -> None:
+def end(request: HttpRequest) -> HttpResponse:
+    """Returns the way to sign in again."""
     logout(request)
     messages.info(request, "Your session has ended. Sign in again.")
+    return redirect("account_login")
 
 
 def end_all(user: User, *, but: Any = None) -> int:

@@ -1,14 +1,21 @@
-"""A report of misuse that comes while a request of the thief's is under way."""
+"""An account that someone else used, and a report of it while a request is under way."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.db import connection
 
 from accounts.actor import Actor
 from accounts.flows import own_account as flows
 from accounts.models import User
+
+THIEF, ALICE = "thief@evil.example", "alice@birch.example"
+
+
+def addresses_of(user: User) -> list[str]:
+    return list(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
 
 
 @contextmanager

@@ -8,9 +8,6 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal.auth import (
     TOTP,
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
 )
 from django.test import Client
 from pytest_django import Settings
@@ -18,14 +15,11 @@ from pytest_django import Settings
 from accounts import encryption, mfa
 from accounts.models import User
 from provisioning.demo.seed import PASSWORD, Cast
+from tests.accounts.app_codes import app_code
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import just_signed_in
 
 SECRET = "JBSWY3DPEHPK3PXP"
-
-
-def code() -> str:
-    return format_hotp_value(hotp_value(SECRET, next(yield_hotp_counters_from_time())))
 
 
 def test_secrets_of_second_factors_are_stored_encrypted(cast: Cast) -> None:
@@ -43,7 +37,7 @@ def test_right_code_signs_in_and_a_wrong_one_does_not(cast: Cast, *, wrong: bool
     client = Client()
     asked = client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
     assert asked["Location"] == "/account/2fa/authenticate/"
-    client.post(asked["Location"], {"code": "000000" if wrong else code()})
+    client.post(asked["Location"], {"code": "000000" if wrong else app_code(SECRET)})
     assert ("_auth_user_id" in client.session) is not wrong
 
 
@@ -60,7 +54,7 @@ def test_code_works_once_for_as_long_as_it_is_valid(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     TOTP.activate(cast.alice, SECRET)
-    used = code()
+    used = app_code(SECRET)
     start = time.time()
     for seconds in (0, 20, 40, 60):
         monkeypatch.setattr(time, "time", lambda now=start + seconds: now)
@@ -77,12 +71,12 @@ def test_secret_moved_to_another_persons_row_signs_nobody_in(cast: Cast) -> None
     session = charlie.session
     session["mfa.totp.secret"] = SECRET
     session.save()
-    charlie.post("/account/2fa/totp/activate/", {"code": code()})
+    charlie.post("/account/2fa/totp/activate/", {"code": app_code(SECRET)})
     row = Authenticator.objects.get(user=cast.charlie, type="totp")
     Authenticator.objects.create(user=cast.alice, type="totp", data=row.data)
     client = Client()
     client.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
-    client.post("/account/2fa/authenticate/", {"code": code()})
+    client.post("/account/2fa/authenticate/", {"code": app_code(SECRET)})
     assert "_auth_user_id" not in client.session
 
 
@@ -112,7 +106,7 @@ def test_code_that_set_up_the_app_does_not_sign_in(cast: Cast) -> None:
     session = alice.session
     session["mfa.totp.secret"] = SECRET
     session.save()
-    used = code()
+    used = app_code(SECRET)
     alice.post("/account/2fa/totp/activate/", {"code": used})
     assert Authenticator.objects.filter(user=cast.alice, type="totp").exists()
     client = Client()

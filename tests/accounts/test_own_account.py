@@ -13,9 +13,6 @@ from allauth.mfa import signals as mfa
 from allauth.mfa.totp.internal.auth import (
     SECRET_SESSION_KEY,
     TOTP,
-    format_hotp_value,
-    hotp_value,
-    yield_hotp_counters_from_time,
 )
 from allauth.socialaccount import signals as social
 from django.core import mail
@@ -30,6 +27,7 @@ from accounts.flows import invitations
 from accounts.flows.members import Role
 from accounts.models import AuditEvent, Email, User
 from provisioning.demo.seed import PASSWORD, Cast
+from tests.accounts.app_codes import app_code
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.outbox import code_by_email
 from tests.accounts.own_account import ON_OWN_ACCOUNT
@@ -39,10 +37,6 @@ from tests.portal.pages.pages import as_user, just_signed_in
 SECRET = "JBSWY3DPEHPK3PXP"
 NEW_PASSWORD = "another battery staple"
 SIGN_IN = {"login": "alice@birch.example", "password": PASSWORD}
-
-
-def code() -> str:
-    return format_hotp_value(hotp_value(SECRET, next(yield_hotp_counters_from_time())))
 
 
 def lines() -> list[tuple[str, str]]:
@@ -234,7 +228,7 @@ EVENTS: dict[str, tuple[Prepare, Act, list[tuple[str, str]], list[tuple[str, str
     ),
     "new app": (
         setting_up_app,
-        lambda client: client.post("/account/2fa/totp/activate/", {"code": code()}),
+        lambda client: client.post("/account/2fa/totp/activate/", {"code": app_code(SECRET)}),
         [
             ("changed_sign_in", "authenticator app added"),
             ("changed_sign_in", "recovery codes added"),

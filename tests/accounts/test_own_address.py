@@ -6,19 +6,10 @@ from datetime import timedelta
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.mfa.totp.internal.auth import (
-    TOTP,
-    format_hotp_value,
-    generate_totp_secret,
-    hotp_value,
-    yield_hotp_counters_from_time,
-)
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from accounts.actor import Actor
 from accounts.flows import own_account as flows
@@ -34,7 +25,7 @@ from accounts.models import (
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
 from tests.accounts.outbox import code_by_email
-from tests.accounts.reported import reported_before
+from tests.accounts.reported import ALICE, THIEF, addresses_of
 from tests.portal.pages.pages import as_user, just_signed_in, words
 
 
@@ -54,10 +45,6 @@ def test_report_removes_other_addresses_and_what_was_added_lately(cast: Cast) ->
     line = AuditEvent.objects.get(action="locked", customer=None)
     assert line.changes.startswith("Removed: thief@evil.example, ")
     assert "thief@evil.example" in mail_about(alice).facts["what"]
-
-
-def addresses_of(user: User) -> list[str]:
-    return list(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
 
 
 def mail_about(user: User) -> Email:
@@ -111,7 +98,6 @@ def swap_and_remove(thief: Client, alice: User) -> None:
     assert addresses_of(alice) == [THIEF]
 
 
-THIEF, ALICE = "thief@evil.example", "alice@birch.example"
 SWAPS: list[Callable[[Client, User], None]] = [
     lambda thief, alice: change_address(alice, THIEF, by_session=thief),
     lambda thief, alice: add_address(THIEF, by_session=thief),
@@ -162,119 +148,6 @@ def test_report_leaves_the_address_of_a_week_ago_although_the_person_changed_it_
     change_address(cast.alice, THIEF, by_session=mine)
     flows.report_misuse(by=Actor(cast.alice))
     assert addresses_of(cast.alice) == ["alice@new.example"]
-
-
-# --- While a request of the thief's is under way -------------------------------------
-
-
-def test_password_that_is_hashed_while_the_report_is_made_is_not_set(cast: Cast) -> None:
-    thief = just_signed_in(cast.alice)
-    new = {"password1": "a-thiefs-password", "password2": "a-thiefs-password"}
-    with reported_before('UPDATE "accounts_user" SET "password"', cast.alice):
-        answer = thief.post("/account/password/change/", new | {"oldpassword": PASSWORD})
-    assert answer["Location"] == "/account/login/"
-    # In this test the report is part of the transaction that is rolled back.
-    cast.alice.refresh_from_db()
-    assert not cast.alice.check_password("a-thiefs-password")
-
-
-def test_session_that_ended_since_the_request_began_changes_no_address(cast: Cast) -> None:
-    thief = just_signed_in(cast.alice)
-    with reported_before("SAVEPOINT", cast.alice):
-        answer = thief.post("/account/email/", {"action_add": "", "email": THIEF})
-    assert answer["Location"] == "/account/login/"
-    assert addresses_of(cast.alice) == [ALICE]
-    assert not mail.outbox
-
-
-def test_code_that_is_being_sent_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
-    plant_address(cast)
-    thief = Client()
-    with reported_before("RELEASE", cast.alice):
-        thief.post("/account/login/code/", {"email": THIEF})
-    assert mail.outbox[-1].to == [THIEF]
-    thief.post("/account/login/code/confirm/", {"code": code_by_email()})
-    assert_kept_out(thief, cast)
-
-
-def plant_address(cast: Cast) -> None:
-    EmailAddress.objects.create(user=cast.alice, email=THIEF, verified=True)
-    User.objects.update(last_login=timezone.now())
-
-
-def assert_kept_out(thief: Client, cast: Cast) -> None:
-    """Neither in, nor with an address of the account whose code the thief could enter."""
-    assert thief.get("/account/security/").status_code == 302
-    for mailed in {each.to[0] for each in mail.outbox}:
-        assert mailed == THIEF
-    thief.post("/account/confirm-email/", {"code": code_by_email()})
-    assert thief.get("/account/security/").status_code == 302
-    assert addresses_of(cast.alice) == [ALICE]
-
-
-def test_code_that_is_entered_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
-    plant_address(cast)
-    thief = Client()
-    thief.post("/account/login/code/", {"email": THIEF})
-    with reported_before("SAVEPOINT", cast.alice):
-        thief.post("/account/login/code/confirm/", {"code": code_by_email()})
-    assert_kept_out(thief, cast)
-
-
-def test_password_that_is_checked_while_the_report_is_made_opens_nothing(cast: Cast) -> None:
-    """With a second factor, which comes after it, and is older than what a report removes."""
-    secret = generate_totp_secret()
-    factor = TOTP.activate(cast.alice, secret).instance
-    Authenticator.objects.filter(pk=factor.pk).update(created_at=timezone.now() - timedelta(days=8))
-    thief = Client()
-    with reported_before('SELECT "account_emailaddress"."email" AS', cast.alice):
-        thief.post("/account/login/", {"login": ALICE, "password": PASSWORD})
-    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
-    thief.post("/account/2fa/authenticate/", {"code": code})
-    assert thief.get("/account/security/").status_code == 302
-
-
-def test_code_for_an_address_of_another_account_is_forgotten(cast: Cast) -> None:
-    """It was sent in the same browser, before a report ended that sign-in."""
-    EmailAddress.objects.create(user=cast.alice, email=THIEF)
-    User.objects.update(last_login=timezone.now())
-    thief = Client()
-    thief.post("/account/login/", {"login": THIEF, "password": PASSWORD})
-    code = code_by_email()
-    EmailAddress.objects.filter(email=THIEF).delete()
-    session = thief.session
-    del session["account_login"]
-    session.save()
-    thief.post("/account/login/", {"login": cast.charlie.email, "password": PASSWORD})
-    assert thief.get("/account/security/").status_code == 200
-    thief.post("/account/confirm-email/", {"code": code})
-    assert not EmailAddress.objects.filter(email=THIEF).exists()
-
-
-def test_hash_of_a_password_that_is_renewed_while_the_report_is_made_is_not_stored(
-    cast: Cast, settings: Settings
-) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-    old = make_password(PASSWORD, hasher=OfLongAgo())
-    User.objects.filter(pk=cast.alice.pk).update(password=old)
-    with reported_before('UPDATE "accounts_user" SET "password"', cast.alice):
-        Client().post("/account/login/", {"login": ALICE, "password": PASSWORD})
-    cast.alice.refresh_from_db()
-    assert not cast.alice.has_usable_password()
-
-
-class OfLongAgo(PBKDF2PasswordHasher):
-    iterations = 1_000
-
-
-def test_hash_of_a_password_is_renewed(cast: Cast, settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
-    old = make_password(PASSWORD, hasher=OfLongAgo())
-    User.objects.filter(pk=cast.alice.pk).update(password=old)
-    Client().post("/account/login/", {"login": ALICE, "password": PASSWORD})
-    cast.alice.refresh_from_db()
-    assert cast.alice.password != old
-    assert cast.alice.check_password(PASSWORD)
 
 
 def test_administrator_reports_their_own_account_at_their_own_page(cast: Cast) -> None:

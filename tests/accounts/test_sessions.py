@@ -8,10 +8,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import (
     TOTP,
-    format_hotp_value,
     generate_totp_secret,
-    hotp_value,
-    yield_hotp_counters_from_time,
 )
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.core import mail
@@ -23,6 +20,7 @@ from accounts.models import Session, User
 from accounts.sessions.models import device_of, hash_of
 from accounts.sessions.store import SessionStore
 from provisioning.demo.seed import PASSWORD, Cast
+from tests.accounts.app_codes import app_code
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import as_user, just_signed_in, words
 
@@ -136,7 +134,7 @@ def test_sign_in_that_waits_for_a_second_factor_ends_with_a_change(cast: Cast, c
     waiting.post("/account/login/", {"login": cast.alice.email, "password": PASSWORD})
     assert waiting.get("/account/2fa/authenticate/").status_code == 200
     CHANGES[change](cast)
-    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    code = app_code(secret)
     shown = waiting.post("/account/2fa/authenticate/", {"code": code}, follow=True)
     assert "Your account has changed. Sign in again." in words(shown)
     assert "_auth_user_id" not in waiting.session
@@ -176,6 +174,6 @@ def test_sign_in_goes_on_from_the_first_proof_of_an_address_to_the_second_factor
     client.post("/account/login/code/", {"email": cast.alice.email})
     code = next(line for line in str(mail.outbox[-1].body).splitlines() if line.isupper())
     client.post("/account/login/code/confirm/", {"code": code})
-    code = format_hotp_value(hotp_value(secret, next(yield_hotp_counters_from_time())))
+    code = app_code(secret)
     client.post("/account/2fa/authenticate/", {"code": code})
     assert client.session["_auth_user_id"] == str(cast.alice.pk)

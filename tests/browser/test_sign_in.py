@@ -1,9 +1,7 @@
 """Every way to sign in, in a browser."""
 
 import re
-import time
 
-from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core import mail
 from playwright.sync_api import CDPSession, Page, expect
 
@@ -12,15 +10,11 @@ from accounts.emails import delivery
 from accounts.flows import invitations
 from accounts.flows.members import Role
 from provisioning.demo.seed import PASSWORD, Cast
+from tests.accounts.app_codes import app_code
 from tests.browser.legible import check_legible
 from tests.browser.signing_in import confirm, expect_home, sign_in, sign_out
 
 DANA = "dana@birch.example"
-
-
-def code(secret: str, *, periods_later: int = 0) -> str:
-    """What an authenticator app shows now, or half a minute later."""
-    return format_hotp_value(hotp_value(secret, int(time.time()) // 30 + periods_later))
 
 
 def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
@@ -56,12 +50,12 @@ def test_authenticator_app_is_set_up_and_then_asked_for(page: Page, cast: Cast) 
     page.get_by_role("link", name="Set up an app").click()
     confirm(page)
     secret = page.get_by_label("Secret of the app").input_value()
-    page.get_by_label("Authenticator code").fill(code(secret))
+    page.get_by_label("Authenticator code").fill(app_code(secret))
     page.get_by_role("button", name="Start using the app").click()
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     sign_out(page)
     sign_in(page, cast.alice.email)
-    page.get_by_label("Code").fill(code(secret, periods_later=1))  # Each works once.
+    page.get_by_label("Code").fill(app_code(secret, periods_later=1))  # Each works once.
     page.get_by_role("button", name="Sign in", exact=True).click()
     expect_home(page)
 

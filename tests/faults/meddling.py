@@ -47,7 +47,7 @@ def _write_policy(s: World, name: str, others: list[dict[str, Any]]) -> None:
     s.aws.set_repository_policy(
         name, document(*[each for each in others if each != FOREIGN], FOREIGN)
     )
-    if not s.is_misread():
+    if not s.expects_stale_read():
         s.has_foreign.add(name)
 
 

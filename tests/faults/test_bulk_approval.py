@@ -50,7 +50,7 @@ def test_bulk_approval_on_a_full_product_costs_a_few_messages_for_each_customer(
             wait_until_ready(portal, log)
         took = time.monotonic() - began
     received = Counter(name for _, name in tasks(log))
-    late = max(latenesses(log))
+    late = max(delays_of_sweeps(log), default=0)
     print(f"{CUSTOMERS} approvals, {form}: {took:.0f} s, {dict(received)}")  # noqa: T201 - worth reading
     print(f"The sweep was {late:.1f} s late at most.")  # noqa: T201
     # One that provisions the user, one that tests its key, and some to spare.
@@ -88,7 +88,7 @@ def tasks(log: Path) -> list[tuple[datetime, str]]:
     return [(datetime.fromisoformat(at), name) for at, name in found]
 
 
-def latenesses(log: Path) -> list[float]:
+def delays_of_sweeps(log: Path) -> list[float]:
     """By how many seconds each sweep came later than the interval after the one before."""
     sweeps = [at for at, name in tasks(log) if name == "sweep"]
     return [(after - before).total_seconds() - EVERY for before, after in pairwise(sweeps)]

@@ -26,7 +26,7 @@ class World:
         # The repositories in whose policy others have written a statement.
         self.has_foreign: set[str] = set()
 
-    def is_misread(self) -> bool:
+    def expects_stale_read(self) -> bool:
         """Whether a read that shows what was there before is still to come."""
         return any(
             fault.kind is Kind.STALE and fault.times for fault in self.aws.embedded.faults.laid

@@ -95,3 +95,27 @@ def test_wrong_setting_gives_a_message_without_a_traceback(
     assert ended.returncode == 1
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_cookies_on_https_are_bound_to_the_host() -> None:
+    """A browser sends a cookie of such a name to this host alone, and takes it from no other."""
+    script = """
+import django
+django.setup()
+from django.conf import settings
+from accounts.sessions import devices
+print(settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME, devices.COOKIE)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "EMBEDDED": "true",
+            "ORIGIN": "https://portal.example.com",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [name.startswith("__Host-") for name in ended.stdout.split()] == [True] * 3

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 import pytest
 from allauth.mfa.totp.internal.auth import (
     TOTP,
-    format_hotp_value,
     generate_totp_secret,
-    hotp_value,
-    yield_hotp_counters_from_time,
 )
 from django.core import mail
 from django.test import Client, RequestFactory
@@ -21,6 +18,7 @@ from accounts.models import Email, User
 from accounts.sessions import devices
 from portal import oidc
 from provisioning.demo.seed import PASSWORD, Cast
+from tests.accounts.app_codes import app_code
 from tests.portal.pages.pages import as_user, just_signed_in, words
 
 LOGIN = "/account/login/"
@@ -215,8 +213,7 @@ def test_wrong_codes_of_someone_who_knows_the_password_lock_out_only_them(cast: 
     answers = [words(thief.post(page, {"code": "000000"})) for _ in range(7)]
     assert "Too many attempts" in answers[-1]
     assert Email.objects.filter(kind="locked_out", user=cast.otto).count() == 1
-    counter = next(yield_hotp_counters_from_time())
-    codes = [format_hotp_value(hotp_value(secret, counter + step)) for step in (0, 1)]
+    codes = [app_code(secret, periods_later=later) for later in (0, 1)]
     otto.post(page, {"code": codes[0]})
     assert "_auth_user_id" in otto.session
     confirmed = working.post("/account/2fa/reauthenticate/", {"code": codes[1], "next": "/ops/"})
@@ -293,8 +290,7 @@ def test_guesses_from_many_networks_do_not_lock_out_a_known_device(cast: Cast) -
     secret = generate_totp_secret()
     TOTP.activate(cast.otto, secret)
     own = just_signed_in(cast.otto, "mfa", type="totp")
-    counter = next(yield_hotp_counters_from_time())
-    codes = [format_hotp_value(hotp_value(secret, counter + step)) for step in (0, 1)]
+    codes = [app_code(secret, periods_later=later) for later in (0, 1)]
     own.post("/account/logout/")
     own.post(LOGIN, {"login": cast.otto.email, "password": PASSWORD})
     own.post("/account/2fa/authenticate/", {"code": codes[0]})

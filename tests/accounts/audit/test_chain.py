@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,6 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -24,35 +22,10 @@ from accounts.audit import chain, head
 from accounts.audit.chain import LATE, link, verify, watch
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
-from accounts.models import AuditEvent, ChainLink, Email, User
+from accounts.models import AuditEvent, ChainLink, User
 from provisioning.demo.seed import Cast
-from provisioning.tasks import link_audit_log, watch_audit_log
+from tests.accounts.audit.directly import change_directly
 from tests.services import redis
-
-
-@pytest.fixture(autouse=True)
-def _no_head_of_another_test() -> None:
-    head._file().unlink(missing_ok=True)
-    head._file().with_name(head.ALARM).unlink(missing_ok=True)
-
-
-@pytest.fixture
-def pks(cast: Cast) -> list[int]:
-    """The ids of five linked lines."""
-    lines = [
-        record(Action.RETRIED, f"row {number}", by=Actor(cast.otto), customer=cast.birch)
-        for number in range(1, 6)
-    ]
-    link_audit_log()
-    return [line.pk for line in lines]
-
-
-def change_directly(sql: str, *values: Any) -> None:
-    """As a database administrator could, whom no trigger stops."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET LOCAL session_replication_role = replica")
-        cursor.execute(sql, values)
 
 
 def test_every_line_is_linked_once_and_in_order(pks: list[int], cast: Cast) -> None:
@@ -363,82 +336,6 @@ def test_line_written_beside_the_portal_far_back_is_found_by_a_sample(
     assert "was written beside the portal" in verify().broken
     samples = {watch() for _ in range(200)}
     assert any("was written beside the portal" in broken for broken in samples)
-
-
-def test_administrators_learn_once_a_day_that_the_log_was_changed(
-    pks: list[int], caplog: pytest.LogCaptureFixture, settings: Settings
-) -> None:
-    User.objects.create_superuser("root@acme.example")
-    watch_audit_log()
-    assert mail.outbox == []
-    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
-    # Who changed the log can write what was sent, too, and empty the outbox.
-    now = timezone.now()
-    Email.objects.create(kind="audit_broken", to="x@y.example", sent_at=now, due_at=None)
-    for _ in range(2):
-        watch_audit_log()
-    assert sorted(to for message in mail.outbox for to in message.to) == sorted(
-        ["root@acme.example", settings.SUPPORT_EMAIL]
-    )
-    assert "line of link 3" in str(mail.outbox[0].body)
-    assert "The audit log was changed beside the portal. The line of link 3" in caplog.text
-    os.utime(head._file().with_name(head.ALARM), (0, 0))
-    watch_audit_log()
-    assert len(mail.outbox) == 4
-
-
-@pytest.mark.parametrize(
-    ("column", "value"), [("signature", "{key}:\u00e9"), ("address", "10.0.0.0/8")]
-)
-def test_line_written_to_stop_the_check_is_found_and_stops_nothing(
-    pks: list[int], cast: Cast, column: str, value: str
-) -> None:
-    key = ChainLink.objects.all()[0].hash.partition(":")[0]
-    change_directly(
-        f"UPDATE accounts_auditevent SET {column} = %s WHERE id = %s",  # noqa: S608
-        value.format(key=key),
-        pks[2],
-    )
-    watch_audit_log()
-    assert len(mail.outbox) == 1
-    record(Action.RETRIED, "one more", by=Actor(cast.otto))
-    assert link(10) == 1
-
-
-def test_row_of_a_reader_that_cannot_be_used_keeps_nobody_from_the_alarm(
-    pks: list[int], settings: Settings
-) -> None:
-    for name in ("a", "z"):
-        User.objects.create_superuser(f"{name}@acme.example")
-    User.objects.create_superuser(settings.SUPPORT_EMAIL)
-    User.objects.exclude(email="z@acme.example").update(time_zone="Bad/Zone")
-    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
-    watch_audit_log()
-    sent = {to for message in mail.outbox for to in message.to}
-    assert sent == {settings.SUPPORT_EMAIL, "z@acme.example"}
-
-
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL refuses such a moment")
-def test_row_that_cannot_even_be_read_keeps_the_operator_from_nothing(
-    pks: list[int], settings: Settings
-) -> None:
-    root = User.objects.create_superuser("a@acme.example")
-    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
-    change_directly(
-        "UPDATE accounts_user SET last_login = '2026-13-45 00:00:00' WHERE id = %s", root.pk
-    )
-    watch_audit_log()
-    assert [message.to for message in mail.outbox] == [[settings.SUPPORT_EMAIL]]
-
-
-def test_alarm_that_reached_nobody_is_given_again(pks: list[int], settings: Settings) -> None:
-    change_directly("UPDATE accounts_auditevent SET subject = 'x' WHERE id = %s", pks[2])
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    watch_audit_log()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    watch_audit_log()
-    assert len(mail.outbox) == 1
 
 
 def test_head_is_logged_kept_and_sent(

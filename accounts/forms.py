@@ -49,7 +49,8 @@ class RequestLoginCodeForm(account_forms.RequestLoginCodeForm):
         email = str(super().clean_email())
         if self._user:
             waiting.begin(context.request, self._user)
-        sign_in_codes.begin(context.request, email, account_adapter().generate_login_code())
+        new = account_adapter().generate_login_code()
+        sign_in_codes.begin(context.request, email, new, ways=waiting.ways_of(self._user))
         return email
 
 
@@ -67,6 +68,16 @@ class ResetPasswordForm(account_forms.ResetPasswordForm):
         email = str(super().clean_email())
         if not attempts.count(context.request, "resets", email.lower(), attempts.user_of(email)):
             raise account_adapter().validation_error("rate_limited")
+        return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """An address gets one email a minute, however many ask, and another where the person has
+        changed how they sign in, because the link in the one before is no longer valid."""
+        email = str(self.cleaned_data["email"])
+        user = attempts.user_of(email)
+        key = f"{email.lower()} {waiting.ways_of(user)}"
+        if attempts.count(request, "reset_mails", key, user):
+            super().save(request, **kwargs)
         return email
 
 

@@ -1,6 +1,7 @@
 """Sign-in codes by email: an address gets one a minute at most, however many ask. Who asks within
 that minute enters the code that is on its way already, so that others can neither fill a person's
-mailbox nor keep a code from them. A code opens one session."""
+mailbox nor keep a code from them. A code opens one session, and none once the person has changed
+how they sign in, or has reported misuse."""
 
 import base64
 from hashlib import sha256
@@ -16,10 +17,11 @@ EVERY = 60
 BOUND_TO = "sign-in code"
 
 
-def begin(request: HttpRequest, email: str, new: str) -> None:
-    """The request asks for a code for the address: the one that was sent there in the last minute
-    and has not been used, or else the ``new`` one."""
-    key = f"sign-in-code:{_hash(email.lower())}"
+def begin(request: HttpRequest, email: str, new: str, *, ways: str) -> None:
+    """The request asks for a code for the address: the one that was sent there in the last minute,
+    to a person with the same ``ways`` to sign in, if it has not been used; or else the ``new``
+    one."""
+    key = f"sign-in-code:{_hash(f'{email.lower()} {ways}')}"
     sealed = base64.b64encode(encryption.encrypt(new, bound_to=BOUND_TO)).decode()
     code = new
     if not cache.add(key, sealed, EVERY):

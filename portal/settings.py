@@ -281,6 +281,7 @@ ACCOUNT_RATE_LIMITS = {
     "confirm_email": "10/10m/ip,100/h/key",
     "guesses": "100/h/key",
     "resets": "100/h/key",
+    "reset_mails": "1/m/key",
     "request_login_code": "10/10m/ip",
     "reset_password": "10/10m/ip",
 }

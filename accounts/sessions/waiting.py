@@ -21,7 +21,16 @@ BEGAN_WITH = "waiting_began_with"
 def begin(request: HttpRequest, user: User) -> None:
     """The sign-in goes on from here. ``user``: as read before the password, or the address to which
     a code is sent, was looked up."""
-    request.session[BEGAN_WITH] = _ways(user)
+    request.session[BEGAN_WITH] = ways_of(user)
+
+
+def ways_of(user: User | None) -> str:
+    """The ways in which the person signs in, as a hash; nobody has none."""
+    if user is None:
+        return ""
+    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
+    ways = f"{devices.entry(user)} {list(verified.values_list('email', flat=True))}"
+    return hashlib.sha256(ways.encode()).hexdigest()
 
 
 def end_if_changed(request: HttpRequest, *, lock: bool = False) -> None:
@@ -35,7 +44,7 @@ def end_if_changed(request: HttpRequest, *, lock: bool = False) -> None:
     if code and code.get("user_id") not in (None, str(user.pk if user else request.user.pk)):
         # Of an address of someone else, who began to sign in in this browser before.
         del request.session[EMAIL_VERIFICATION_CODE_SESSION_KEY]
-    if user and request.session.get(BEGAN_WITH) != _ways(user):
+    if user and request.session.get(BEGAN_WITH) != ways_of(user):
         request.session.pop(EMAIL_VERIFICATION_CODE_SESSION_KEY, None)
         clear_login(request)
         messages.info(request, "Your account has changed. Sign in again.")
@@ -44,10 +53,3 @@ def end_if_changed(request: HttpRequest, *, lock: bool = False) -> None:
 def _who_waits(request: HttpRequest) -> User | None:
     login = None if request.user.is_authenticated else unstash_login(request, peek=True)
     return login.user if login else None
-
-
-def _ways(user: User) -> str:
-    """The ways in which the person signs in, as a hash."""
-    verified = EmailAddress.objects.filter(user=user, verified=True).order_by("pk")
-    ways = f"{devices.entry(user)} {list(verified.values_list('email', flat=True))}"
-    return hashlib.sha256(ways.encode()).hexdigest()

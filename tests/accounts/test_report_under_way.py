@@ -3,6 +3,7 @@ the statements of a request."""
 
 from datetime import timedelta
 
+import pytest
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -72,6 +73,24 @@ def test_code_that_is_entered_while_the_report_is_made_opens_nothing(cast: Cast)
     with reported_before("SAVEPOINT", cast.alice):
         thief.post("/account/login/code/confirm/", {"code": code_by_email()})
     assert_kept_out(thief, cast)
+
+
+@pytest.mark.parametrize("change", ["report", "password"])
+def test_code_that_was_sent_before_a_change_opens_nothing_after_it(cast: Cast, change: str) -> None:
+    """Who asks again within the minute is not given it either."""
+    alice = just_signed_in(cast.alice)
+    Client().post("/account/login/code/", {"email": ALICE})
+    seen = code_by_email()
+    if change == "report":
+        alice.post("/account/security/misuse/")
+    else:
+        new = {"password1": "Other-long-9pass", "password2": "Other-long-9pass"}
+        alice.post("/account/password/change/", new | {"oldpassword": PASSWORD})
+    thief = Client()
+    thief.post("/account/login/code/", {"email": ALICE})
+    assert code_by_email() != seen
+    thief.post("/account/login/code/confirm/", {"code": seen})
+    assert thief.get("/account/security/").status_code == 302
 
 
 def test_password_that_is_checked_while_the_report_is_made_opens_nothing(cast: Cast) -> None:

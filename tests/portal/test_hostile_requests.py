@@ -264,6 +264,9 @@ def test_device_on_which_the_sign_in_changes_is_still_known(cast: Cast) -> None:
     assert devices.knows(request, cast.alice)
 
 
+RESET = "/account/password/reset/"
+
+
 @pytest.mark.parametrize("way", ["password", "reset"])
 def test_tries_of_others_keep_nobody_from_signing_in_on_their_own_device(
     cast: Cast, way: str
@@ -284,6 +287,25 @@ def test_tries_of_others_keep_nobody_from_signing_in_on_their_own_device(
     answer = own.post(LOGIN, right) if way == "password" else own.post(*tries[way])
     assert answer.status_code == 302
     assert way == "password" or len(mail.outbox) == sent + 1
+
+
+@pytest.mark.parametrize("email", ["alice@birch.example", "nobody@birch.example"])
+def test_links_to_a_new_password_do_not_fill_a_mailbox(cast: Cast, email: str) -> None:
+    for number in range(5):
+        answer = Client(REMOTE_ADDR=f"198.51.100.{number}").post(RESET, {"email": email})
+        assert answer["Location"] == "/account/password/reset/done/"
+    assert [each.to for each in mail.outbox] == [[email]]
+
+
+def test_link_that_a_thief_asked_for_keeps_none_from_the_person_who_has_reported_it(
+    cast: Cast,
+) -> None:
+    alice = just_signed_in(cast.alice)
+    Client().post(RESET, {"email": cast.alice.email})
+    alice.post("/account/security/misuse/")
+    alice.post(RESET, {"email": cast.alice.email})
+    links = [each for each in mail.outbox if each.to == [cast.alice.email]]
+    assert len(links) == 2
 
 
 def test_guesses_from_many_networks_do_not_lock_out_a_known_device(cast: Cast) -> None:

@@ -66,12 +66,8 @@ class Aws:
         return {key["AccessKeyId"]: key["Status"] for key in listed}
 
     def repository_policy(self, name: str) -> dict[str, Any] | None:
-        try:
-            text = self.ecr.get_repository_policy(repositoryName=name)["policyText"]
-        except self.ecr.exceptions.RepositoryPolicyNotFoundException:
-            return None
-        document: dict[str, Any] = json.loads(text)
-        return document
+        with self.embedded._lock:
+            return self.embedded._policies.shown(ACCOUNT_ID, REGION, name)
 
     def set_repository_policy(self, name: str, document: dict[str, Any]) -> None:
         self.ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(document))

@@ -229,7 +229,7 @@ class Scenario(World):
                     getattr(tasks, name)(*arguments)
             except Killed:
                 self.story.append(f"killed in {name}")
-        if not self.explained & OF_MISREADING:
+        if name in TURNS and not self.explained & OF_MISREADING:
             self.watcher.look_at_pages()
 
     def _go_on(self, execute: Any, sql: str, params: Any, many: Any, context: Any) -> Any:

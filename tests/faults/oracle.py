@@ -19,7 +19,8 @@ from tests.aws import ACCOUNT_ID, Aws
 from tests.repository_policies import FOREIGN, admitted
 
 ENDED = [EntitlementState.WITHDRAWN, EntitlementState.EXPIRED]
-NOT_OPEN = [*ENDED, EntitlementState.REQUESTED, EntitlementState.REJECTED]
+NEVER_OPEN = [EntitlementState.REQUESTED, EntitlementState.REJECTED]
+NOT_OPEN = [*ENDED, *NEVER_OPEN]
 # A date that has just passed is noticed by the next sweep.
 A_MOMENT = timedelta(minutes=15)
 # Observations of each row, and a turn or two to spare.
@@ -37,14 +38,31 @@ class Watcher:
         self.late: list[str] = []
         self.untrue: list[str] = []
         self._closed: set[int] = set()
+        # Of customer and repository.
+        self._shut: set[tuple[int, int]] = set()
 
-    def look(self) -> None:
-        """An entitlement that was closed since the last look must be closed in AWS."""
+    def look(self, *, is_honest: bool) -> None:
+        """An entitlement that was closed since the last look must be closed in AWS, and stay so
+        where nobody else opens it (``is_honest``)."""
+        if is_honest:
+            self._look_at_what_was_shut()
         closed = Entitlement.objects.filter(closed_at__isnull=False).exclude(pk__in=self._closed)
         for entitlement in closed.select_related("customer", "product"):
             self._closed.add(entitlement.pk)
-            for name in self._open_to(entitlement):
-                self.false_closures.append(f"{entitlement} was closed while {name} was open")
+            left = self._left_by(entitlement)
+            self._shut.update((entitlement.customer_id, row.pk) for row in left)
+            for row in left:
+                if self._can_pull(entitlement.customer, row):
+                    self.false_closures.append(f"{entitlement} was closed while {row} was open")
+
+    def _look_at_what_was_shut(self) -> None:
+        unclosed = Entitlement.objects.exclude(state__in=NEVER_OPEN).filter(closed_at=None)
+        self._shut -= set(unclosed.values_list("customer_id", "product__repositories"))
+        for customer, repository in sorted(self._shut):
+            found = Customer.objects.get(pk=customer), Repository.objects.get(pk=repository)
+            if self._can_pull(*found):
+                self.false_closures.append(f"{found[1]} was opened to {found[0]} again")
+                self._shut.remove((customer, repository))
 
     def look_at_pages(self) -> None:
         """Where the page says that a product is ready, its customer can pull all of it."""
@@ -82,14 +100,15 @@ class Watcher:
             over = Entitlement.objects.filter(customer=customer, ends_at__lte=now - A_MOMENT)
             self.late += [f"{each} is over" for each in over.exclude(state__in=NOT_OPEN)]
 
-    def _open_to(self, entitlement: Entitlement) -> list[str]:
-        """The product's repositories that one of the customer's users can pull from, and that no
-        other entitlement opens."""
+    def _left_by(self, entitlement: Entitlement) -> list[Repository]:
+        """The product's repositories that no other entitlement of the customer opens."""
         others = Entitlement.objects.live().filter(customer=entitlement.customer)
         opened = Repository.objects.filter(products__entitlements__in=others)
-        left = entitlement.product.repositories.exclude(pk__in=opened)
-        users = PullUser.objects.filter(customer=entitlement.customer)
-        return [row.name for row in left for user in users if self.pulls(user, row)]
+        return list(entitlement.product.repositories.exclude(pk__in=opened))
+
+    def _can_pull(self, customer: Customer, repository: Repository) -> bool:
+        users = PullUser.objects.filter(customer=customer)
+        return any(self.pulls(user, repository) for user in users)
 
     def pulls(self, user: PullUser, repository: Repository) -> bool:
         found: Any = identities.iam(ACCOUNT_ID).users.get(user.name)

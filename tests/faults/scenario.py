@@ -201,7 +201,7 @@ class Scenario(World):
         """Returns whether the sweep called for a turn."""
         tasks.sweep()
         # Before anybody acts: it is the sweep that closes.
-        self.watcher.look()
+        self.watcher.look(is_honest=self.is_honest)
         waiting = [each for each in messages.receive() if each[0] in HANDLED]
         # Several workers take the turns in any order; what was lost is known after them.
         self.random.shuffle(waiting)
@@ -255,7 +255,7 @@ class Scenario(World):
                 if event == "worker":
                     self._pass(self.random.choice([0, 180]))
                     self.story.append("another worker")
-                    self._sweep_once()
+                    self._work(is_lossy=False, sweeps=self.random.randint(1, 3))
             finally:
                 self._is_inside = False
         return self._go_on(execute, sql, params, many, context)

@@ -7,10 +7,13 @@ USUAL = string.ascii_letters + "ßæœøđłþðħŧŋ"
 
 
 def is_deceptive(email: str) -> bool:
-    """Whether the address can be taken for another: it holds what nobody sees, or characters that
-    look like ASCII's; or its domain mixes scripts in one label, or is written in another script
-    than Latin under a Latin top-level domain, as Cyrillic look-alikes are."""
+    """Whether the address can be taken for another: it holds what nobody sees, characters that
+    look like ASCII's, or a quoted name, which mail servers read without its quotes; or its domain
+    mixes scripts in one label, or is written in another script than Latin under a Latin top-level
+    domain, as Cyrillic look-alikes are."""
     name, _, domain = email.rpartition("@")
+    if '"' in name:
+        return True
     labels = [_readable(label) for label in domain.split(".")]
     shown = "".join([name, *labels])
     if any(unicodedata.category(each)[0] in "CZ" or _is_like_ascii(each) for each in shown):

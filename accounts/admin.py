@@ -1,6 +1,6 @@
 """People and organisations in the admin; every change is audited."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.admin import EmailAddress
 from allauth.mfa.admin import Authenticator
@@ -135,6 +135,13 @@ class LockedFilter(admin.SimpleListFilter):
 
 
 class UserForm(forms.ModelForm):
+    class Meta:
+        help_texts: ClassVar = {
+            "is_active": "Deactivated, the person is signed out everywhere and their password, "
+            "links and codes end, for good. Activated again, they sign in with a code by email and "
+            "set a new password."
+        }
+
     def clean_email(self) -> str:
         email: str = self.cleaned_data["email"].lower()
         if EmailAddress.objects.filter(email__iexact=email, verified=True).exists():

@@ -46,7 +46,8 @@ class ChangePasswordForm(account_forms.ChangePasswordForm):
 
 class RequestLoginCodeForm(account_forms.RequestLoginCodeForm):
     def clean_email(self) -> str:
-        email = str(super().clean_email())
+        # Mail servers may deliver to one mailbox what counts as several addresses here.
+        email = str(account_adapter().clean_email(super().clean_email()))
         if self._user:
             waiting.begin(context.request, self._user)
         new = account_adapter().generate_login_code()

@@ -169,8 +169,10 @@ else:
         # Longer than the longest task; otherwise Redis hands a running task to a second worker.
         "visibility_timeout": 600,
         "queue_order_strategy": "sorted",
-        # A page does not wait for a broker that is down: the sweep sends the messages again.
+        # A page does not wait for a broker that is down or hangs: the sweep sends the messages
+        # again.
         "socket_connect_timeout": 2,
+        "socket_timeout": 5,
         "max_retries": 0,
     }
 # Redis also holds the rates of calls to AWS.
@@ -282,6 +284,7 @@ ACCOUNT_RATE_LIMITS = {
     "guesses": "100/h/key",
     "resets": "100/h/key",
     "reset_mails": "1/m/key",
+    "sign_up_mails": "1/m/key",
     "request_login_code": "10/10m/ip",
     "reset_password": "10/10m/ip",
 }

@@ -27,8 +27,8 @@ def _everybody_may_sign_up(settings: Settings) -> None:
     settings.SIGNUP = "open"
 
 
-def sign_up(client: Client, name: str = "Dana") -> None:
-    fields = {"email": ADDRESS, "name": name, "password1": CHOSEN, "password2": CHOSEN}
+def sign_up(client: Client, name: str = "Dana", email: str = ADDRESS) -> None:
+    fields = {"email": email, "name": name, "password1": CHOSEN, "password2": CHOSEN}
     client.post("/account/signup/", fields)
 
 
@@ -60,6 +60,30 @@ def test_person_who_signs_up_verifies_and_is_in(cast: Cast) -> None:
     sign_up(client)
     verify(client)
     assert can_sign_in()
+
+
+@pytest.mark.parametrize("is_theirs", [True, False])
+def test_address_gets_few_emails_however_often_it_signs_up(cast: Cast, *, is_theirs: bool) -> None:
+    """From ever other networks, with and without an account that somebody uses."""
+    if is_theirs:
+        EmailAddress.objects.filter(user=cast.alice).update(email=ADDRESS)
+        User.objects.filter(pk=cast.alice.pk).update(email=ADDRESS)
+    for number in range(8):
+        sign_up(Client(REMOTE_ADDR=f"10.0.0.{number}"))
+        sign_up(Client(REMOTE_ADDR=f"10.0.1.{number}"), email=ADDRESS.upper())
+    assert len(mail.outbox) == (1 if is_theirs else 2)
+
+
+@pytest.mark.parametrize("page", ["/account/login/code/", "/account/password/reset/"])
+@pytest.mark.parametrize(
+    "name", ["alice@birch.example\u200b", "alice@\uff42irch.example", '"alice"@birch.example']
+)
+def test_nothing_is_mailed_to_an_address_that_stands_for_another(
+    cast: Cast, page: str, name: str
+) -> None:
+    answer = Client().post(page, {"email": name})
+    assert answer.status_code == 200
+    assert mail.outbox == []
 
 
 def test_code_verifies_only_where_the_address_was_entered(cast: Cast) -> None:

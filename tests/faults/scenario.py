@@ -239,7 +239,8 @@ class Scenario(World):
         """At some statement of the turn the worker dies, or a person or another worker acts
         meanwhile, the latter perhaps because this one stalls for longer than its lease."""
         self._statements -= 1
-        is_between = not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK"))
+        # A transaction that begins is not open yet; one that ends still is.
+        is_between = not sql.startswith(("RELEASE", "ROLLBACK"))
         if self._statements == 0 and is_between and not self._is_inside:
             if len(connection.savepoint_ids) > BASELINE:
                 # Inside of a transaction nobody else sees or does anything.

@@ -17,6 +17,7 @@ from kombu.exceptions import ChannelError
 from kombu.simple import SimpleQueue
 
 from portal.celery import app
+from portal.pages.health import LATE
 
 # So large that the reader looks while one is being written.
 LARGE = {"words": "x" * 5_000_000}
@@ -79,33 +80,54 @@ def test_full_disk_leaves_no_partial_message(tmp_path: Path) -> None:
 
 
 SEND = "from provisioning import tasks; print(tasks._send([(tasks.registry_turn, (1,))]))"
+READY = """
+from concurrent.futures import ThreadPoolExecutor
+from django.test import RequestFactory
+from portal.pages import health
+def ask(number):
+    return health.ready(RequestFactory().get("/health/ready"))
+with ThreadPoolExecutor(20) as pool:
+    print({answer.status_code for answer in pool.map(ask, range(20))})
+print(ask(0).content.decode())
+"""
 
 
-def test_nobody_waits_for_a_broker_that_is_down(tmp_path: Path) -> None:
-    """One attempt; the row stays due, and the sweep sends the message again."""
-    attempts: list[object] = []
+def run_beside_broker(command: str, state: Path, *, hangs: bool) -> tuple[str, int]:
+    """What the command prints, and how often it connected to a broker that hangs up, or hangs."""
+    connections: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
 
-        def hang_up() -> None:
+        def accept() -> None:
             with suppress(OSError):
                 while True:
-                    connection, _ = server.accept()
-                    attempts.append(connection)
-                    connection.close()
+                    connections.append(server.accept()[0])
+                    if not hangs:
+                        connections[-1].close()
 
-        Thread(target=hang_up, daemon=True).start()
-        port = server.getsockname()[1]
-        sent = subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "-c", SEND],
+        Thread(target=accept, daemon=True).start()
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", command],
             env={
                 "PATH": os.environ["PATH"],
                 "EMBEDDED": "true",
-                "STATE_DIR": str(tmp_path),
-                "BROKER_URL": f"redis://127.0.0.1:{port}/0",
+                "STATE_DIR": str(state),
+                "BROKER_URL": f"redis://127.0.0.1:{server.getsockname()[1]}/0",
             },
             capture_output=True,
             text=True,
             check=True,
         )
-    assert sent.stdout.strip() == "False"
-    assert len(attempts) == 1
+    return ended.stdout.strip(), len(connections)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_nobody_waits_for_a_broker_that_is_down(tmp_path: Path, *, hangs: bool) -> None:
+    """One attempt; the row stays due, and the sweep sends the message again."""
+    assert run_beside_broker(SEND, tmp_path, hangs=hangs) == ("False", 1)
+
+
+def test_broker_that_hangs_holds_up_one_who_asks_whether_all_is_ready(tmp_path: Path) -> None:
+    printed, attempts = run_beside_broker(READY, tmp_path, hangs=True)
+    assert printed == f"{{200}}\nready\n{LATE}"
+    # Of the first who asked, and of the last.
+    assert attempts <= 4

@@ -115,7 +115,9 @@ def password_changed(request: HttpRequest, user: User, **kwargs: Any) -> None:
 
 def password_reset(request: HttpRequest, user: User, **kwargs: Any) -> None:
     verification.reset(request, user)
-    _changed(request, user, "password reset by a link in an email")
+    removed = single_sign_on.remove_lately_connected(user)
+    also = f"; removed, because it was connected lately: {removed}" if removed else ""
+    _changed(request, user, f"password reset by a link in an email{also}")
 
 
 def address_added(request: HttpRequest, user: User, email_address: Any, **kwargs: Any) -> None:

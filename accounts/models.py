@@ -1,6 +1,7 @@
 """People, and the organisations they act for."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
@@ -61,6 +62,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @property
+    def initials(self) -> str:
+        """One or two characters that stand for the person."""
+        words = self.name.split() or [self.email]
+        return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
 
     def get_full_name(self) -> str:
         return self.name
@@ -188,6 +195,9 @@ class Membership(models.Model):
     identity = models.CharField(max_length=255, default="", db_default="", editable=False)
     identity_asked = models.CharField(max_length=255, default="", db_default="", editable=False)
     identity_email = models.CharField(max_length=254, default="", db_default="", editable=False)
+    # The address by which the organisation knows the member, whatever address the person signs in
+    # with now: an identity with another one is theirs when an owner says so.
+    joined_as = models.EmailField(default="", db_default="", editable=False)
     # The kinds of emails that the member has turned off.
     muted = models.JSONField(default=list, editable=False)
 
@@ -204,6 +214,11 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}, {self.get_role_display()} at {self.customer}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self._state.adding:
+            self.joined_as = self.joined_as or self.user.email
+        super().save(*args, **kwargs)
 
     @property
     def identity_shown(self) -> str:

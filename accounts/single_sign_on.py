@@ -8,8 +8,9 @@ from allauth.socialaccount.signals import social_account_removed
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.models import Customer, Membership
+from accounts.models import DOUBTED, Customer, Membership
 from accounts.permissions import NotAllowed, require_unlocked
 from accounts.recent_sign_in import identities_used
 
@@ -40,9 +41,10 @@ def is_verified(identity: SocialAccount, email: str) -> bool:
     return all(claim in (True, "true", None) for claim in claims)
 
 
-def reports_primary_address(user: Any, identity: SocialAccount) -> bool:
+def reports(identity: SocialAccount, email: str) -> bool:
+    """Whether the provider has verified that the address is that of the identity."""
     reported = {str(part.get("email", "")).lower() for part in _parts(identity.extra_data)}
-    return user.email.lower() in reported and is_verified(identity, user.email)
+    return email.lower() in reported - {""} and is_verified(identity, email)
 
 
 def has_identity(user: Any) -> bool:
@@ -52,12 +54,13 @@ def has_identity(user: Any) -> bool:
 
 def used_own_identity(request: HttpRequest, customer: Customer) -> bool:
     """Whether the person signed in, in this session, with the identity that stands for them in the
-    organisation: it reports their primary address, did so before, or an owner has confirmed it.
-    Anyone with the password could have connected another one."""
+    organisation: it reports the address by which the organisation knows them, did so before, or an
+    owner has confirmed it. Anyone with the password could have connected another one, also under
+    an address that they added."""
     user: Any = request.user
     membership = Membership.objects.get(user=user, customer=customer)
     return any(
-        row.uid == membership.identity or reports_primary_address(user, row)
+        row.uid == membership.identity or reports(row, membership.joined_as)
         for row in _used(request, user)
     )
 
@@ -78,11 +81,23 @@ def ask_owners(request: HttpRequest, customer: Customer) -> str:
 
 
 def remember(request: HttpRequest, user: Any) -> None:
-    """At a sign-in: the identity that reports the person's address stays theirs, also when the
-    provider reports another address later."""
-    own = next((row for row in _used(request, user) if reports_primary_address(user, row)), None)
-    if own is not None:
-        Membership.objects.filter(user=user, identity="").update(identity=own.uid)
+    """At a sign-in: the identity that reports the address by which an organisation knows the person
+    stays theirs, also when the provider reports another address later."""
+    for membership in Membership.objects.filter(user=user, identity=""):
+        used = (row for row in _used(request, user) if reports(row, membership.joined_as))
+        own = next(used, None)
+        if own is not None:
+            Membership.objects.filter(pk=membership.pk, identity="").update(identity=own.uid)
+
+
+def remove_lately_connected(user: Any) -> str:
+    """Someone who knew the password may have connected their own identity. Returns what goes, in
+    words; empty where nothing does."""
+    since = timezone.now() - DOUBTED
+    rows = SocialAccount.objects.filter(user=user, date_joined__gt=since).order_by("pk")
+    removed = ", ".join(f"single sign-on by {row}" for row in rows)
+    rows.delete()
+    return removed
 
 
 def forget(user: Any) -> None:
@@ -99,7 +114,7 @@ def why_not_connected(request: HttpRequest, login: SocialLogin) -> str:
         require_unlocked(user, "connect single sign-on")
     except NotAllowed as error:
         return str(error)
-    is_own = reports_primary_address(user, login.account)
+    is_own = reports(login.account, user.email)
     if _others(user, login).exists() and not is_own:
         return "Your account is connected to another identity there. Disconnect that one first."
     return ""
@@ -108,7 +123,7 @@ def why_not_connected(request: HttpRequest, login: SocialLogin) -> str:
 def replace_others(request: HttpRequest, login: SocialLogin) -> None:
     """The identity with the person's address, which is connected now, takes the place of one that
     someone else may have connected."""
-    if not reports_primary_address(login.user, login.account):
+    if not reports(login.account, login.user.email):
         return
     for other in _others(login.user, login):
         other.delete()

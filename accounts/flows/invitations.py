@@ -146,6 +146,7 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         user=by.user,
         customer=customer,
         role=pending.role,
+        joined_as=pending.email,
         awaits_confirmation=pending.is_by_vendor and members.has_had_owner(customer),
     )
     subject = f"as {membership.get_role_display().lower()}"

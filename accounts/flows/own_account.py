@@ -1,7 +1,6 @@
 """What people do about their own account, and who helps them when someone else used it."""
 
 from allauth.mfa.models import Authenticator
-from allauth.socialaccount.models import SocialAccount
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
@@ -74,15 +73,13 @@ def _take_back_ways_in(user: User, own: str) -> str:
     factors and identities that are no older than DOUBTED. Returns what did, in words."""
     since = timezone.now() - DOUBTED
     factors = Authenticator.objects.filter(user=user, created_at__gt=since)
-    identities = SocialAccount.objects.filter(user=user, date_joined__gt=since)
     removed = [
         *own_address.make_only(user, own),
         *(factor.get_type_display().lower() for factor in factors.order_by("pk")),
-        *(f"single sign-on by {each}" for each in identities.order_by("pk")),
+        single_sign_on.remove_lately_connected(user),
     ]
     factors.delete()
-    identities.delete()
-    return ", ".join(removed)
+    return ", ".join(filter(None, removed))
 
 
 def _lock(membership: Membership, by: Actor, who: str, told: list[str]) -> None:

@@ -1,6 +1,8 @@
 """Single sign-on beside passwords: whose identity may be connected, and what a provider reports."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,13 +11,15 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from bs4 import BeautifulSoup
+from django.core import mail
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from accounts.actor import Actor, Refused
 from accounts.flows import invitations, members, own_account, sign_in_rules
-from accounts.models import AuditEvent, Customer, Membership, User
+from accounts.models import AuditEvent, Customer, Email, Membership, User
 from accounts.permissions import NotAllowed
 from provisioning.demo.seed import PASSWORD, Cast
 from tests import identity_provider
@@ -242,6 +246,59 @@ def test_identity_connected_before_the_rule_does_not_satisfy_it(
     shown = opened(thief, cast)
     assert shown.status_code == 403
     assert "An owner must confirm your identity" in words(shown)
+
+
+def test_identity_of_an_address_that_the_organisation_does_not_know_waits_for_an_owner(
+    cast: Cast, person: dict[str, Any]
+) -> None:
+    """Whoever knows the password makes another address the primary one before the rule is there."""
+    own, evil = cast.charlie.email, "thief@evil.example"
+    thief = just_signed_in(cast.charlie)
+    EmailAddress.objects.create(user=cast.charlie, email=evil, verified=True)
+    EmailAddress.objects.get_or_create(user=cast.charlie, email=own, verified=True)
+    thief.post("/account/email/", {"email": evil, "action_primary": ""})
+    person |= {"sub": "8", "email": evil}
+    single_sign_on(thief, "connect")
+    Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
+    for _ in range(2):
+        thief = Client()
+        single_sign_on(thief)
+        shown = opened(thief, cast)
+        assert shown.status_code == 403
+        assert "An owner must confirm your identity" in words(shown)
+    membership = Membership.objects.get(user=cast.charlie, customer=cast.cedar)
+    assert (membership.joined_as, membership.identity) == (own, "")
+    assert membership.identity_waits
+
+
+def test_organisation_knows_who_was_invited_by_that_address(cast: Cast) -> None:
+    invited = "bob@second.example"
+    EmailAddress.objects.create(user=cast.bob, email=invited, verified=True)
+    by, role = Actor(cast.charlie), Membership.Role.ENGINEER
+    invitation = invitations.invite(cast.cedar, invited, role, by=by)
+    membership = invitations.accept(invitation, by=Actor(cast.bob))
+    assert membership.joined_as == invited
+
+
+@pytest.mark.parametrize(("days_ago", "is_left"), [(6, False), (8, True)])
+def test_identity_that_was_connected_lately_goes_with_a_forgotten_password(
+    cast: Cast, person: dict[str, Any], days_ago: int, *, is_left: bool
+) -> None:
+    person |= {"sub": "8", "email": "thief@evil.example"}
+    single_sign_on(just_signed_in(cast.charlie), "connect")
+    SocialAccount.objects.update(date_joined=timezone.now() - timedelta(days=days_ago))
+    charlie = Client()
+    charlie.post("/account/password/reset/", {"email": cast.charlie.email})
+    found = re.search(r"/account/password/reset/key/\S+", str(mail.outbox[-1].body))
+    assert found
+    form = charlie.get(found[0], follow=True).request["PATH_INFO"]
+    charlie.post(form, {"password1": "a-Long-one-7", "password2": "a-Long-one-7"})
+    assert (identities(cast.charlie) == ["8"]) is is_left
+    thief = Client()
+    single_sign_on(thief)
+    assert (thief.get("/account/security/").status_code == 200) is is_left
+    told = Email.objects.filter(kind="sign_in_changed").latest("pk").facts["what"]
+    assert ("removed, because" in told) is not is_left
 
 
 def test_identity_planted_under_another_primary_address_is_forgotten_with_it(

@@ -49,9 +49,15 @@ OF_READS = {
     Kind.GARBLED: ["GetRepositoryPolicy", "GetUserPolicy"],
 }
 CHANGES = [each for each in OPERATIONS if not each.startswith(("Get", "List"))]
-# What AWS has, it says it has not.
-LIES = [(operation, Kind.REFUSED, "NoSuchEntity") for operation in ("GetUser", "ListAccessKeys")]
-OF_LIES = {DriftKind.USER_MISSING, DriftKind.KEY_MISSING}
+# What AWS says although it is not so → what the portal then takes for drift.
+LIES = {
+    ("GetUser", Kind.REFUSED, "NoSuchEntity"): {DriftKind.USER_MISSING, DriftKind.KEY_MISSING},
+    ("ListAccessKeys", Kind.REFUSED, "NoSuchEntity"): {
+        DriftKind.USER_MISSING,
+        DriftKind.KEY_MISSING,
+    },
+    ("GetAuthorizationToken", Kind.REFUSED, "AccessDenied"): {DriftKind.KEY_UNUSABLE},
+}
 # What misread policies explain: the statement looks edited, or a key is tested before it can pull.
 OF_MISREADING = {DriftKind.STATEMENT_CHANGED, DriftKind.KEY_UNUSABLE}
 REFUSALS = [
@@ -142,10 +148,10 @@ class Scenario(World):
         fault = Fault(operation, kind, self.random.randint(1, 4), status, code, message)
         if kind is Kind.FAILED:
             fault.status, fault.code, fault.message = 500, "ServiceFailure", "The service failed."
-        if (operation, kind, code) in LIES:
+        if drift := LIES.get((operation, kind, code)):
             if self.is_honest:
                 return
-            self.explained |= OF_LIES
+            self.explained |= drift
         self.story.append(f"{kind.name} {operation} {code if kind is Kind.REFUSED else ''}")
         self.aws.embedded.faults.lay(fault)
 

@@ -10,13 +10,16 @@ from django.views.generic import RedirectView
 
 from portal.pages import health, invitation
 from portal.pages.account import report_misuse, security
-from portal.pages.customer.diagnosis import diagnosis
 from portal.pages.customer.home import home
 from portal.pages.customer.keys import rotate, switch
 from portal.pages.customer.labels import labels
 from portal.pages.customer.notifications import notifications
 from portal.pages.customer.organisation import invitation_page, invite, leave, member_page, show
-from portal.pages.customer.product import product
+from portal.pages.customer.product.activity import activity
+from portal.pages.customer.product.credentials import credentials
+from portal.pages.customer.product.diagnosis import diagnosis
+from portal.pages.customer.product.images import images
+from portal.pages.customer.product.pull import download, pull, repository
 from portal.pages.customer.request import request_product_page
 from portal.pages.customer.reveal import reveal
 from portal.pages.customer.sign_in_rules import rules
@@ -60,9 +63,13 @@ customer_urls = [
     path("customers/<int:pk>/leave/", leave, name="leave"),
     path("members/<int:pk>/", member_page, name="member"),
     path("invitations/<int:pk>/", invitation_page, name="invitation"),
-    path("access/<int:pk>/", product, name="access"),
-    path("access/<int:pk>/repositories/<int:repository_pk>/", product, name="repository"),
+    path("access/<int:pk>/", pull, name="product"),
+    path("access/<int:pk>/files/<str:name>", download, name="download"),
+    path("access/<int:pk>/images/", images, name="images"),
+    path("access/<int:pk>/credentials/", credentials, name="credentials"),
     path("access/<int:pk>/diagnosis/", diagnosis, name="diagnosis"),
+    path("access/<int:pk>/activity/", activity, name="activity"),
+    path("access/<int:pk>/repositories/<int:repository_pk>/", repository),
     path("access/<int:pk>/trouble/", moved_to("customer:diagnosis")),
     path("credentials/<int:pk>/reveal/", reveal, name="reveal"),
     path("credentials/<int:pk>/rotate/", rotate, name="rotate"),

@@ -72,9 +72,10 @@ def test_every_element_is_used() -> None:
 
 
 def test_every_class_of_the_style_sheet_is_used() -> None:
-    style = re.sub(
-        r"/\*.*?\*/", "", (ROOT / "portal/static/portal/site.css").read_text(), flags=re.DOTALL
+    sheets = "\n".join(
+        (ROOT / f"portal/static/portal/{name}.css").read_text() for name in ("site", "elements")
     )
+    style = re.sub(r"/\*.*?\*/", "", sheets, flags=re.DOTALL)
     classes = set(re.findall(r"\.([a-z][\w-]+)(?=[^{}]*\{)", style))
     code = [*TEMPLATES, *SOURCE, *files("portal/static/portal/*.js")]
     words = set(re.findall(r"[\w-]+", "\n".join(file.read_text() for file in code)))

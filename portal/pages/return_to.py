@@ -1,4 +1,4 @@
-"""The way back from the pages of a pull user's keys to a product's page."""
+"""The way back from the pages of a pull user's keys to a product's credentials."""
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -20,7 +20,7 @@ def product_of(request: HttpRequest, pull_user: PullUser) -> Entitlement | None:
 
 
 def address_of(entitlement: Entitlement | None) -> str:
-    """The product's page at its keys; home, where there is none."""
+    """The product's credentials; home, where there is none."""
     if entitlement is None:
         return reverse("customer:home")
-    return reverse("customer:access", args=[entitlement.pk]) + "#credentials"
+    return reverse("customer:credentials", args=[entitlement.pk])

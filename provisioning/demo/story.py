@@ -67,7 +67,7 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
         )
     with step(say, "The page no longer shows them"):
         secret = alice.value("secret-access-key")
-        if secret in alice.get(access) or "Revealed to Alice" not in alice.page:
+        if secret in alice.get(f"{access}credentials/") or "Revealed to Alice" not in alice.page:
             raise Expectation("the page should only say when and by whom they were revealed")
     with step(say, "Her machine signs in and pulls acme/server:1.1"):
         pulled = machine.pull("acme/server", "1.1")

@@ -2,6 +2,7 @@
 needs, what to do about it, and who can do it. It calls no AWS and makes no query of its own: it
 reads an entitlement loaded by ``queries.entitlements``."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,6 +16,7 @@ from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
 VENDOR_SEES = "Your vendor can see what is needed."
 RESUMED = "Your vendor's sales team can resume it; your keys are kept, and will work again."
+ALIKE = 5
 BY_ITSELF = "Nothing to do: this usually takes less than a minute."
 OPENS_BY_ITSELF = "Nothing to do: it opens by itself."
 HELD = (
@@ -42,11 +44,11 @@ def diagnose(entitlement: Entitlement) -> list[Diagnosis]:
         found += [_user(pull_user), *_keys(pull_user)]
     if entitlement.customer.sources:
         found.append(_sources(entitlement.customer))
-    repositories = queries.repositories(entitlement)
-    found += [_grant(entitlement, repository) for repository in repositories]
-    if queries.open_repositories(entitlement):
-        found += [_tag(repository) for repository in queries.open_repositories(entitlement)]
-        found += _hosts(queries.open_repositories(entitlement))
+    opened = queries.open_repositories(entitlement)
+    grants = [_grant(entitlement, row, opened) for row in queries.repositories(entitlement)]
+    found += _in_brief(grants, "{} repositories")
+    found += _in_brief([_tag(row) for row in opened], "Images of {} repositories")
+    found += _hosts(opened)
     return [_while_held(each) for each in found] if entitlement.portal_is_held else found  # type: ignore[attr-defined]
 
 
@@ -157,7 +159,22 @@ def _old_key(key: AccessKey, current: AccessKey | None) -> Diagnosis:
     return Diagnosis(about, ATTENTION, "no longer valid", remedy=instead)
 
 
-def _grant(entitlement: Entitlement, repository: Repository) -> Diagnosis:
+def _in_brief(found: list[Diagnosis], about: str) -> list[Diagnosis]:
+    """One line for each repository; for more than ALIKE of them with which it is the same, one for
+    all, headed by ``about`` with their number."""
+    alike: dict[tuple[str, str], list[Diagnosis]] = defaultdict(list)
+    for each in found:
+        alike[each.state, each.remedy].append(each)
+    brief = []
+    for rows in alike.values():
+        words = {row.words for row in rows}
+        said = words.pop() if len(words) == 1 else "as they should be"
+        one = replace(rows[0], about=about.format(len(rows)), words=said, at=None)
+        brief += [one] if len(rows) > ALIKE else rows
+    return brief
+
+
+def _grant(entitlement: Entitlement, repository: Repository, opened: list[Repository]) -> Diagnosis:
     about = f"Repository {repository.name}"
     denials = queries.denials(entitlement, repository)
     if denials:
@@ -166,7 +183,7 @@ def _grant(entitlement: Entitlement, repository: Repository) -> Diagnosis:
         )
         words = f"the repository's policy denies it ({denials[0]})"
         return Diagnosis(about, ATTENTION, words, remedy=remedy)
-    if repository in queries.open_repositories(entitlement):
+    if repository in opened:
         return Diagnosis(about, DONE, "open to you")
     if entitlement.state != EntitlementState.APPROVED:
         return Diagnosis(about, ATTENTION, "not opened by this product")
@@ -184,7 +201,7 @@ def _tag(repository: Repository) -> Diagnosis:
     if read_at:
         remedy = "Once your vendor pushes one, the product's page shows its tag."
         return Diagnosis(about, ATTENTION, "there was none when ECR was last read", read_at, remedy)
-    remedy = "It will be read soon. If you know the tag, put it in place of TAG and pull."
+    remedy = "It is read within a minute; then the product's page shows its tag."
     return Diagnosis(about, WORKING, "not read from ECR yet", remedy=remedy)
 
 

@@ -92,7 +92,7 @@ CLIENT_ERRORS = (
         ),
         "The AWS CLI, or the credential helper, found no credentials: they are stored for another "
         "user of the machine (sudo changes the user) or under another profile.",
-        "As the user who pulls, run “Once on each machine” from the product's page. For a daemon, "
+        "As the user who pulls, run “Store the credentials” from the tab “Pull”. For a daemon, "
         "set AWS_PROFILE or the variables in the service's own environment.",
     ),
     ClientError(
@@ -100,14 +100,14 @@ CLIENT_ERRORS = (
         "Invalid choice: get-login",
         (r"Invalid choice[^\n]{0,500}?(?:valid choices are|get-login)",),
         "AWS CLI 2 no longer has get-login.",
-        "Use the tab “Docker, AWS CLI 2”.",
+        "Choose the tool “Docker” on the tab “Pull”.",
     ),
     ClientError(
         "e-none",
         "unknown shorthand flag: 'e' in -e",
         (r"unknown shorthand flag: 'e'", r"-e none"),
         "get-login of AWS CLI 1 printed “-e none”, which Docker has not accepted since 17.06.",
-        "Add --no-include-email, as in the tab “Docker, AWS CLI 1”; or use the tab for AWS CLI 2, "
+        "Add --no-include-email, as for the tool “Docker, AWS CLI 1”; or use “Docker”, "
         "which works with AWS CLI 1 from 1.17.10 as well.",
     ),
     ClientError(
@@ -253,7 +253,7 @@ CLIENT_ERRORS = (
         "The registry rejected the password: the token was changed on its way (old PowerShell does "
         "that in a pipe), or an access key was used instead of it.",
         "The user is always AWS, and the password is what get-login-password prints. In PowerShell "
-        "use the tab of that name.",
+        "choose the tool of that name.",
     ),
     ClientError(
         "empty-password",

@@ -4,9 +4,10 @@ holds the commands that the page shows and the tests run."""
 from dataclasses import dataclass
 
 from provisioning.instructions.clusters import on_clusters
-from provisioning.instructions.machines import on_machines
+from provisioning.instructions.machines import for_charts, on_machines
 from provisioning.instructions.pipelines import in_pipelines
 from provisioning.instructions.proofs import Proof
+from provisioning.instructions.script import script
 from provisioning.instructions.stored import credentials_file, env_file, set_up
 from provisioning.instructions.target import (
     SECRET_HERE,
@@ -28,6 +29,7 @@ __all__ = [
     "for_tools",
     "in_groups",
     "profile_of",
+    "script",
     "set_up",
 ]
 
@@ -39,8 +41,10 @@ class Group:
     tools: list[Instruction]
 
 
-def in_groups(target: PullTarget) -> list[Group]:
-    """The ways to pull by where it happens, the usual ones first."""
+def in_groups(target: PullTarget, *, is_chart: bool = False) -> list[Group]:
+    """The ways to pull an image, or a Helm chart, by where it happens, the usual ones first."""
+    if is_chart:
+        return [Group("machine", "On a machine", for_charts(target))]
     return [
         Group("machine", "On a machine", on_machines(target)),
         Group("cluster", "In Kubernetes", on_clusters(target)),
@@ -49,4 +53,6 @@ def in_groups(target: PullTarget) -> list[Group]:
 
 
 def for_tools(target: PullTarget) -> list[Instruction]:
-    return [tool for group in in_groups(target) for tool in group.tools]
+    """All of them."""
+    groups = [*in_groups(target), *in_groups(target, is_chart=True)]
+    return [tool for group in groups for tool in group.tools]

@@ -2,7 +2,8 @@
 
 from textwrap import dedent
 
-from provisioning.instructions.target import NO_PROFILE, SECRET_HERE, Block, Instruction, PullTarget
+from provisioning.instructions.stored import set_up
+from provisioning.instructions.target import LASTS, SECRET_HERE, Block, Instruction, PullTarget
 
 AWS_CLI_IMAGE = "public.ecr.aws/aws-cli/aws-cli:2.31.0"
 KUBECTL_IMAGE = "registry.k8s.io/kubectl:v1.33.0"
@@ -15,10 +16,22 @@ def on_clusters(target: PullTarget) -> list[Instruction]:
 def _by_hand(target: PullTarget) -> Instruction:
     return Instruction(
         "kubernetes",
-        "Kubernetes",
-        "A pull secret is valid as long as its token, 12 hours: good for a trial. The next tab "
-        "renews it.",
-        (_pull_secret(target, target.profile_options), _pod(target)),
+        "By hand",
+        "A pull secret is valid as long as its token, 12 hours: good for a trial. “Renewed” does "
+        "it by itself. Each namespace needs a secret of its own.",
+        (
+            set_up(target.profile),
+            Block(
+                "Create the pull secret",
+                f"kubectl create secret docker-registry {target.profile}{_in(target)} "
+                f"--docker-server={target.host} --docker-username=AWS "
+                f'--docker-password="$(aws ecr get-login-password {target.profile_options})" '
+                "--dry-run=client -o yaml | kubectl apply -f -",
+                when=LASTS,
+                note="The same command renews it.",
+            ),
+            *_pod(target),
+        ),
     )
 
 
@@ -26,60 +39,63 @@ def _renewed(target: PullTarget) -> Instruction:
     name = target.profile
     return Instruction(
         "kubernetes-cronjob",
-        "Kubernetes, renewed",
-        "Every eight hours the job asks AWS for a new token and writes it into the one secret "
-        f"that it may touch. {NO_PROFILE}",
+        "Renewed",
+        "Every four hours a job asks AWS for a new token and writes it into the one secret that it "
+        "may touch: one run that fails does no harm. Each namespace needs all of this.",
         (
             Block(
-                "Enter the secret access key, without quotes.",
+                "Store the credentials",
                 f"AWS_ACCESS_KEY_ID={target.access_key_id}\nAWS_SECRET_ACCESS_KEY={SECRET_HERE}\n",
+                note="Put in the secret access key, without quotes.",
                 file=f"{name}.env",
             ),
             Block(
-                "Give the credentials to the cluster, then delete the file.",
-                f"kubectl create secret generic {name}-aws --from-env-file={name}.env",
+                "Give them to the cluster",
+                f"kubectl create secret generic {name}-aws{_in(target)} --from-env-file={name}.env",
+                note="Then delete the file.",
             ),
             Block(
-                "Create the pull secret that the job fills.",
-                f"kubectl create secret docker-registry {name} --docker-server={target.host} "
-                "--docker-username=AWS --docker-password=renewed-soon",
+                "Create the pull secret that the job fills",
+                f"kubectl create secret docker-registry {name}{_in(target)} "
+                f"--docker-server={target.host} --docker-username=AWS "
+                "--docker-password=renewed-soon",
             ),
-            Block("The job and its rights.", _manifests(target), file=f"{name}-renew.yaml"),
+            Block("The job and its rights", _manifests(target), file=f"{name}-renew.yaml"),
             Block(
-                "Start it, and run it for the first time.",
-                f"kubectl apply -f {name}-renew.yaml && "
-                f"kubectl create job --from=cronjob/{name}-renew {name}-first",
+                "Start it",
+                f"kubectl apply{_in(target)} -f {name}-renew.yaml && "
+                f"kubectl create job{_in(target)} --from=cronjob/{name}-renew {name}-first",
+                note="The second command runs it for the first time.",
             ),
-            _pod(target),
+            *_pod(target),
         ),
     )
 
 
-def _pull_secret(target: PullTarget, options: str) -> Block:
-    return Block(
-        "Create the pull secret, or renew it.",
-        f"kubectl create secret docker-registry {target.profile} --docker-server={target.host} "
-        f'--docker-username=AWS --docker-password="$(aws ecr get-login-password {options})" '
-        "--dry-run=client -o yaml | kubectl apply -f -",
-    )
+def _in(target: PullTarget) -> str:
+    return f" --namespace {target.namespace}" if target.namespace else ""
 
 
-def _pod(target: PullTarget) -> Block:
-    return Block(
-        "Name the secret where the image is named: in a pod, or in the template of a deployment.",
-        dedent(f"""\
-            apiVersion: v1
-            kind: Pod
-            metadata:
-              name: {target.folder}
-            spec:
-              imagePullSecrets:
-                - name: {target.profile}
-              containers:
-                - name: {target.folder}
-                  image: {target.image}
-            """),
-        file="pod.yaml",
+def _pod(target: PullTarget) -> tuple[Block, Block]:
+    return (
+        Block(
+            "Name the secret where the image is named",
+            dedent(f"""\
+                apiVersion: v1
+                kind: Pod
+                metadata:
+                  name: {target.name}
+                spec:
+                  imagePullSecrets:
+                    - name: {target.profile}
+                  containers:
+                    - name: {target.name}
+                      image: {target.image}
+                """),
+            note="In a pod, or in the template of a deployment.",
+            file="pod.yaml",
+        ),
+        Block("Pull", f"kubectl apply{_in(target)} -f pod.yaml"),
     )
 
 
@@ -120,7 +136,7 @@ def _manifests(target: PullTarget) -> str:
         metadata:
           name: {name}
         spec:
-          schedule: "0 */8 * * *"
+          schedule: "0 */4 * * *"
           concurrencyPolicy: Replace
           jobTemplate:
             spec:

@@ -2,7 +2,7 @@
 
 from textwrap import dedent
 
-from provisioning.instructions.target import NO_PROFILE, Block, Instruction, PullTarget
+from provisioning.instructions.target import Block, Instruction, PullTarget
 
 
 def in_pipelines(target: PullTarget) -> list[Instruction]:
@@ -14,12 +14,14 @@ def _github(target: PullTarget, login: str) -> Instruction:
     return Instruction(
         "github-actions",
         "GitHub Actions",
-        f"Store the two values as secrets of the repository or the organisation. {NO_PROFILE}",
+        f"Store the two values as the secrets {target.variable}_ACCESS_KEY_ID and "
+        f"{target.variable}_SECRET_ACCESS_KEY of the repository or the organisation. GitHub masks "
+        "the registry's host in the outputs of a job: write the image out in each job.",
         (
             Block(
-                "A job that signs in and pulls.",
+                "A job that signs in and pulls",
                 dedent(f"""\
-                    name: Pull {target.folder}
+                    name: Pull {target.name}
                     on: workflow_dispatch
                     permissions: {{}}
                     jobs:
@@ -34,7 +36,7 @@ def _github(target: PullTarget, login: str) -> Instruction:
                           - name: Pull
                             run: docker pull {target.image}
                     """),  # noqa: E501 - a line of the file
-                file=f".github/workflows/pull-{target.folder}.yml",
+                file=f".github/workflows/pull-{target.name}.yml",
             ),
         ),
     )
@@ -45,14 +47,16 @@ def _gitlab(target: PullTarget, login: str) -> Instruction:
         "gitlab-ci",
         "GitLab CI",
         "Store AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY as masked and protected variables of "
-        f"the project or the group. {NO_PROFILE}",
+        "the project or the group. The runner must be privileged, because the job runs Docker in "
+        "Docker. A job's own image (“image:”) is pulled before the job: for that one, store a "
+        "DOCKER_AUTH_CONFIG with the credential helper on the runner.",
         (
             Block(
-                "A job that signs in and pulls.",
+                "A job that signs in and pulls",
                 dedent(f"""\
                     stages: [pull]
 
-                    pull-{target.folder}:
+                    pull-{target.name}:
                       stage: pull
                       image: docker:28
                       services: [docker:28-dind]
@@ -73,10 +77,10 @@ def _jenkins(target: PullTarget, login: str) -> Instruction:
         "jenkins",
         "Jenkins",
         f"Store the access key id and the secret access key as the credentials {target.profile}, "
-        f"of the kind “Username with password”. {NO_PROFILE}",
+        "of the kind “Username with password”.",
         (
             Block(
-                "A pipeline that signs in and pulls, on an agent with Docker and the AWS CLI.",
+                "A pipeline that signs in and pulls",
                 dedent(f"""\
                     pipeline {{
                       agent any
@@ -96,6 +100,7 @@ def _jenkins(target: PullTarget, login: str) -> Instruction:
                       }}
                     }}
                     """),
+                note="On an agent with Docker and the AWS CLI.",
                 file="Jenkinsfile",
             ),
         ),

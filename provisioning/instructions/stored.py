@@ -1,27 +1,31 @@
 """The credentials as they are stored on a customer's machine, in each of the usual forms.
 Pure."""
 
-from provisioning.instructions.target import Block
+from provisioning.instructions.target import ONCE, Block
 
 
 def set_up(profile: str) -> Block:
     """Stores the credentials in a profile of their own; the AWS CLI asks for them, so
     that the secret stays out of the shell's history."""
     return Block(
-        "Store the credentials in a profile of the AWS CLI. It asks for the access key id and the "
-        "secret access key; leave the other two answers empty.",
+        "Store the credentials",
         f"aws configure --profile {profile}",
+        when=ONCE,
+        note="It asks for the access key id and the secret access key. Leave the other two answers "
+        "empty.",
+        unless=f"aws configure get aws_access_key_id --profile {profile} > /dev/null",
     )
 
 
 def credentials_file(profile: str, access_key_id: str, secret_access_key: str) -> Block:
     """The same profile, as what ``set_up`` writes."""
     return Block(
-        f"Holds the profile {profile}, as “aws configure” would write it. Where there is such a "
-        "file already, add the lines to it.",
+        "A file for the AWS CLI",
         f"[{profile}]\n"
         f"aws_access_key_id = {access_key_id}\n"
         f"aws_secret_access_key = {secret_access_key}\n",
+        note=f"Holds the profile {profile}, as “aws configure” would write it. Where there is such "
+        "a file already, add the lines to it.",
         file="~/.aws/credentials",
     )
 
@@ -29,7 +33,8 @@ def credentials_file(profile: str, access_key_id: str, secret_access_key: str) -
 def env_file(profile: str, access_key_id: str, secret_access_key: str) -> Block:
     """For what reads the credentials from its environment."""
     return Block(
-        "For tools that read their credentials from the environment. Keep it out of git.",
+        "A file of environment variables",
         f"AWS_ACCESS_KEY_ID={access_key_id}\nAWS_SECRET_ACCESS_KEY={secret_access_key}\n",
+        note="For tools that read their credentials from the environment. Keep it out of git.",
         file=f"~/{profile}.env",
     )

@@ -111,7 +111,7 @@ def _about_product(
         entitlement.customer,
         only=only,
         product=entitlement.product.name,
-        path=reverse("customer:access", args=[entitlement.pk]),
+        path=reverse("customer:product", args=[entitlement.pk]),
         **facts,
     )
 

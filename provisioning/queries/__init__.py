@@ -10,6 +10,8 @@ from provisioning.queries.lookups import (
     pull_users,
     repositories,
     stuck_repositories,
+    to_reveal,
+    usable_keys,
 )
 from provisioning.queries.prefetch import Offer, entitlements, newest_tags, of_user, on_offer
 from provisioning.queries.progress import LABELS, Progress, ProgressStep, progress
@@ -37,5 +39,7 @@ __all__ = [
     "pull_users",
     "repositories",
     "stuck_repositories",
+    "to_reveal",
     "todo",
+    "usable_keys",
 ]

@@ -47,6 +47,30 @@ def current_key(pull_user: PullUser) -> AccessKey | None:
     return next((key for key in keys if key.desired != KeyStatus.DELETED), None)
 
 
+def usable_keys(pull_user: PullUser) -> list[AccessKey]:
+    """The keys that AWS has and that are to stay for now, the newest first; of those that nobody
+    has revealed, only one that can be."""
+    now = timezone.now()
+    return [
+        key
+        for key in pull_user.access_keys.all()
+        if key.desired != KeyStatus.DELETED
+        and (key.retires_at is None or key.retires_at > now)
+        and (key.is_offered or not key.secret.is_unrevealed)
+    ]
+
+
+def to_reveal(entitlement: Entitlement) -> list[AccessKey]:
+    """The keys that wait for a member to reveal them."""
+    users = [user for user in pull_users(entitlement) if user.is_ready]
+    keys = [key for key in map(current_key, users) if key]
+    return [
+        key
+        for key in keys
+        if key.is_offered and key.secret.is_unrevealed and key.desired == KeyStatus.ACTIVE
+    ]
+
+
 def tested_when(key: AccessKey, pull_user: PullUser) -> str:
     """What the test of a new key waits for, in words for its customer. One query where the grants
     of ``pull_user`` were not loaded with it."""

@@ -7,6 +7,8 @@ VIEWING_ROLES = ["nobody", "owner", "root"]
 OPENS = {"200", "401"}
 # Addresses that are not pages: they redirect, only accept forms, or return data.
 NO_PAGES = {
+    "access/<int:pk>/files/<str:name>",
+    "access/<int:pk>/repositories/<int:repository_pk>/",
     "access/<int:pk>/trouble/",
     "account/2fa/webauthn/login/",
     "account/security/misuse/",

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Locator, Page, expect
 
-Role = Literal["button", "link", "radio"]
+Role = Literal["button", "link"]
 # More stops than any page has: after so many the focus goes round in circles, or is trapped.
 STOPS = 300
 # What is wrong with the focus, or nothing: it must be in the window and visible, on the element
@@ -53,10 +53,8 @@ class Mouse:
     def follow(self, name: str, within: Locator | None = None) -> None:
         self.find("link", name, within).click()
 
-    def choose(self, name: str, within: Locator | None = None) -> None:
-        # The radio buttons of tabs are hidden below their labels.
-        desired = self.find("radio", name, within).get_attribute("id")
-        self.page.locator(f"label[for='{desired}']").click()
+    def select(self, label: str, option: str) -> None:
+        self.page.get_by_label(named(label)).first.select_option(label=option)
 
 
 class Keyboard(Mouse):
@@ -74,17 +72,12 @@ class Keyboard(Mouse):
         self.reach(self.find("link", name, within))
         self.page.keyboard.press("Enter")
 
-    def choose(self, name: str, within: Locator | None = None) -> None:
-        """Tab leads to the group's chosen radio button, arrow keys lead on from there."""
-        desired = self.find("radio", name, within)
-        group = desired.evaluate("radio => radio.name")
-        self.reach(self.page.locator(f"input[name='{group}']:checked"))
-        for _ in range(STOPS):
-            if desired.is_checked():
-                return
-            self.page.keyboard.press("ArrowRight")
-            self.see()
-        raise AssertionError(f"the arrow keys do not lead to {name}")
+    def select(self, label: str, option: str) -> None:
+        """A closed list goes to what one types."""
+        field = self.page.get_by_label(named(label)).first
+        self.reach(field)
+        self.page.keyboard.type(option)
+        expect(field.locator("option:checked")).to_have_text(option)
 
     def reach(self, desired: Locator) -> None:
         expect(desired).to_be_attached()

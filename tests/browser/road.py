@@ -37,11 +37,14 @@ def confirm(hand: Mouse) -> None:
     hand.press("Confirm")
 
 
-def tool(hand: Mouse, repository: str, title: str) -> Locator:
-    """On the page of a product with several repositories: choose the repository, and show how to
-    pull it with a tool."""
-    hand.follow(repository, hand.page.locator("#repositories"))
-    heading = hand.page.get_by_role("heading", name=f"Pull {repository}", exact=True)
-    part = hand.page.locator("section", has=heading)
-    hand.choose(title, part)
-    return part
+def tool(hand: Mouse, repository: str, title: str, *, has_script: bool = True) -> Locator:
+    """On the page of a product with several repositories: choose the repository and a tool.
+    Returns the commands."""
+    hand.select("Repository", repository)
+    if not has_script:
+        hand.press("Show the commands")
+    panel = hand.page.locator("#pull section.panel")
+    expect(panel).to_contain_text(f"/{repository}:")
+    hand.follow(title, panel)
+    expect(panel.locator("[aria-current]")).to_have_text(title)
+    return panel

@@ -13,7 +13,7 @@ from django.template import engines
 from django.urls import path
 
 from portal.urls import urlpatterns as site
-from provisioning.instructions import PullTarget, for_tools
+from provisioning.instructions import PullTarget
 from provisioning.queries import ProgressStep
 
 PAGE = Path(__file__).with_name("style_sheet.html")
@@ -37,7 +37,7 @@ def style_sheet(request: HttpRequest) -> HttpResponse:
 def _examples() -> dict[str, Any]:
     moment = datetime.now(UTC) - timedelta(hours=2)
     uri = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/acme/measurement-server"
-    place = PullTarget(profile="acme-software", region="eu-central-1", uri=uri, tag="4.2.0")
+    place = PullTarget(profile="acme-software", region="eu-central-1", uri=uri, version="4.2.0")
     return {
         "at": moment,
         "uri": uri,
@@ -52,20 +52,11 @@ def _examples() -> dict[str, Any]:
             ),
             ProgressStep("Access key created", "waiting"),
         ],
-        "tools": for_tools(place),
+        "command": place.login("docker login", place.profile_options),
         "page": Paginator(range(60), 20).page(2),
         "form": ExampleForm(),
         "failed_form": ExampleForm({"reference": "x" * 30}, prefix="failed"),
-        "tab_body": _fragment(
-            "{% for block in tab.blocks %}{% include 'elements/command.html' with"
-            " text=block.text caption=block.caption file=block.file only %}{% endfor %}"
-        ),
     }
-
-
-def _fragment(source: str) -> object:
-    # The engine's own template, which {% include %} takes in the place of a name.
-    return engines["django"].from_string(source).template  # type: ignore[attr-defined]
 
 
 def fail(request: HttpRequest) -> HttpResponse:

@@ -112,22 +112,6 @@ def test_secret_is_covered_until_it_is_opened(page: Page) -> None:
     expect(secret).to_be_visible()
 
 
-def test_tabs_are_changed_by_arrow_keys(page: Page) -> None:
-    page.goto(STYLE_SHEET)
-    first, second = page.locator(".tab").nth(0), page.locator(".tab").nth(1)
-    page.get_by_role("radio", name="Docker, AWS CLI 2").focus()
-    page.keyboard.press("ArrowRight")
-    expect(first).to_be_hidden()
-    expect(second).to_be_visible()
-
-
-def test_tabs_all_show_without_the_style_sheet(page: Page) -> None:
-    page.goto(STYLE_SHEET)
-    page.evaluate("for (const sheet of document.styleSheets) sheet.disabled = true")
-    for tab in page.locator(".tab").all():
-        expect(tab).to_be_visible()
-
-
 def test_error_of_a_field_is_tied_to_it(page: Page) -> None:
     page.goto(STYLE_SHEET)
     field = page.locator("#id_failed-reference")

@@ -149,7 +149,13 @@ def see_steps_move(page: Page) -> None:
     expect(progress).to_contain_text("Being set up", timeout=WORKER)
     expect(progress).to_contain_text("Access key tested", timeout=WORKER)
     assert page.title() == "as it was loaded"
-    expect(progress).to_contain_text("Ready to pull", timeout=WORKER)
+    expect(page.locator(".masthead .state")).to_have_text("Ready", timeout=WORKER)
+    # The images are read by a task of their own.
+    page.wait_for_function(
+        "async () => (await (await fetch(location.href)).text()).includes('pull.sh')",
+        timeout=WORKER,
+    )
+    page.reload()
 
 
 def copy_keys(hand: Mouse, *, has_confirmed: bool = False) -> Revealed:
@@ -157,7 +163,7 @@ def copy_keys(hand: Mouse, *, has_confirmed: bool = False) -> Revealed:
     reveal(hand, has_confirmed=has_confirmed)
     keys = Revealed(copied(hand, "the access key id"), copied(hand, "Secret access key"))
     hand.follow("I have stored it")
-    expect(hand.page.get_by_role("heading", name="Once on each machine")).to_be_visible()
+    expect(hand.page.get_by_role("heading", name="Store the credentials")).to_be_visible()
     assert keys.secret_access_key not in hand.page.content()
     return keys
 
@@ -166,14 +172,14 @@ def copy_commands(hand: Mouse, product: str) -> tuple[str, str, str]:
     """The page's commands for the AWS CLI and Skopeo: set up, sign in, pull."""
     hand.page.goto(product)
     part = tool(hand, "acme/server", "Skopeo")
-    configure = copied(hand, "Store the credentials in a profile")
-    buttons = part.locator("figure").get_by_role("button", name=re.compile("^Copy"))
-    login, pull = (copied_by(hand, buttons.nth(at)) for at in range(2))
+    # They say “Copied” for a moment.
+    buttons = part.locator("figure").get_by_role("button", name=re.compile("^Cop(y|ied)"))
+    configure, login, pull = (copied_by(hand, buttons.nth(at)) for at in range(3))
     return configure, login, pull
 
 
 def rotate(hand: Mouse, product: str, overlap: str, giving_up: str = "") -> None:
-    hand.page.goto(product)
+    hand.page.goto(f"{product}credentials/")
     hand.follow("Create a new key")
     option = hand.page.get_by_role("option", name=re.compile(overlap)).text_content()
     hand.page.get_by_label("The old key").select_option(label=option)

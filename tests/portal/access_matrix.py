@@ -18,7 +18,13 @@ ANSWERS: list[tuple[str, str, str]] = [
     (
         "in 200*3 404*4",
         "in 405*7",
-        "access/<int:pk>/ access/<int:pk>/repositories/<int:repository_pk>/",
+        """access/<int:pk>/ access/<int:pk>/images/ access/<int:pk>/credentials/
+        access/<int:pk>/activity/ access/<int:pk>/files/<str:name>""",
+    ),
+    (
+        "in 301*3 404*4",
+        "in 405*7",
+        "access/<int:pk>/repositories/<int:repository_pk>/",
     ),
     ("in 200*3 404*4", "in 405*7", "customers/<int:pk>/"),
     (

@@ -22,6 +22,7 @@ from provisioning.demo.seed import PASSWORD, Cast
 from provisioning.flows import Actor
 from provisioning.models import Drift, Entitlement, PullUser, Repository
 from tests.entitlements import approved
+from tests.images import pushed
 from tests.provisioned import provision
 
 # Addresses of routes whose patterns do not say what to fill in.
@@ -71,6 +72,7 @@ class Site:
             "path:object_id": self._row_of_the_admin(route),
             "str:provider_id": "oidc",
             "str:token": "x",
+            "str:name": "pull.sh",
         }
 
         def fill(part: re.Match[str]) -> str:
@@ -135,6 +137,8 @@ def build_site(cast: Cast) -> Site:
         "root": root,
     }
     pull_user = provision(cast.birch)
+    pushed("acme/agent", 3)
+    pushed("acme/server", 12)
     Drift.objects.create(kind=Drift.Kind.KEY_STATUS, pull_user=pull_user, subject="AKIA")
     invite(cast.birch, "dana@birch.example", Membership.Role.VIEWER, by=Actor(cast.alice))
     return Site(cast, entitlement, pull_user, people)

@@ -23,11 +23,16 @@ TIMELINE = {*TimelineForm.base_fields, "page"}
 DECIDE = "admin/provisioning/entitlement/decide/<slug:decision>/"
 
 # The portal's own pages → the role that visits them, and the names of their fields and parameters.
+CHOICES = {"repository", "version", "where", "tool", "credential", "namespace"}
 PAGES: dict[str, tuple[str, set[str]]] = {
     "": ("owner", set()),
     "customers/<int:customer_pk>/request/<int:product_pk>/": ("owner", {*RequestForm.base_fields}),
-    "access/<int:pk>/": ("owner", {"page"}),
-    "access/<int:pk>/repositories/<int:repository_pk>/": ("owner", {"page"}),
+    "access/<int:pk>/": ("owner", CHOICES),
+    "access/<int:pk>/files/<str:name>": ("owner", CHOICES),
+    "access/<int:pk>/images/": ("owner", {"page", "q", "repository"}),
+    "access/<int:pk>/credentials/": ("owner", set()),
+    "access/<int:pk>/activity/": ("owner", {"page"}),
+    "access/<int:pk>/repositories/<int:repository_pk>/": ("owner", set()),
     "access/<int:pk>/diagnosis/": ("owner", {"error_text"}),
     "credentials/<int:pk>/reveal/": ("owner", {"from"}),
     "customers/<int:pk>/": ("owner", {"page"}),

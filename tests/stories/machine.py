@@ -9,15 +9,15 @@ from tests.stories.sandbox import Result, Sandbox
 
 # How clients other than docker, which prints it, show the digest of what they pulled.
 DIGEST = {
-    "Podman": "podman image inspect --format '{{.Digest}}' $(podman images -q)",
-    "Skopeo": "grep -o 'sha256:[0-9a-f]*' server/index.json",
-    "Docker Compose": "docker image inspect --format '{{index .RepoDigests 0}}' "
+    "podman": "podman image inspect --format '{{.Digest}}' $(podman images -q)",
+    "skopeo": "grep -o 'sha256:[0-9a-f]*' server/index.json",
+    "compose": "docker image inspect --format '{{index .RepoDigests 0}}' "
     "$(docker compose config --images) | grep -o 'sha256:[0-9a-f]*'",
     "containerd": "ctr images ls | grep -o 'sha256:[0-9a-f]*'",
 }
-WITHOUT_PROFILE = {"Environment variables", ".env file"}
 # They sign in by themselves at each pull.
-SIGNS_IN_BY_ITSELF = {"Docker, credential helper", "containerd"}
+SIGNS_IN_BY_ITSELF = {"credential-helper", "containerd"}
+STORES = "aws configure "
 
 
 @dataclass
@@ -32,13 +32,12 @@ class CustomerMachine:
 
     def set_up(self) -> None:
         """Answer what ``aws configure`` of the page asks, and save the files."""
-        if self.tool not in WITHOUT_PROFILE:
-            (configure,) = self.blocks[""]
-            stored = self.run(configure.text, stdin=f"{self._answers}\n\n")
-            assert stored.code == 0, stored.words
         for block in self.blocks[self.tool]:
             if block.file:
                 self.write(block)
+            elif block.text.startswith(STORES):
+                stored = self.run(block.text, stdin=f"{self._answers}\n\n")
+                assert stored.code == 0, stored.words
 
     def write(self, block: Block) -> None:
         """Fill in the secret where the page says so, and save the file."""
@@ -48,8 +47,12 @@ class CustomerMachine:
         assert saved.code == 0, saved.words
 
     def sign_in(self) -> Result:
-        """Run the commands before the pull in one shell."""
-        commands = [block.text for block in self.blocks[self.tool][:-1] if not block.file]
+        """Run the commands between the set-up and the pull in one shell."""
+        commands = [
+            block.text
+            for block in self.blocks[self.tool][:-1]
+            if not block.file and not block.text.startswith(STORES)
+        ]
         return self.run("\n".join(commands), stdin=self._answers)
 
     def pull(self) -> Result:
@@ -61,7 +64,7 @@ class CustomerMachine:
         return pulled.stdout.partition("Digest: ")[2].partition("\n")[0]
 
     def run(self, command: str, *, stdin: str = "") -> Result:
-        version = "v1" if self.tool.endswith("CLI 1") else "v2"
+        version = "v1" if self.tool.endswith("cli-1") else "v2"
         return self.box.run(command, stdin=stdin, aws=version, home=self.name)
 
     @property

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import urlencode
 
 from bs4 import BeautifulSoup
 
@@ -109,7 +110,7 @@ class Person:
 
     def reveal(self, page: str) -> Revealed:
         with self.box.network():
-            self.visitor.get(page)
+            self.visitor.get(f"{page}credentials/")
             address = self.visitor.link(r"/credentials/\d+/reveal/\?from=\d+")
             self.visitor.get(address)
             self.visitor.post(self.visitor.address, password=seed.PASSWORD)
@@ -119,24 +120,25 @@ class Person:
             )
 
     def instructions(self, page: str, repository: str) -> dict[str, list[Block]]:
-        """The blocks to copy for a repository, by the title of the tool's tab; under "" those that
-        set up a machine, once."""
+        """The blocks to copy for a repository, by the slug of the tool. The page follows the
+        choices: each tool has an address of its own."""
+        found: dict[str, list[Block]] = {}
+        chosen = f"{page}?{urlencode({'repository': repository})}"
+        # Its images are read by a task of their own.
+        self.wait_for(chosen, "pull.sh")
         with self.box.network():
-            soup = BeautifulSoup(self.visitor.get(page), "html.parser")
-            # With a single repository the page is about that one already.
-            chosen = soup.select_one(f'#repositories a:-soup-contains-own("{repository}")')
-            if chosen is not None:
-                soup = BeautifulSoup(self.visitor.get(str(chosen["href"])), "html.parser")
-        heading = soup.find("h2", string=f"Pull {repository}")
-        assert heading is not None, f"{page} says nothing about {repository}"
-        card = heading.find_parent("section")
-        assert card is not None
-        blocks = {"": [_block(figure) for figure in soup.select("#set-up figure")]}
-        # The tabs within the tabs.
-        for label in card.select("fieldset fieldset > label"):
-            tab = label.find_next_sibling("div")
-            blocks[label.get_text(strip=True)] = [_block(f) for f in tab.find_all("figure")]  # type: ignore[union-attr]
-        return blocks
+            for where in self._offered(chosen, "where"):
+                for tool in self._offered(f"{chosen}&where={where}", "tool"):
+                    soup = self._soup(f"{chosen}&where={where}&tool={tool}")
+                    found[tool] = [_block(figure) for figure in soup.select(".numbered figure")]
+        return found
+
+    def _offered(self, page: str, name: str) -> list[str]:
+        options = self._soup(page).select(f"select[name={name}] option")
+        return [str(option["value"]) for option in options]
+
+    def _soup(self, page: str) -> BeautifulSoup:
+        return BeautifulSoup(self.visitor.get(page), "html.parser")
 
     # --- Sales ---------------------------------------------------------------------
 

@@ -4,12 +4,9 @@ import json
 import os
 from datetime import UTC, datetime
 
-from provisioning.instructions import PullTarget, for_tools
 from provisioning.instructions.proofs import FILE
 from tests.stories.sandbox import Sandbox
 
-ANYWHERE = PullTarget("profile", "eu-central-1", "host/repository", "tag")
-SLUGS = {instruction.title: instruction.slug for instruction in for_tools(ANYWHERE)}
 NUMBER = "grep -oE '[0-9]+([.][0-9]+)+' | head -n 1"
 # Program → the command that prints its version.
 VERSIONS = {
@@ -27,13 +24,13 @@ AS_IT_STANDS = "Run as it stands"
 WITHOUT_ITS_SERVICE = "The file checked against its schema and its commands run"
 
 
-def record(box: Sandbox, title: str, *programs: str, what: str = AS_IT_STANDS) -> None:
-    """The instruction under this title worked, with the sandbox's versions of the programs."""
+def record(box: Sandbox, tool: str, *programs: str, what: str = AS_IT_STANDS) -> None:
+    """The instruction for this tool worked, with the sandbox's versions of the programs."""
     if os.environ.get("PROVE") != "1":
         return
-    aws = "v1" if title.endswith("CLI 1") else "v2"
+    aws = "v1" if tool.endswith("cli-1") else "v2"
     proofs = json.loads(FILE.read_text())
-    proofs[SLUGS[title]] = {
+    proofs[tool] = {
         "on": datetime.now(UTC).date().isoformat(),
         "tools": ", ".join(_version(box, program, aws) for program in programs),
         "what": what,

@@ -72,7 +72,7 @@ def run_in_pipeline(bought: Purchase, lines: list[str], name: str) -> Result:
 
 def test_helm_pulls_a_chart_by_the_pages_commands(bought: Purchase) -> None:
     charts = bought.person.instructions(bought.page, seed.CHART)
-    machine = CustomerMachine(bought.box, "helm", "Helm", charts, bought.revealed)
+    machine = CustomerMachine(bought.box, "helm", "helm", charts, bought.revealed)
     machine.set_up()
     assert_refused(machine.pull(), "basic credential not found")
     signed_in = machine.sign_in()
@@ -82,15 +82,15 @@ def test_helm_pulls_a_chart_by_the_pages_commands(bought: Purchase) -> None:
     assert machine.run(f"tar -tf chart-{seed.CHART_VERSION}.tgz").stdout == (
         "chart/\nchart/Chart.yaml\n"
     )
-    record(bought.box, "Helm", "Helm", "AWS CLI")
+    record(bought.box, "helm", "Helm", "AWS CLI")
 
 
 # --- Clusters ----------------------------------------------------------------------
 
 
 def test_pull_secret_made_by_hand_pulls(bought: Purchase) -> None:
-    machine = bought.machine("Kubernetes")
-    make, pod = bought.blocks["Kubernetes"]
+    machine = bought.machine("kubernetes")
+    _, make, pod, _ = bought.blocks["kubernetes"]
     assert make.text.endswith(APPLY)
     made = machine.run(make.text.removesuffix(APPLY))
     assert made.code == 0, made.words
@@ -101,12 +101,12 @@ def test_pull_secret_made_by_hand_pulls(bought: Purchase) -> None:
     spec = yaml.safe_load(pod.text)["spec"]
     assert spec["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
     assert spec["containers"][0]["image"] == SERVER
-    record(bought.box, "Kubernetes", "kubectl", "AWS CLI", what=WITHOUT_A_CLUSTER)
+    record(bought.box, "kubernetes", "kubectl", "AWS CLI", what=WITHOUT_A_CLUSTER)
 
 
 def test_job_that_renews_the_pull_secret_writes_one_that_pulls(bought: Purchase) -> None:
-    machine = bought.machine("Kubernetes, renewed")
-    _, give, make, renew, start, _ = bought.blocks["Kubernetes, renewed"]
+    machine = bought.machine("kubernetes-cronjob")
+    _, give, make, renew, start, *_ = bought.blocks["kubernetes-cronjob"]
     manifests = bought.box.folder / machine.name / renew.file
     obeys("kubernetes", manifests)
     account, role, binding, job = yaml.safe_load_all(renew.text)
@@ -156,14 +156,14 @@ def test_job_that_renews_the_pull_secret_writes_one_that_pulls(bought: Purchase)
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert pod["serviceAccountName"] == account["metadata"]["name"]
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": pod["serviceAccountName"]}]
-    record(bought.box, "Kubernetes, renewed", "kubectl", "AWS CLI", what=WITHOUT_A_CLUSTER)
+    record(bought.box, "kubernetes-cronjob", "kubectl", "AWS CLI", what=WITHOUT_A_CLUSTER)
 
 
 # --- Pipelines ---------------------------------------------------------------------
 
 
 def test_github_job_pulls(bought: Purchase, tmp_path: Path) -> None:
-    (workflow,) = bought.blocks["GitHub Actions"]
+    (workflow,) = bought.blocks["github-actions"]
     file = tmp_path / "pull.yml"
     file.write_text(workflow.text)
     obeys("github", file)
@@ -177,11 +177,11 @@ def test_github_job_pulls(bought: Purchase, tmp_path: Path) -> None:
     ran = run_in_pipeline(bought, [sign_in["run"], pull["run"]], "github")
     assert ran.code == 0, ran.words
     assert "Digest: sha256:" in ran.stdout
-    record(bought.box, "GitHub Actions", "Docker", "AWS CLI", what=WITHOUT_ITS_SERVICE)
+    record(bought.box, "github-actions", "Docker", "AWS CLI", what=WITHOUT_ITS_SERVICE)
 
 
 def test_gitlab_job_pulls(bought: Purchase, tmp_path: Path) -> None:
-    (pipeline,) = bought.blocks["GitLab CI"]
+    (pipeline,) = bought.blocks["gitlab-ci"]
     file = tmp_path / "gitlab-ci.yml"
     file.write_text(pipeline.text)
     obeys("gitlab", file)
@@ -191,22 +191,22 @@ def test_gitlab_job_pulls(bought: Purchase, tmp_path: Path) -> None:
     ran = run_in_pipeline(bought, job["script"], "gitlab")
     assert ran.code == 0, ran.words
     assert "Digest: sha256:" in ran.stdout
-    record(bought.box, "GitLab CI", "Docker", "AWS CLI", what=WITHOUT_ITS_SERVICE)
+    record(bought.box, "gitlab-ci", "Docker", "AWS CLI", what=WITHOUT_ITS_SERVICE)
 
 
 def test_commands_of_the_jenkins_pipeline_pull(bought: Purchase) -> None:
-    (pipeline,) = bought.blocks["Jenkins"]
+    (pipeline,) = bought.blocks["jenkins"]
     lines = re.findall(r"sh '([^'\\]+)'", pipeline.text)
     assert len(lines) == pipeline.text.count("sh '") == 2
     assert pipeline.text.count("{") == pipeline.text.count("}")
     ran = run_in_pipeline(bought, lines, "jenkins")
     assert ran.code == 0, ran.words
     assert "Digest: sha256:" in ran.stdout
-    record(bought.box, "Jenkins", "Docker", "AWS CLI", what="The commands of its steps run")
+    record(bought.box, "jenkins", "Docker", "AWS CLI", what="The commands of its steps run")
 
 
 def test_compose_file_is_what_compose_says(bought: Purchase, tmp_path: Path) -> None:
-    compose = block(bought.blocks["Docker Compose"], "compose.yaml")
+    compose = block(bought.blocks["compose"], "compose.yaml")
     file = tmp_path / compose.file
     file.write_text(compose.text)
     obeys("compose", file)

@@ -9,25 +9,27 @@ import pytest
 from provisioning.demo import seed
 from provisioning.embedded_aws import ROOT_ACCESS_KEY_ID, ROOT_SECRET_ACCESS_KEY, images
 from provisioning.embedded_aws.config import Broken
+from provisioning.instructions import PullTarget, for_tools
 from tests.requires import require
 from tests.stories.machine import SIGNS_IN_BY_ITSELF
 from tests.stories.portal import Person, Revealed
-from tests.stories.proof import SLUGS, record
+from tests.stories.proof import record
 from tests.stories.sandbox import Sandbox
 from tests.stories.world import DEAD_KEY, NO_GRANT, NOT_SIGNED_IN, assert_refused, buy, world
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]
 
+ANYWHERE = PullTarget("profile", "eu-central-1", "host/repository", "tag")
 # Each tool with the programs that it needs.
 TOOLS = {
-    "Docker, AWS CLI 2": ["Docker", "AWS CLI"],
-    "Docker, AWS CLI 1": ["Docker", "AWS CLI"],
-    "Docker, credential helper": ["Docker", "amazon-ecr-credential-helper"],
-    "Environment variables": ["Docker", "AWS CLI"],
-    ".env file": ["Docker", "AWS CLI"],
-    "Docker Compose": ["Docker Compose", "Docker", "AWS CLI"],
-    "Podman": ["Podman", "AWS CLI"],
-    "Skopeo": ["Skopeo", "AWS CLI"],
+    "docker": ["Docker", "AWS CLI"],
+    "docker-aws-cli-1": ["Docker", "AWS CLI"],
+    "credential-helper": ["Docker", "amazon-ecr-credential-helper"],
+    "environment-variables": ["Docker", "AWS CLI"],
+    "env-file": ["Docker", "AWS CLI"],
+    "compose": ["Docker Compose", "Docker", "AWS CLI"],
+    "podman": ["Podman", "AWS CLI"],
+    "skopeo": ["Skopeo", "AWS CLI"],
     "containerd": ["containerd", "AWS CLI"],
 }
 
@@ -39,7 +41,7 @@ def purchase(box: Sandbox, tools: Iterable[str]) -> None:
     server = f"skopeo inspect docker://{host}/acme/server:1.1"
 
     charlie = buy(box, "charlie", "charlie@cedar.example", "Acme Reports", "acme/reports")
-    charlies = charlie.machine("Skopeo")
+    charlies = charlie.machine("skopeo")
     assert charlies.sign_in().code == 0
     assert charlies.pull().code == 0
     # Before the approval nobody can pull: neither without a session nor with Charlie's.
@@ -47,7 +49,7 @@ def purchase(box: Sandbox, tools: Iterable[str]) -> None:
     assert_refused(charlies.run(server), NO_GRANT)
 
     alice = buy(box, "alice", "alice@birch.example", "Acme Server", "acme/server")
-    assert list(alice.blocks) == ["", *SLUGS]
+    assert [*alice.blocks, "helm"] == [tool.slug for tool in for_tools(ANYWHERE)]
     machines = [alice.machine(tool) for tool in tools]
     for machine in machines:
         if machine.tool not in SIGNS_IN_BY_ITSELF:
@@ -76,7 +78,7 @@ def purchase(box: Sandbox, tools: Iterable[str]) -> None:
 def key_status(box: Sandbox) -> None:
     """The story of a key that someone deactivates in IAM and activates again."""
     alice = buy(box, "alice", "alice@birch.example", "Acme Server", "acme/server")
-    machine = alice.machine("Skopeo")
+    machine = alice.machine("skopeo")
     assert machine.sign_in().code == 0
     assert machine.pull().code == 0
 
@@ -119,7 +121,7 @@ def test_story_fails_when_a_policy_is_not_enforced(broken: Broken) -> None:
         world("--broken", broken.value) as box,
         pytest.raises(AssertionError, match="should have been refused"),
     ):
-        purchase(box, ["Skopeo"])
+        purchase(box, ["skopeo"])
 
 
 @pytest.mark.parametrize(

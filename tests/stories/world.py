@@ -8,7 +8,6 @@ from provisioning.demo import seed
 from tests.requires import require
 from tests.stories.machine import CustomerMachine
 from tests.stories.portal import Block, Person, Revealed, start_portal
-from tests.stories.proof import SLUGS
 from tests.stories.sandbox import Result, Sandbox, aws_hosts, sandbox
 
 # What clients report for a registry that needs a session, for a repository that is not granted,
@@ -40,7 +39,7 @@ class Purchase:
 
     def machine(self, tool: str) -> CustomerMachine:
         """A machine of the customer's, with the credentials stored and the files in place."""
-        name = f"{self.person.name}-{SLUGS[tool]}"
+        name = f"{self.person.name}-{tool}"
         machine = CustomerMachine(self.box, name, tool, self.blocks, self.revealed)
         machine.set_up()
         return machine

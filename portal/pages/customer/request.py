@@ -53,6 +53,6 @@ def request_product_page(request: HttpRequest, customer_pk: int, product_pk: int
             form=form,
         )
         if is_done:
-            return redirect("customer:access", requested[0].pk)
+            return redirect("customer:product", requested[0].pk)
     context = {"customer": customer, "product": product, "form": form}
     return render(request, "customer/request.html", context)

@@ -43,6 +43,7 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, str(error))
         return redirect(address_of(entitlement))
     context["credentials"] = credentials
+    context["key"] = pull_user.access_keys.get(access_key_id=credentials.access_key_id)
     profile = instructions.profile_of(settings.VENDOR_NAME)
     context["set_up"] = instructions.set_up(profile)
     context["files"] = [

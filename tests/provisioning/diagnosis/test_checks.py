@@ -10,7 +10,7 @@ from provisioning.demo.seed import Cast
 from provisioning.diagnosis.checks import Diagnosis, diagnose
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, request, withdraw
-from provisioning.models import Entitlement, Repository
+from provisioning.models import Entitlement, Grant, Repository
 from provisioning.vault import reveal_once
 from tests.entitlements import approved
 from tests.provisioned import add_key, end, provision
@@ -141,13 +141,13 @@ def test_empty_repository_waits_for_the_vendor_to_push(cast: Cast) -> None:
     assert "Once your vendor pushes one" in image.remedy
 
 
-def test_image_that_was_not_read_yet_can_be_pulled_by_its_tag(cast: Cast) -> None:
+def test_image_that_was_not_read_yet_will_be_soon(cast: Cast) -> None:
     entitlement = approved(cast)
     provision(cast.birch)
     Repository.objects.update(newest_tag="", images_read_at=None)
     image = check(entitlement)["Image of acme/server"]
     assert (image.state, image.words) == ("working", "not read from ECR yet")
-    assert "If you know the tag" in image.remedy
+    assert "It is read within a minute" in image.remedy
 
 
 def test_setup_in_progress_needs_nothing_from_the_customer(cast: Cast) -> None:
@@ -158,3 +158,23 @@ def test_setup_in_progress_needs_nothing_from_the_customer(cast: Cast) -> None:
     for about in ("Pull user birch-bank", "Access key", "Repository acme/server"):
         assert checked[about].state == "working"
         assert checked[about].remedy.startswith("Nothing to do")
+
+
+def test_many_repositories_that_are_alike_are_one_line(cast: Cast) -> None:
+    for number in range(10):
+        cast.server.repositories.create(registry=cast.registry, name=f"more/{number}")
+    entitlement = approved(cast)
+    provision(cast.birch)
+    Repository.objects.filter(name="more/3").update(attention="Create it in ECR.")
+    stuck = Grant.objects.filter(repository__name="more/3")
+    stuck.update(in_repository_policy=False)
+    checked = check(entitlement)
+    assert checked["11 repositories"].words == "open to you"
+    assert checked["Repository more/3"].state == "attention"
+    assert "Repository more/4" not in checked
+    assert checked["Images of 11 repositories"].words == "the newest tag is 1.1, read from ECR"
+    Repository.objects.filter(name="acme/agent").update(newest_tag="2.0")
+    Repository.objects.filter(name="acme/server").update(newest_tag="", images_read_at=None)
+    checked = check(entitlement)
+    assert checked["Images of 10 repositories"].words == "as they should be"
+    assert checked["Image of acme/server"].words == "not read from ECR yet"

@@ -36,7 +36,7 @@ def test_instruction_is_filled_in_for_its_customer(tool: Instruction) -> None:
     text = "\n".join(block.text for block in tool.blocks)
     assert (
         TARGET.image in text
-        or f"oci://{TARGET.uri} --version {TARGET.tag}" in text
+        or f"oci://{TARGET.uri} --version {TARGET.version}" in text
         or (tool.slug == "docker-compose" and "image: " in text)
     )
     assert "eu-central-1" in text

@@ -85,7 +85,7 @@ def test_new_key_says_what_its_test_waits_for(
     entitlement = queries.entitlements().get()
     notes = {step.name: step.note for step in queries.progress(entitlement).steps}
     assert notes["Access key tested"] == words
-    page = as_user(cast.alice).get(f"/access/{entitlement.pk}/")
+    page = as_user(cast.alice).get(f"/access/{entitlement.pk}/credentials/")
     assert words in page_words(page)
 
 
@@ -95,7 +95,7 @@ def test_key_that_was_taken_over_works_and_nobody_knows_its_secret(cast: Cast) -
     vault.destroy(key)
     change(key, adopted_at=days(0))
     entitlement = queries.entitlements().get()
-    page = page_words(as_user(cast.alice).get(f"/access/{entitlement.pk}/"))
+    page = page_words(as_user(cast.alice).get(f"/access/{entitlement.pk}/credentials/"))
     assert "Revealed before the portal was restored from a backup" in page
     assert "before anyone revealed it" not in page
     assert "Create a new key" in page

@@ -4,12 +4,12 @@ import re
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
-from accounts.actor import current_user
+from portal.pages.customer.product.frame import entitlement_of, frame
 from portal.pages.forms import ErrorTextForm
 from provisioning import queries
 from provisioning.diagnosis import client_errors
@@ -25,14 +25,13 @@ from provisioning.models import Entitlement, Repository
 def diagnosis(request: HttpRequest, pk: int) -> HttpResponse:
     """GET lists all client errors; POST puts those in the pasted text on top. By POST, although
     it changes nothing, because addresses are kept in histories and logs."""
-    entitlement = get_object_or_404(queries.of_user(current_user(request)), pk=pk)
+    entitlement = entitlement_of(request, pk)
     form = ErrorTextForm(request.POST or None)
     is_asked = request.method == "POST" and form.is_valid()
     error_text = form.cleaned_data["error_text"] if is_asked else ""
     found = client_errors.matching(error_text)
     is_about_tags = any(row.slug == "tag" for row in found)
-    context = {
-        "entitlement": entitlement,
+    context = frame(request, entitlement, "diagnosis") | {
         "diagnoses": diagnose(entitlement),
         "form": form,
         "is_asked": is_asked,
@@ -40,7 +39,7 @@ def diagnosis(request: HttpRequest, pk: int) -> HttpResponse:
         "tags": _tags(entitlement, error_text) if is_about_tags else [],
         "others": [row for row in client_errors.CLIENT_ERRORS if row not in found],
     }
-    return render(request, "customer/diagnosis.html", context)
+    return render(request, "customer/product/diagnosis.html", context)
 
 
 @sensitive_variables("error_text")

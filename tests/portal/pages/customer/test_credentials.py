@@ -23,7 +23,7 @@ def key(cast: Cast) -> AccessKey:
 
 @pytest.fixture
 def address(key: AccessKey) -> str:
-    return f"/access/{Entitlement.objects.get().pk}/"
+    return f"/access/{Entitlement.objects.get().pk}/credentials/"
 
 
 def rotate(cast: Cast, key: AccessKey) -> AccessKey:
@@ -92,12 +92,6 @@ def test_viewer_sees_the_keys_but_no_buttons(cast: Cast, key: AccessKey, address
         assert part not in shown.content.decode()
     Membership.objects.filter(user=cast.bob).update(role="engineer")
     assert "/reveal/" in as_user(cast.bob).get(address).content.decode()
-
-
-def test_next_step_is_shown_until_the_key_is_used(cast: Cast, key: AccessKey, address: str) -> None:
-    assert "Next, on each machine" in words(as_user(cast.alice).get(address))
-    change(key, last_used_at=days(-1))
-    assert "Next, on each machine" not in words(as_user(cast.alice).get(address))
 
 
 def test_credentials_of_a_label_are_headed_by_it(cast: Cast, key: AccessKey, address: str) -> None:

@@ -95,7 +95,7 @@ def test_home_says_when_an_old_key_was_last_used_and_when_it_stops(cast: Cast) -
     shown = as_user(cast.alice).get("/")
     text = words(shown)
     assert f"The old key {old} was last used 3 days ago , and stops on" in text
-    assert f'href="/access/{entitlement.pk}/#credentials"' in shown.content.decode()
+    assert f'href="/access/{entitlement.pk}/credentials/"' in shown.content.decode()
 
 
 def test_home_links_to_the_vendor_before_a_term_ends(cast: Cast) -> None:

@@ -95,10 +95,10 @@ def test_viewer_is_told_who_can_change_keys(cast: Cast, key: AccessKey) -> None:
     assert (key.retires_at, key.desired) == (None, "Active")
 
 
-def test_product_page_links_to_rotation_for_those_who_may(
+def test_credentials_lead_to_rotation_for_those_who_may(
     cast: Cast, alice: Client, key: AccessKey
 ) -> None:
-    page = f"/access/{cast.birch.entitlements.get().pk}/"
+    page = f"/access/{cast.birch.entitlements.get().pk}/credentials/"
     assert f"/credentials/{key.pull_user_id}/rotate/" in alice.get(page).content.decode()
     assert "rotate" not in as_user(cast.bob).get(page).content.decode()
 
@@ -145,7 +145,7 @@ def test_action_leads_back_to_the_product_it_was_started_from(
     done = alice.post(f"{address}?from={entitlements[came_from].pk}", {"overlap": "7"})
     # Another customer's entitlement counts as none: the newest one is taken.
     expected = entitlements["newer" if came_from == "foreign" else came_from]
-    assert done["Location"] == f"/access/{expected.pk}/#credentials"
+    assert done["Location"] == f"/access/{expected.pk}/credentials/"
 
 
 def test_other_customers_keys_are_not_found(cast: Cast, key: AccessKey) -> None:

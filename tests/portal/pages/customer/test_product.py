@@ -1,8 +1,9 @@
-"""The product's page: progress in each state, and how to pull."""
+"""The product's page in each state: its badge, its words, and the steps, which move."""
 
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -12,17 +13,24 @@ from provisioning.demo.seed import Cast
 from provisioning.desired import hold
 from provisioning.flows import Actor
 from provisioning.flows.entitlements import approve, reject, request, withdraw
-from provisioning.instructions.proofs import proofs
 from provisioning.models import Entitlement, PullUser, Repository
 from tests.entitlements import approved
+from tests.images import pushed
 from tests.portal.pages.pages import as_user, steps, words
 from tests.provisioned import end, provision
 
-HTMX = {"HX-Request": "true"}
+HTMX = {"HX-Request": "true", "HX-Target": "progress"}
 
 
 def page(entitlement: Entitlement) -> str:
     return f"/access/{entitlement.pk}/"
+
+
+def badge(response: Any) -> str:
+    """The state beside the title."""
+    found = BeautifulSoup(response.content, "html.parser").select_one(".masthead .state")
+    assert found is not None
+    return found.get_text(strip=True)
 
 
 def planned(cast: Cast) -> Entitlement:
@@ -39,6 +47,7 @@ def rejected(cast: Cast) -> Entitlement:
 
 def stuck(cast: Cast) -> Entitlement:
     entitlement = approved(cast)
+    pushed("acme/server", 1)
     provision(cast.birch)
     agent = Repository.objects.filter(name="acme/agent")
     agent.update(attention="Create it in ECR.", failures=1)
@@ -49,6 +58,7 @@ def stuck(cast: Cast) -> Entitlement:
 
 def ready(cast: Cast) -> Entitlement:
     entitlement = approved(cast)
+    pushed("acme/agent", 1)
     provision(cast.birch)
     return entitlement
 
@@ -151,11 +161,11 @@ def test_product_page_shows_the_progress_of_each_state(cast: Cast, label: str) -
     entitlement = prepare(cast)
     client = as_user(cast.alice)
     shown = client.get(page(entitlement))
-    assert f"Progress {label}" in words(shown)
+    assert badge(shown) == label
     assert text in words(shown)
     assert steps(shown) == {"Requested": "done"} | later_steps
-    # Credentials are shown as soon as they can be revealed.
-    assert ('id="credentials"' in shown.content.decode()) is (label in WITH_CREDENTIALS)
+    # Credentials are offered as soon as they can be revealed, on the first tab, too.
+    assert ("wait to be revealed" in words(shown)) is (label in WITH_CREDENTIALS)
     # While something will change, the page refreshes its fragment, and at the end all of it.
     intervals = re.findall(r'hx-trigger="every (\d+)s"', shown.content.decode())
     assert intervals == ([str(seconds)] if seconds else [])
@@ -174,7 +184,7 @@ def test_page_says_that_a_held_portal_goes_on_later(cast: Cast) -> None:
     assert "less than a minute" not in shown
     # What is there already works on.
     provision(cast.birch)
-    assert "Ready to pull." in words(as_user(cast.alice).get(page(entitlement)))
+    assert badge(as_user(cast.alice).get(page(entitlement))) == "Ready"
 
 
 def test_errors_of_aws_are_only_for_the_vendor(cast: Cast) -> None:
@@ -202,58 +212,28 @@ def test_repository_that_another_product_still_opens_counts_as_closed(cast: Cast
     assert "Access has ended." in words(as_user(cast.alice).get(page(entitlement)))
 
 
-# --- Instructions ------------------------------------------------------------------
-
-
-def commands(cast: Cast, entitlement: Entitlement, name: str = "") -> list[str]:
-    place = page(entitlement)
-    if name:
-        place += f"repositories/{Repository.objects.get(name=name).pk}/"
-    shown = as_user(cast.alice).get(place)
-    soup = BeautifulSoup(shown.content, "html.parser")
-    return [code.get_text() for code in soup.select("figure.command code")]
-
-
-def test_instructions_contain_the_customers_values(cast: Cast) -> None:
-    cast.registry.endpoint_url = ""
-    cast.registry.save()
-    entitlement = ready(cast)
-    found = commands(cast, entitlement, "acme/server")
-    host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
-    where = "--profile acme-software --region eu-central-1"
-    sign_in = f"aws ecr get-login-password {where} | docker login --username AWS "
-    assert "aws configure --profile acme-software" in found
-    assert f"{sign_in}--password-stdin {host}" in found
-    assert f"$(aws ecr get-login --no-include-email {where})" in found
-    assert f"docker pull {host}/acme/server:1.1" in found
-    assert f"docker pull {host}/acme/agent:1.1" in commands(cast, entitlement, "acme/agent")
-    assert not any("--endpoint-url" in command for command in found)
-
-
-def test_each_tool_says_when_it_was_last_run_or_why_not(cast: Cast) -> None:
-    shown = words(as_user(cast.alice).get(page(ready(cast))))
-    proof = proofs()["docker-aws-cli-2"]
-    assert f"Run as it stands on {proof.on:%-d %B %Y} with {proof.tools}." in shown
-    assert "Not run by our tests. It needs Windows; our tests run on Linux." in shown
-
-
-def test_commands_name_the_endpoint_of_a_registry_that_has_one(cast: Cast) -> None:
-    cast.registry.endpoint_url = "http://127.0.0.1:5000"
-    cast.registry.save()
-    found = commands(cast, ready(cast))
-    get_logins = [command for command in found if "aws ecr get-login" in command]
-    assert get_logins
-    assert all("--endpoint-url http://127.0.0.1:5000" in command for command in get_logins)
+@pytest.mark.parametrize("prepare", [approved, planned, rejected, ending, ended])
+@pytest.mark.parametrize("tab", ["images/", "credentials/", "activity/", "diagnosis/"])
+def test_each_tab_says_the_same_about_the_state(
+    cast: Cast, tab: str, prepare: Callable[[Cast], Entitlement]
+) -> None:
+    entitlement = prepare(cast)
+    client = as_user(cast.alice)
+    first, other = client.get(page(entitlement)), client.get(page(entitlement) + tab)
+    assert badge(other) == badge(first)
 
 
 @pytest.mark.parametrize("prepare", [approved, planned, rejected, ending, ended])
-def test_page_has_no_instructions_unless_access_is_open(
+def test_page_has_no_commands_unless_access_is_open(
     cast: Cast, prepare: Callable[[Cast], Entitlement]
 ) -> None:
-    assert commands(cast, prepare(cast)) == []
+    pushed("acme/server", 1)
+    shown = as_user(cast.alice).get(page(prepare(cast)))
+    assert b"<pre" not in shown.content
 
 
 def test_open_repositories_can_be_pulled_while_the_rest_is_stuck(cast: Cast) -> None:
-    found = commands(cast, stuck(cast))
-    assert any("docker pull" in command and "acme/server" in command for command in found)
-    assert not any("acme/agent" in command for command in found)
+    shown = words(as_user(cast.alice).get(page(stuck(cast))))
+    assert "docker pull" in shown
+    assert "Repository acme/agent opened" in shown
+    assert "/acme/agent" not in shown

@@ -162,7 +162,7 @@ def test_second_post_shows_nothing(cast: Cast, address: str) -> None:
 def test_product_page_says_when_and_to_whom_it_was_revealed(cast: Cast, address: str) -> None:
     client = as_user(cast.alice)
     confirm(client, address)
-    page = f"/access/{Entitlement.objects.get().pk}/"
+    page = f"/access/{Entitlement.objects.get().pk}/credentials/"
     assert "It is shown once, to one person." in words(client.get(page))
     assert (
         f'href="{address}?from={Entitlement.objects.get().pk}"' in client.get(page).content.decode()
@@ -189,7 +189,7 @@ def test_post_without_csrf_token_is_refused(cast: Cast, address: str) -> None:
 
 def test_viewer_is_refused_with_a_reason(cast: Cast, address: str) -> None:
     client = as_user(cast.bob)
-    page = words(client.get(f"/access/{Entitlement.objects.get().pk}/"))
+    page = words(client.get(f"/access/{Entitlement.objects.get().pk}/credentials/"))
     assert "An owner or an engineer of Birch Bank can reveal it, once." in page
     confirm(client, address)
     refused = client.post(address, follow=True)
@@ -261,14 +261,14 @@ def test_refusal_leads_back_to_the_product_it_was_started_from(cast: Cast, addre
     bob = as_user(cast.bob)
     older = Entitlement.objects.exclude(pk=newer.pk).get()
     address = f"{address}?from={older.pk}"
-    assert confirm(bob, address).redirect_chain[-1][0] == f"/access/{older.pk}/#credentials"
+    assert confirm(bob, address).redirect_chain[-1][0] == f"/access/{older.pk}/credentials/"
 
 
 def test_refusal_never_leads_to_another_customers_entitlement(cast: Cast, address: str) -> None:
     foreign = request(cast.cedar, cast.server, by=Actor(cast.charlie))
     shown = confirm(as_user(cast.bob), f"{address}?from={foreign.pk}")
     own = cast.birch.entitlements.get()
-    assert shown.redirect_chain[-1][0] == f"/access/{own.pk}/#credentials"
+    assert shown.redirect_chain[-1][0] == f"/access/{own.pk}/credentials/"
 
 
 def test_way_back_is_kept_during_confirmation(cast: Cast, address: str) -> None:

@@ -1,0 +1,1 @@
+"""A product's page: one module for each of its tabs."""

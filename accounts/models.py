@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractBaseUser, PermissionsMixin
 from django.core.validators import RegexValidator
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 from django.utils import timezone
 
@@ -62,12 +63,6 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
-
-    @property
-    def initials(self) -> str:
-        """One or two characters that stand for the person."""
-        words = self.name.split() or [self.email]
-        return "".join(word[0] for word in (words[0], *words[1:][-1:])).upper()
 
     def get_full_name(self) -> str:
         return self.name
@@ -207,7 +202,7 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["user", "customer"], name="membership_once"),
             models.CheckConstraint(
-                condition=models.Q(role__in=["owner", "engineer", "viewer"]),
+                condition=Q(role__in=["owner", "engineer", "viewer"]),
                 name="membership_role_is_known",
             ),
         ]
@@ -247,7 +242,20 @@ class InvitationQuerySet(TenantQuerySet["Invitation"]):
 
     def open(self) -> "InvitationQuerySet":
         """Those that can be accepted now."""
-        return self.pending().filter(expires_at__gt=timezone.now())
+        return self.pending().filter(_is_vouched(), expires_at__gt=timezone.now())
+
+    def vouched(self) -> "InvitationQuerySet":
+        """The pending ones, with ``is_vouched``."""
+        wrapped = models.ExpressionWrapper(_is_vouched(), models.BooleanField())
+        return self.pending().annotate(is_vouched=wrapped)
+
+
+def _is_vouched() -> Q:
+    """Whether who sent an invitation may still invite."""
+    owners = Membership.objects.owners().filter(reveals_locked_at=None)
+    by_owner = owners.filter(user=OuterRef("invited_by"), customer=OuterRef("customer"))
+    staff = Q(is_by_vendor=True, invited_by__is_active=True, invited_by__is_staff=True)
+    return staff | Q(Exists(by_owner))
 
 
 class Invitation(models.Model):
@@ -275,16 +283,16 @@ class Invitation(models.Model):
             models.UniqueConstraint(
                 "customer",
                 Lower("email"),
-                condition=models.Q(accepted_at=None, revoked_at=None),
+                condition=Q(accepted_at=None, revoked_at=None),
                 name="invitation_pending_once",
             ),
             models.CheckConstraint(
-                condition=models.Q(role__in=["owner", "engineer", "viewer"]),
+                condition=Q(role__in=["owner", "engineer", "viewer"]),
                 name="invitation_role_is_known",
             ),
             models.CheckConstraint(
-                condition=models.Q(accepted_at=None, accepted_by=None)
-                | models.Q(accepted_at__isnull=False, accepted_by__isnull=False, revoked_at=None),
+                condition=Q(accepted_at=None, accepted_by=None)
+                | Q(accepted_at__isnull=False, accepted_by__isnull=False, revoked_at=None),
                 name="invitation_accepted_by_somebody_or_not",
             ),
         ]

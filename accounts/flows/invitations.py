@@ -68,7 +68,7 @@ def invite_owner(customer: Customer, email: str, *, by: Actor) -> Invitation:
         _revoke(other, by)
     pending = waiting.filter(email__iexact=email, role=Role.OWNER).first()
     if pending:
-        _send_again(pending, by)
+        _send_again(pending, by, is_by_vendor=True)
         return pending
     return _invite(customer, email, Role.OWNER, by, is_by_vendor=True)
 
@@ -102,8 +102,10 @@ def send_again(invitation: Invitation, *, by: Actor) -> None:
     _send_again(pending, by)
 
 
-def _send_again(pending: Invitation, by: Actor) -> None:
+def _send_again(pending: Invitation, by: Actor, *, is_by_vendor: bool = False) -> None:
     _require_room(pending.customer, pending.email, by)
+    # From now on it is by this person's word.
+    pending.invited_by, pending.is_by_vendor = by.user, is_by_vendor
     pending.expires_at = invitation_ends_at()
     pending.sent_at = pending.token_hash = None
     _send(pending)
@@ -133,6 +135,11 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
     customer = pending.customer
     if pending.has_expired:
         raise Refused(f"This invitation has expired. Ask an owner of {customer} for a new one.")
+    if not Invitation.objects.open().filter(pk=pending.pk).exists():
+        raise Refused(
+            f"Who sent this invitation may no longer invite people. Ask an owner of {customer} to "
+            "send it again."
+        )
     if not is_for(pending, by.user):
         raise Refused(f"This invitation is for {pending.email}. Sign in with that address.")
     if by.user.is_staff:

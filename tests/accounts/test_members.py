@@ -193,6 +193,66 @@ def test_expired_invitation_cannot_be_accepted(
         invitations.accept(invitation, by=Actor(dana))
 
 
+@pytest.fixture
+def mel(cast: Cast) -> User:
+    """A second owner of Birch Bank, who has invited Dana as owner."""
+    mel = person("mel@birch.example")
+    Membership.objects.create(user=mel, customer=cast.birch, role=Role.OWNER)
+    invitations.invite(cast.birch, DANA, Role.OWNER, by=Actor(mel))
+    delivery.send_due()
+    return mel
+
+
+# How someone stops being an owner.
+ENDINGS: dict[str, Callable[[Cast, User], object]] = {
+    "removed": lambda cast, mel: members.remove(membership(mel), by=Actor(cast.alice)),
+    "demoted": lambda cast, mel: members.change_role(
+        membership(mel), Role.ENGINEER, by=Actor(cast.alice)
+    ),
+    "left": lambda cast, mel: members.leave(membership(mel), by=Actor(mel)),
+    "deactivated": lambda cast, mel: User.objects.filter(pk=mel.pk).update(is_active=False),
+    "locked": lambda cast, mel: Membership.objects.filter(user=mel).update(
+        reveals_locked_at=timezone.now()
+    ),
+    "doubted": lambda cast, mel: Membership.objects.filter(user=mel).update(
+        awaits_confirmation=True
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_invitation_ends_with_the_right_of_who_sent_it(
+    cast: Cast, mel: User, dana: User, ending: str
+) -> None:
+    invitation = Invitation.objects.get()
+    token = token_of(mail.outbox[0])
+    assert invitations.find(token) == invitation
+    followed = Client()
+    followed.get(f"/account/invitation/{token}/")
+    ENDINGS[ending](cast, mel)
+    assert invitations.find(token) is None
+    assert followed.get("/account/invitation/").status_code == 404
+    with pytest.raises(Refused, match="may no longer invite people"):
+        invitations.accept(invitation, by=Actor(dana))
+    shown = words(just_signed_in(cast.alice).get(f"/customers/{cast.birch.pk}/"))
+    assert "The sender may no longer invite" in shown
+    # Another owner vouches for it.
+    invitations.send_again(invitation, by=Actor(cast.alice))
+    delivery.send_due()
+    assert invitations.find(token_of(mail.outbox[-1])) == invitation
+    assert invitations.accept(invitation, by=Actor(dana)).role == Role.OWNER
+
+
+@pytest.mark.parametrize("field", ["is_active", "is_staff"])
+def test_invitation_of_the_vendors_ends_with_the_administrator(cast: Cast, field: str) -> None:
+    root = User.objects.create_superuser("root@acme.example")
+    larch = Customer.objects.create(name="Larch", slug="larch")
+    invitation = invitations.invite_owner(larch, DANA, by=Actor(root))
+    assert Invitation.objects.open().get() == invitation
+    User.objects.filter(pk=root.pk).update(**{field: False})
+    assert not Invitation.objects.open().exists()
+
+
 def test_withdrawn_invitation_cannot_be_accepted(
     cast: Cast, invitation: Invitation, dana: User
 ) -> None:

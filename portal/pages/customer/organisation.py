@@ -48,7 +48,7 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         # Where nobody owns it, any member confirms a new one.
         "may_open_members": is_owner or not members.has_owner(customer),
         "members": customer.memberships.select_related("user").order_by("user__email"),
-        "invitations": customer.invitations.pending().select_related("invited_by"),
+        "invitations": customer.invitations.vouched().select_related("invited_by"),
         "page": actions.get_page(request.GET.get("page")) if is_owner else None,
     }
     return render(request, "customer/organisation.html", context)

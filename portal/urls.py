@@ -11,7 +11,7 @@ from django.views.generic import RedirectView
 from portal.pages import health, invitation
 from portal.pages.account import report_misuse, security
 from portal.pages.customer.home import home
-from portal.pages.customer.keys import rotate, switch
+from portal.pages.customer.keys import end, rotate, switch
 from portal.pages.customer.labels import labels
 from portal.pages.customer.notifications import notifications
 from portal.pages.customer.organisation import invitation_page, invite, leave, member_page, show
@@ -69,11 +69,12 @@ customer_urls = [
     path("access/<int:pk>/credentials/", credentials, name="credentials"),
     path("access/<int:pk>/diagnosis/", diagnosis, name="diagnosis"),
     path("access/<int:pk>/activity/", activity, name="activity"),
-    path("access/<int:pk>/repositories/<int:repository_pk>/", repository),
+    path("access/<int:pk>/repositories/<int:repository_pk>/", repository, name="repository"),
     path("access/<int:pk>/trouble/", moved_to("customer:diagnosis")),
     path("credentials/<int:pk>/reveal/", reveal, name="reveal"),
     path("credentials/<int:pk>/rotate/", rotate, name="rotate"),
     path("keys/<int:pk>/switch/", switch, name="switch_key"),
+    path("keys/<int:pk>/end/", end, name="end_key"),
 ]
 ops_urls = [
     path("", dashboard, name="dashboard"),

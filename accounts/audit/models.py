@@ -23,6 +23,7 @@ class Action(models.TextChoices):
     ROTATED = "rotated", "rotated credentials"
     DEACTIVATED = "deactivated", "deactivated an access key"
     ACTIVATED = "activated", "activated an access key"
+    ENDED_KEY = "ended_key", "ended an access key"
     LABELLED = "labelled", "added a pull user"
     UNLABELLED = "unlabelled", "removed a pull user"
     RESOLVED_DRIFT = "chose", "decided what to do about drift"

@@ -56,16 +56,14 @@ CONNECTIONS = "socialaccount_connections"
 OTHER_WAYS_IN = {"account_email", CONNECTIONS}
 # Those that close the ways in that there are, because later sign-ins must use what they add.
 NEW_FACTORS = {"mfa_activate_totp", "mfa_add_webauthn"}
-# The row that the address of a customer's page names, by the page's name; else it is the customer.
+# The row that the address of a customer's page names, by how the address begins.
 ROWS: dict[str, Any] = {
-    "member": Membership,
-    "invitation": Invitation,
+    "customers": Customer,
+    "members": Membership,
+    "invitations": Invitation,
     "access": Entitlement,
-    "repository": Entitlement,
-    "diagnosis": Entitlement,
-    "reveal": PullUser,
-    "rotate": PullUser,
-    "switch_key": AccessKey,
+    "credentials": PullUser,
+    "keys": AccessKey,
 }
 # Home leaves out what it must, and an organisation can always be left. Old addresses have no name.
 WITHOUT_RULES = {"home", "leave", None}
@@ -178,7 +176,7 @@ def _is_page_of(request: HttpRequest, customer: Customer) -> bool:
     if match.url_name in WITHOUT_RULES:
         return False
     pk = match.kwargs.get("customer_pk", match.kwargs.get("pk"))
-    rows = ROWS.get(match.url_name, Customer).objects.of_customers([customer.pk])
+    rows = ROWS[match.route.partition("/")[0]].objects.of_customers([customer.pk])
     return bool(rows.filter(pk=pk).exists())
 
 

@@ -220,6 +220,20 @@ def activate(key: AccessKey, *, by: Actor, reason: str = "") -> None:
     _switch(key, KeyStatus.ACTIVE, Action.ACTIVATED, by=by, reason=reason)
 
 
+@transaction.atomic
+def end(key: AccessKey, *, by: Actor) -> None:
+    """Have a key that another one replaces deleted now, before it retires by itself. Raises
+    NotAllowed, Refused."""
+    customer = key.pull_user.customer
+    require_role(by.user, customer, MAY_HANDLE_CREDENTIALS, "end access keys", is_taking_away=True)
+    held = AccessKey.objects.select_for_update(no_key=True).get(pk=key.pk)
+    if held.is_current:
+        raise Refused(f"No other key replaces {key} yet. Create a new key first.")
+    _retire({held: clock.now()}, clock.now())
+    record(Action.ENDED_KEY, f"access key {key}", by=by, customer=customer)
+    schedule.wake(pull_users={key.pull_user_id})
+
+
 def _switch(key: AccessKey, to: KeyStatus, action: Action, *, by: Actor, reason: str) -> None:
     customer = key.pull_user.customer
     words = "deactivate and activate access keys"

@@ -18,16 +18,32 @@ SOON = timedelta(days=30)
 REPORTED_AFTER = timedelta(hours=6)
 
 
+# Whether a retiring key can be deleted → in words.
+NEEDED, USED, UNKNOWN, SILENT = "needed", "used", "unknown", "silent"
+PROOFS = {
+    NEEDED: "Your machines need it until the new key is revealed and stored on them.",
+    USED: "It was used after the new key was revealed. Find that machine, and change it over "
+    "before this key retires.",
+    UNKNOWN: "No use is known since the new key was revealed, but AWS reports uses some hours "
+    "late. Look again tomorrow before you end it.",
+    SILENT: "Not used since the new key was revealed: you can end it now.",
+}
+
+
 @dataclass(frozen=True)
 class KeyState:
-    """``state`` is one of elements/status.html; ``proof`` says of a retiring key whether it is
-    still needed; ``tested_when`` of a new one what its test waits for."""
+    """``state`` is one of elements/status.html; ``use`` says of a retiring key whether it is
+    still needed (PROOFS); ``tested_when`` of a new one what its test waits for."""
 
     key: AccessKey
     state: str
     label: str
-    proof: str = ""
+    use: str = ""
     tested_when: str = ""
+
+    @property
+    def proof(self) -> str:
+        return PROOFS.get(self.use, "")
 
     @property
     def can_be_revealed(self) -> bool:
@@ -49,7 +65,7 @@ def key_states(pull_user: PullUser) -> list[KeyState]:
         KeyState(
             key,
             *_state(key),
-            proof=_proof(key, new, pull_user) if key.retires_at else "",
+            use=_use(key, new, pull_user) if key.retires_at else "",
             tested_when="" if key.is_offered else tested_when(key, pull_user),
         )
         for key in sorted(living, key=lambda key: (key.created_at, key.pk), reverse=True)
@@ -87,19 +103,13 @@ def _left(end: datetime, now: datetime) -> str:
     return f"{days} days" if days > 1 else timeuntil(end, now, depth=1)
 
 
-def _proof(old: AccessKey, new: AccessKey | None, pull_user: PullUser) -> str:
+def _use(old: AccessKey, new: AccessKey | None, pull_user: PullUser) -> str:
     """Whether it can be deleted, from what AWS reported when it was last asked."""
     revealed_at = new.secret.revealed_at or (new.adopted_at and new.created_at) if new else None
     if revealed_at is None:
-        return "Your machines need it until the new key is revealed and stored on them."
+        return NEEDED
     if old.last_used_at and old.last_used_at > revealed_at:
-        return (
-            "It was used after the new key was revealed. Find that machine, and change it over "
-            "before this key retires."
-        )
+        return USED
     if pull_user.observed_at is None or pull_user.observed_at < revealed_at + REPORTED_AFTER:
-        return (
-            "No use is known since the new key was revealed, but AWS reports uses some hours "
-            "late. Look again tomorrow before you deactivate it."
-        )
-    return "Not used since the new key was revealed: you can deactivate it now."
+        return UNKNOWN
+    return SILENT

@@ -19,12 +19,16 @@ from provisioning.states import Desired
 log = logging.getLogger(__name__)
 
 # How many images of a repository the portal keeps: the newest.
-KEPT = 50
+KEPT = 500
+# "imageIds … Maximum number of 100 items": BatchGetImage, ECR API reference.
+AT_ONCE = 100
 # How soon it is retried after a temporary error, or when the worker died.
 RETRY = timedelta(minutes=2)
 # Signatures and attestations of another image, recognised by their tags (cosign's scheme, and the
 # OCI distribution specification's "Referrers Tag Schema").
 ABOUT_ANOTHER = re.compile(r"sha256-[0-9a-f]{64}(\.[a-z]+)?")
+# What ECR says of an image with its digest.
+OBSERVED = ["tags", "kind", "size_bytes", "pushed_at", "platforms"]
 INDEXES = {
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -97,12 +101,22 @@ def _next_reading() -> datetime:
 
 
 def _replace(repository: Repository, rows: list[Image]) -> None:
-    repository.images.exclude(digest__in=[row.digest for row in rows]).delete()
+    """Write what has changed."""
+    known = {image.digest: image for image in repository.images.all()}
+    gone = known.keys() - {row.digest for row in rows}
+    if gone:
+        repository.images.filter(digest__in=gone).delete()
     Image.objects.bulk_create(
-        rows,
+        [row for row in rows if not _is_as_known(row, known.get(row.digest))],
         update_conflicts=True,
         unique_fields=["repository", "digest"],
-        update_fields=["tags", "kind", "size_bytes", "pushed_at", "platforms"],
+        update_fields=OBSERVED,
+    )
+
+
+def _is_as_known(row: Image, known: Image | None) -> bool:
+    return known is not None and all(
+        getattr(row, name) == getattr(known, name) for name in OBSERVED
     )
 
 
@@ -123,13 +137,12 @@ def _platforms(
     platforms = {image.digest: list[str]() for image in found if image.manifest_type not in INDEXES}
     platforms |= {digest: listed for digest, listed in known.items() if listed is not None}
     unknown = [image.digest for image in found if image.digest not in platforms]
-    if not unknown:
-        return platforms
     try:
-        return platforms | gateway.platforms(repository.name, unknown)
+        for first in range(0, len(unknown), AT_ONCE):
+            platforms |= gateway.platforms(repository.name, unknown[first : first + AT_ONCE])
     except errors.AwsError as error:
         log.warning("The platforms in %s could not be read: %s", repository, error)
-        return platforms
+    return platforms
 
 
 def _newest_tag(rows: Sequence[Image]) -> str:

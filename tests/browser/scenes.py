@@ -213,6 +213,12 @@ def credentials(page: Page, site: Site) -> Iterator[str]:
     page.get_by_role("main").get_by_role("button").last.click()
     page.goto(f"/access/{site.entitlement.pk}/")
     yield "access with a key that retires"
+    old = AccessKey.objects.get()
+    place = f"/access/{site.entitlement.pk}/credentials/"
+    page.goto(place)
+    yield "credentials with a key that retires"
+    page.goto(f"/keys/{old.pk}/end/")
+    yield "keys/<int:pk>/end/"
 
 
 def diagnosis(page: Page, site: Site) -> Iterator[str]:

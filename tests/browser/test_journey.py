@@ -180,7 +180,7 @@ def copy_commands(hand: Mouse, product: str) -> tuple[str, str, str]:
 
 def rotate(hand: Mouse, product: str, overlap: str, giving_up: str = "") -> None:
     hand.page.goto(f"{product}credentials/")
-    hand.follow("Create a new key")
+    hand.follow("Rotate")
     option = hand.page.get_by_role("option", name=re.compile(overlap)).text_content()
     hand.page.get_by_label("The old key").select_option(label=option)
     if giving_up:

@@ -72,11 +72,6 @@ MUTANTS = {
         '        "Statement": kept + ours\n',
         '        "Statement": ours\n',
     ),
-    "leaves keys on until the repositories are closed": (
-        "reconciler/pull_user/reconcile.py",
-        "FOR_GRANTS = timedelta(seconds=10)",
-        "FOR_GRANTS = timedelta(days=10)",
-    ),
     "takes a key that it made itself for one of others": (
         "reconciler/pull_user/reconcile.py",
         "if in_doubt_until and record_lost_keys(",

@@ -39,6 +39,8 @@ ANSWERS: list[tuple[str, str, str]] = [
         "customers/<int:pk>/sign-in-rules/ customers/<int:pk>/source-addresses/",
     ),
     ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
+    # The key of the site is the current one, which nothing replaces.
+    ("in 404*7", "in 404*7", "keys/<int:pk>/end/"),
     # --- Ops
     (
         "in 403*5 200*2",
@@ -173,6 +175,7 @@ RECENT = {
     "credentials/<int:pk>/reveal/",
     "credentials/<int:pk>/rotate/",
     "keys/<int:pk>/switch/",
+    "keys/<int:pk>/end/",
     "customers/<int:pk>/invite/",
     "customers/<int:pk>/sign-in-rules/",
     "customers/<int:pk>/source-addresses/",

@@ -47,6 +47,7 @@ PAGES: dict[str, tuple[str, set[str]]] = {
     "invitations/<int:pk>/": ("owner", {"action"}),
     "credentials/<int:pk>/rotate/": ("owner", {"overlap", "key_to_delete", "from"}),
     "keys/<int:pk>/switch/": ("owner", {"from"}),
+    "keys/<int:pk>/end/": ("owner", {"from"}),
     "ops/": ("ops", {"page"}),
     "ops/drift/": ("ops", {"page", "all"}),
     "ops/drift/<int:pk>/": ("ops", {"choice", "reason"}),

@@ -16,6 +16,7 @@ from portal.pages.return_to import address_of, product_of
 from provisioning import queries
 from provisioning.flows import NotAllowed
 from provisioning.flows.credentials import activate, deactivate
+from provisioning.flows.credentials import end as end_key
 from provisioning.flows.credentials import rotate as rotate_key
 from provisioning.models import AccessKey, PullUser
 from provisioning.states import Desired, KeyStatus
@@ -77,6 +78,32 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(address_of(entitlement))
     context = {"key": key, "is_on": is_on, "entitlement": entitlement}
     return render(request, "customer/switch_key.html", context)
+
+
+@recent_login_required
+@require_http_methods(["GET", "POST"])
+def end(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET asks; POST deletes a key that another one replaces, now."""
+    keys = AccessKey.objects.for_user(current_user(request)).exclude(desired=KeyStatus.DELETED)
+    key = get_object_or_404(keys.filter(retires_at__isnull=False), pk=pk)
+    entitlement = product_of(request, key.pull_user)
+    if not _may_handle(request, key.pull_user, is_taking_away=True):
+        return redirect(address_of(entitlement))
+    if request.method == "POST":
+        perform(
+            request,
+            lambda: end_key(key, by=actor(request)),
+            done=f"Access key {key} is being deleted. AWS refuses it within seconds.",
+        )
+        return redirect(address_of(entitlement))
+    users = PullUser.objects.prefetch_related("access_keys__secret")
+    states = queries.key_states(users.get(pk=key.pull_user_id))
+    context = {
+        "key": key,
+        "shown": next((row for row in states if row.key == key), None),
+        "entitlement": entitlement,
+    }
+    return render(request, "customer/end_key.html", context)
 
 
 def _may_handle(request: HttpRequest, pull_user: PullUser, *, is_taking_away: bool = False) -> bool:

@@ -129,8 +129,8 @@ def test_old_key_is_needed_until_the_new_one_is_revealed(cast: Cast, key: Access
     [
         (-0.5, 0, "Find that machine"),
         (-0.5, -0.9, "Find that machine"),
-        (-3, 0, "you can deactivate it now"),
-        (None, 0, "you can deactivate it now"),
+        (-3, 0, "you can end it now"),
+        (None, 0, "you can end it now"),
         (-3, -0.9, "Look again tomorrow"),
         (-3, None, "Look again tomorrow"),
     ],

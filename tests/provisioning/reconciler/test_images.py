@@ -4,6 +4,8 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from provisioning import tasks
@@ -124,6 +126,29 @@ def test_known_images_cost_one_call_for_the_list_and_none_of_their_own(
     before = len(aws.embedded.calls)
     assert read(AGENT).images.count() == 4
     assert operations(aws, before) == {"DescribeImages": 1, "BatchGetImage": 1}
+
+
+def test_reading_what_has_not_changed_writes_no_image(aws: Aws, cast: Cast) -> None:
+    for number in range(20):
+        push(aws, SERVER, f"3.{number}")
+    row = read(SERVER)
+    with CaptureQueriesContext(connection) as captured:
+        images.read(row.pk)
+    written = [each["sql"] for each in captured if "provisioning_image" in each["sql"]]
+    assert [sql for sql in written if not sql.startswith("SELECT")] == []
+    push(aws, SERVER, "3.20")
+    with CaptureQueriesContext(connection) as captured:
+        images.read(row.pk)
+    (inserted,) = [each["sql"] for each in captured if each["sql"].startswith("INSERT INTO")]
+    assert inserted.count("sha256:") == 1
+
+
+def test_platforms_of_many_new_images_are_asked_a_hundred_at_a_time(aws: Aws, cast: Cast) -> None:
+    for number in range(101):
+        push(aws, AGENT, f"3.{number}", make_index(AGENT, f"3.{number}", ["linux/amd64"]))
+    before = len(aws.embedded.calls)
+    assert read(AGENT).images.filter(platforms=["linux/amd64"]).count() >= 101
+    assert operations(aws, before)["BatchGetImage"] == 2
 
 
 def test_images_deleted_or_tagged_again_in_ecr_change_here_too(aws: Aws, cast: Cast) -> None:

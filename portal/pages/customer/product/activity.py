@@ -18,6 +18,7 @@ OF_CREDENTIALS = [
     Action.ROTATED,
     Action.DEACTIVATED,
     Action.ACTIVATED,
+    Action.ENDED_KEY,
     Action.LABELLED,
     Action.UNLABELLED,
 ]

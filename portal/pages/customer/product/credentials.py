@@ -17,8 +17,10 @@ from provisioning.models import PullUser
 def credentials(request: HttpRequest, pk: int) -> HttpResponse:
     entitlement = entitlement_of(request, pk)
     users = [user for user in queries.pull_users(entitlement) if user.is_ready]
+    rows = [_of(user) for user in users]
     context = frame(request, entitlement, "credentials") | {
-        "credentials": [_of(user) for user in users],
+        "credentials": rows,
+        "is_revealed": any(row["is_revealed"] for row in rows),
         "has_several_accounts": len({user.account_id for user in users}) > 1,
     }
     return render(request, "customer/product/credentials.html", context)

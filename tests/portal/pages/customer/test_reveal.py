@@ -163,7 +163,7 @@ def test_product_page_says_when_and_to_whom_it_was_revealed(cast: Cast, address:
     client = as_user(cast.alice)
     confirm(client, address)
     page = f"/access/{Entitlement.objects.get().pk}/credentials/"
-    assert "It is shown once, to one person." in words(client.get(page))
+    assert "They are shown once, to one person" in words(client.get(page))
     assert (
         f'href="{address}?from={Entitlement.objects.get().pk}"' in client.get(page).content.decode()
     )
@@ -190,7 +190,7 @@ def test_post_without_csrf_token_is_refused(cast: Cast, address: str) -> None:
 def test_viewer_is_refused_with_a_reason(cast: Cast, address: str) -> None:
     client = as_user(cast.bob)
     page = words(client.get(f"/access/{Entitlement.objects.get().pk}/credentials/"))
-    assert "An owner or an engineer of Birch Bank can reveal it, once." in page
+    assert "An owner or an engineer of Birch Bank can reveal them, once." in page
     confirm(client, address)
     refused = client.post(address, follow=True)
     assert "Only an engineer or owner of Birch Bank can reveal credentials." in words(refused)

@@ -2,11 +2,12 @@
 
 from django.db import transaction
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.permissions import OPERATE, require_staff
 from provisioning.desired import schedule
 from provisioning.flows import Actor
-from provisioning.models import Reconciled, Registry
+from provisioning.models import Reconciled, Registry, Repository
 
 
 @transaction.atomic
@@ -15,6 +16,9 @@ def retry(row: Reconciled, *, by: Actor) -> None:
     NotAllowed."""
     require_staff(by.user, OPERATE, "retry provisioning")
     type(row)._default_manager.filter(pk=row.pk).update(failures=0)
+    if isinstance(row, Repository):
+        # Its images are read again, too.
+        Repository.objects.filter(pk=row.pk).update(images_due_at=clock.now())
     if isinstance(row, Registry):
         row.end_pause()
     record(Action.RETRIED, f"{row._meta.verbose_name} {row}", by=by, customer=row.customer)

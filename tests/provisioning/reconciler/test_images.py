@@ -13,6 +13,8 @@ from provisioning.demo.seed import Cast
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.embedded_aws.images import Image as Pushed
 from provisioning.embedded_aws.images import make, make_chart, make_index
+from provisioning.flows import Actor
+from provisioning.flows.retry import retry
 from provisioning.models import Image, Registry, Repository
 from provisioning.reconciler import images
 from tests import messages
@@ -220,6 +222,15 @@ def test_images_are_read_where_a_customer_may_pull_and_again_when_due(aws: Aws, 
     images.read(min(due))
     minutes = (Repository.objects.get(pk=min(due)).images_due_at - timezone.now()).seconds / 60
     assert 14 < minutes < 16
+
+
+def test_images_are_read_at_once_when_ops_ask(aws: Aws, cast: Cast) -> None:
+    approved(cast)
+    take_turns()
+    row = Repository.objects.get(name=SERVER)
+    assert row.pk not in images.take_due(10)
+    retry(row, by=Actor(cast.otto))
+    assert row.pk in images.take_due(10)
 
 
 def test_images_of_a_paused_registry_are_not_due(aws: Aws, cast: Cast) -> None:

@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.managers import CustomerQuerySet, TenantQuerySet, UserManager
 
@@ -43,6 +44,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.name or self.email
+
+    @cached_property
+    def organisations(self) -> "list[Customer]":
+        """The customers that the person is a member of as of this request, also where the session
+        does not meet their sign-in rules."""
+        return list(Customer.objects.for_user(self))
 
     def get_full_name(self) -> str:
         return self.name

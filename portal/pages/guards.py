@@ -12,7 +12,6 @@ from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_required, permission_required
 from django.contrib.auth.views import redirect_to_login
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.shortcuts import redirect, render
 
@@ -154,9 +153,8 @@ def _guard_customer(request: HttpRequest) -> HttpResponse | None:
     """Members see the rows of an organisation if they have signed in as it requires. Its own pages
     lead to what is missing."""
     user: Any = request.user
-    mine = Customer.objects.for_user(user)
-    strict = mine.filter(Q(requires_second_factor=True) | Q(requires_single_sign_on=True))
-    missing = [(customer, ask) for customer in strict if (ask := _missing(request, customer))]
+    found = [(customer, _missing(request, customer)) for customer in user.organisations]
+    missing = [(customer, ask) for customer, ask in found if ask]
     user.kept_out_of = frozenset(customer.pk for customer, _ in missing)
     return next((ask() for customer, ask in missing if _is_page_of(request, customer)), None)
 

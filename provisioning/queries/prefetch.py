@@ -59,7 +59,7 @@ class Offer:
 
 def on_offer(user: User) -> list[Offer]:
     """An offer for each of the user's customers."""
-    customers = list(Customer.objects.for_user(user))
+    customers = [row for row in user.organisations if row.pk not in user.kept_out_of]
     roles = {row.customer_id: row.effective_role for row in user.memberships.all()}
     products = list(Product.objects.filter(is_listed=True))
     taken = set(

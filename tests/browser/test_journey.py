@@ -95,7 +95,7 @@ def test_invited_engineer_gets_from_the_email_to_a_pull_and_later_to_new_keys(
 
 def invite(hand: Mouse, email: str) -> None:
     sign_in(hand, "alice@birch.example")
-    hand.page.get_by_role("link", name=re.compile("Birch Bank")).first.click()
+    hand.page.get_by_role("link", name="Organisation").click()
     hand.follow("Invite a colleague")
     confirm(hand)
     hand.fill("Email address", email)

@@ -187,7 +187,7 @@ def test_leaving_before_it_is_stored_is_asked_about(page: Page, address: str) ->
         dialog.dismiss()
 
     page.on("dialog", answer)
-    page.get_by_role("link", name="Home").click()
+    page.get_by_role("link", name="Products").click()
     expect(page.get_by_role("heading", name="Your credentials (shown once)")).to_be_visible()
     assert asked == ["beforeunload"]
     store(page)

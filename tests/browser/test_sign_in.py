@@ -21,7 +21,7 @@ def test_invited_colleague_signs_up_and_sees_what_her_organisation_has(
     page: Page, cast: Cast
 ) -> None:
     sign_in(page, cast.alice.email)
-    page.get_by_role("link", name="Birch Bank").click()
+    page.get_by_role("link", name="Organisation").click()
     page.get_by_role("link", name="Invite a colleague").click()
     confirm(page)
     page.get_by_label("Email address").fill(DANA)
@@ -75,7 +75,7 @@ def test_passkey_is_made_signs_in_and_confirms_who_it_is(
     cast.alice.save()
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect_home(page)
-    page.get_by_role("link", name="Birch Bank").click()
+    page.get_by_role("link", name="Organisation").click()
     page.get_by_role("link", name="Invite a colleague").click()
     # Her sign-in with the passkey counts for a while.
     expect(page.get_by_role("heading", name="Invite a colleague")).to_be_visible()

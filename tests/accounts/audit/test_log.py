@@ -22,7 +22,7 @@ from accounts.flows.own_account import allow_reveals, end_other_sessions, report
 from accounts.models import AuditEvent, Invitation, Membership, User
 from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
-from provisioning.flows.credentials import activate, deactivate, reissue, reveal, rotate
+from provisioning.flows.credentials import activate, deactivate, end, reissue, reveal, rotate
 from provisioning.flows.drift import resolve_drift
 from provisioning.flows.entitlements import (
     approve,
@@ -52,7 +52,7 @@ from tests.accounts.own_account import ON_OWN_ACCOUNT
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import database
 from tests.portal.pages.pages import as_user, just_signed_in
-from tests.provisioned import provision
+from tests.provisioned import change, days, provision
 
 
 @pytest.fixture
@@ -189,6 +189,12 @@ def suspended(cast: Cast) -> Entitlement:
     return entitlement
 
 
+def retiring(cast: Cast) -> AccessKey:
+    key = provisioned(cast).access_keys.get()
+    change(key, retires_at=days(5))
+    return key
+
+
 def deactivated(cast: Cast) -> AccessKey:
     key = provisioned(cast).access_keys.get()
     deactivate(key, by=Actor(cast.alice))
@@ -285,6 +291,7 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
         provisioned,
         lambda cast, row: deactivate(row.access_keys.get(), by=Actor(cast.alice)),
     ),
+    Action.ENDED_KEY: (retiring, lambda cast, row: end(row, by=Actor(cast.alice))),
     Action.ACTIVATED: (deactivated, lambda cast, row: activate(row, by=Actor(cast.alice))),
     Action.LABELLED: (approved, lambda cast, _: add_label(cast.birch, "ci", by=Actor(cast.alice))),
     Action.UNLABELLED: (labelled, lambda cast, row: remove_label(row, by=Actor(cast.alice))),

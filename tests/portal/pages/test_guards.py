@@ -316,10 +316,12 @@ def test_owner_requires_single_sign_on_of_members(cast: Cast, settings: Settings
 def test_home_leaves_out_an_organisation_whose_rule_is_not_met_and_leads_there(cast: Cast) -> None:
     request(cast.birch, cast.server, by=Actor(cast.alice))
     request(cast.cedar, cast.reports, by=Actor(cast.charlie))
-    Membership.objects.create(user=cast.alice, customer=cast.cedar, role="viewer")
+    Membership.objects.create(user=cast.alice, customer=cast.cedar, role="engineer")
     Customer.objects.filter(pk=cast.cedar.pk).update(requires_second_factor=True)
     alice = just_signed_in(cast.alice)
     shown = alice.get("/")
+    assert f"/customers/{cast.birch.pk}/request/" in shown.content.decode()
+    assert f"/customers/{cast.cedar.pk}/request/" not in shown.content.decode()
     assert "have not signed in as Cedar Clinic requires" in words(shown)
     products = BeautifulSoup(shown.content, "html.parser").select("a[href^='/access/']")
     of_birch = Entitlement.objects.get(customer=cast.birch)

@@ -180,21 +180,6 @@ def single_sign_on_removed(request: HttpRequest, socialaccount: Any, **kwargs: A
     _changed(request, socialaccount.user, "single sign-on disconnected")
 
 
-def account_saved(instance: User, **kwargs: Any) -> None:
-    """What the vendor changes at an account holds for good, also if it is changed back. With
-    another standing its sessions end. With its deactivation, its password does, too, and what hangs
-    on that: links to a new one, codes by email, and sign-ins that wait."""
-    row = User.objects.filter(pk=instance.pk)
-    standing = (instance.is_active, instance.is_staff, instance.is_superuser)
-    before = row.values_list("is_active", "is_staff", "is_superuser").first()
-    if before in (None, standing):
-        return
-    if not instance.is_active:
-        instance.set_unusable_password()
-        row.update(password=instance.password)
-    lifetime.end_all(instance)
-
-
 def identity_updated(instance: SocialAccount, **kwargs: Any) -> None:
     """allauth saves the identity that it has read before, and so would bring back one that a report
     of misuse has removed since."""
@@ -232,7 +217,6 @@ def connect() -> None:
     """Receive the signals; called once, at the start."""
     for signal, receiver in RECEIVERS.items():
         signal.connect(receiver)
-    pre_save.connect(account_saved, sender=User)
     pre_save.connect(identity_updated, sender=SocialAccount)
     post_save.connect(factor_added, sender=Authenticator)
     post_delete.connect(factor_removed, sender=Authenticator)

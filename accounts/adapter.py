@@ -34,7 +34,7 @@ BY_PASSWORD, BY_CODE = "reauthenticate", "mfa_reauthenticate"
 BY_KEY = "mfa_reauthenticate:webauthn"
 # Of allauth's links in an email, the one that its button leads to.
 LINKS = ("password_reset_url",)
-# What a stranger has sent to an address by signing up with it.
+# Anyone can have it sent to an address by signing up with it.
 ALREADY_EXISTS = "account/email/account_already_exists"
 
 
@@ -125,10 +125,9 @@ class AccountAdapter(DefaultAccountAdapter):
         """With what the base of our emails shows."""
         if sign_in_codes.is_on_its_way(self.request):
             return
-        if template_prefix == ALREADY_EXISTS:
-            one_a_minute = attempts.count(self.request, "sign_up_mails", email.lower(), None)
-            if not one_a_minute:
-                return
+        is_by_anyone = template_prefix == ALREADY_EXISTS
+        if is_by_anyone and not attempts.count(self.request, "sign_up_mails", email.lower(), None):
+            return
         shown = {
             "link": next((context[name] for name in LINKS if name in context), ""),
             "is_by_invitation": settings.SIGNUP == "invitation",

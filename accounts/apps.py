@@ -5,6 +5,7 @@ class AccountsConfig(AppConfig):
     name = "accounts"
 
     def ready(self) -> None:
-        from accounts import account_events
+        from accounts import account_events, deactivation
 
         account_events.connect()
+        deactivation.connect()

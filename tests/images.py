@@ -29,6 +29,7 @@ def pushed(name: str, count: int, *, kind: Image.Kind = Image.Kind.IMAGE) -> Rep
         )
         for number in range(1, count + 1)
     )
-    repository.newest_tag, repository.images_read_at = f"1.{count}", now - timedelta(minutes=5)
+    repository.newest_tag = f"1.{count}" if count else ""
+    repository.images_read_at = now - timedelta(minutes=5)
     repository.save()
     return repository

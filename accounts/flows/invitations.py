@@ -104,7 +104,7 @@ def send_again(invitation: Invitation, *, by: Actor) -> None:
 
 def _send_again(pending: Invitation, by: Actor, *, is_by_vendor: bool = False) -> None:
     _require_room(pending.customer, pending.email, by)
-    # From now on it is by this person's word.
+    # Who sends it again vouches for it from now on.
     pending.invited_by, pending.is_by_vendor = by.user, is_by_vendor
     pending.expires_at = invitation_ends_at()
     pending.sent_at = pending.token_hash = None
@@ -137,8 +137,8 @@ def accept(invitation: Invitation, *, by: Actor) -> Membership:
         raise Refused(f"This invitation has expired. Ask an owner of {customer} for a new one.")
     if not Invitation.objects.open().filter(pk=pending.pk).exists():
         raise Refused(
-            f"Who sent this invitation may no longer invite people. Ask an owner of {customer} to "
-            "send it again."
+            f"The person who sent this invitation may no longer invite people. Ask an owner of "
+            f"{customer} to send it again."
         )
     if not is_for(pending, by.user):
         raise Refused(f"This invitation is for {pending.email}. Sign in with that address.")

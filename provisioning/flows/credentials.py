@@ -229,7 +229,8 @@ def end(key: AccessKey, *, by: Actor) -> None:
     held = AccessKey.objects.select_for_update(no_key=True).get(pk=key.pk)
     if held.is_current:
         raise Refused(f"No other key replaces {key} yet. Create a new key first.")
-    _retire({held: clock.now()}, clock.now())
+    now = clock.now()
+    _retire({held: now}, now)
     record(Action.ENDED_KEY, f"access key {key}", by=by, customer=customer)
     schedule.wake(pull_users={key.pull_user_id})
 

@@ -56,6 +56,18 @@ def opened(client: Client, cast: Cast, **extra: Any) -> Any:
     return client.get(f"/customers/{cast.cedar.pk}/", **extra)
 
 
+def plant_identity(user: User, person: dict[str, Any]) -> None:
+    """Who knows the password makes an address of their own the primary one, and connects the
+    identity with that address."""
+    own, evil = user.email, "thief@evil.example"
+    thief = just_signed_in(user)
+    EmailAddress.objects.create(user=user, email=evil, verified=True)
+    EmailAddress.objects.get_or_create(user=user, email=own, verified=True)
+    thief.post("/account/email/", {"email": evil, "action_primary": ""})
+    person |= {"sub": "8", "email": evil}
+    single_sign_on(thief, "connect")
+
+
 @pytest.fixture
 def strict(cast: Cast) -> Cast:
     """Cedar Clinic requires single sign-on of its members."""
@@ -252,13 +264,8 @@ def test_identity_of_an_address_that_the_organisation_does_not_know_waits_for_an
     cast: Cast, person: dict[str, Any]
 ) -> None:
     """Whoever knows the password makes another address the primary one before the rule is there."""
-    own, evil = cast.charlie.email, "thief@evil.example"
-    thief = just_signed_in(cast.charlie)
-    EmailAddress.objects.create(user=cast.charlie, email=evil, verified=True)
-    EmailAddress.objects.get_or_create(user=cast.charlie, email=own, verified=True)
-    thief.post("/account/email/", {"email": evil, "action_primary": ""})
-    person |= {"sub": "8", "email": evil}
-    single_sign_on(thief, "connect")
+    own = cast.charlie.email
+    plant_identity(cast.charlie, person)
     Customer.objects.filter(pk=cast.cedar.pk).update(requires_single_sign_on=True)
     for _ in range(2):
         thief = Client()
@@ -304,13 +311,8 @@ def test_identity_that_was_connected_lately_goes_with_a_forgotten_password(
 def test_identity_planted_under_another_primary_address_is_forgotten_with_it(
     cast: Cast, person: dict[str, Any]
 ) -> None:
-    own, evil = cast.charlie.email, "thief@evil.example"
-    thief = just_signed_in(cast.charlie)
-    EmailAddress.objects.create(user=cast.charlie, email=evil, verified=True)
-    EmailAddress.objects.get_or_create(user=cast.charlie, email=own, verified=True)
-    thief.post("/account/email/", {"email": evil, "action_primary": ""})
-    person |= {"sub": "8", "email": evil}
-    single_sign_on(thief, "connect")
+    own = cast.charlie.email
+    plant_identity(cast.charlie, person)
     thief = Client()
     single_sign_on(thief)
     cast.charlie.refresh_from_db()

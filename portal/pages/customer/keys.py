@@ -85,7 +85,8 @@ def switch(request: HttpRequest, pk: int) -> HttpResponse:
 def end(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks; POST deletes a key that another one replaces, now."""
     keys = AccessKey.objects.for_user(current_user(request)).exclude(desired=KeyStatus.DELETED)
-    key = get_object_or_404(keys.filter(retires_at__isnull=False), pk=pk)
+    retiring = keys.filter(retires_at__isnull=False).select_related("pull_user__customer")
+    key = get_object_or_404(retiring, pk=pk)
     entitlement = product_of(request, key.pull_user)
     if not _may_handle(request, key.pull_user, is_taking_away=True):
         return redirect(address_of(entitlement))

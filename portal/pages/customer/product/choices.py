@@ -39,10 +39,9 @@ class Choices:
 
     def __init__(self, entitlement: Entitlement, query: QueryDict) -> None:
         self._entitlement, self._query = entitlement, query
-        self._named = _named(queries.open_repositories(entitlement))
-        name = self._chosen(list(self._named), "repository", str)
-        self.repository = self._named[name] if name else None
-        self._name = name or ""
+        self._by_name = by_name(queries.open_repositories(entitlement))
+        self.repository_name = self._chosen(list(self._by_name), "repository", str) or ""
+        self.repository = self._by_name.get(self.repository_name)
 
     # --- What is chosen -----------------------------------------------------------------
 
@@ -87,13 +86,13 @@ class Choices:
     def namespace_error(self) -> str:
         if not self.namespace or NAMESPACE.fullmatch(self.namespace):
             return ""
-        return "A namespace has a-z, 0-9 and inner hyphens, at most 63."
+        return "A namespace consists of a-z, 0-9 and inner hyphens, at most 63 of them."
 
     @property
     def address(self) -> str:
         """The query of the choices that are made here, complete."""
         found = {
-            "repository": self._name,
+            "repository": self.repository_name,
             "version": self.version,
             "where": self.group and self.group.slug,
             "tool": self.tool and self.tool.slug,
@@ -106,7 +105,7 @@ class Choices:
 
     @property
     def repositories(self) -> list[Option]:
-        return _options(self._named, str, str, self._name)
+        return _options(self._by_name, str, str, self.repository_name)
 
     @property
     def versions(self) -> list[Option]:
@@ -117,7 +116,7 @@ class Choices:
         if self.version and not self.version.startswith("sha256:"):
             tags.setdefault(self.version)
         found = [
-            Option("" if tag == newest else tag, _of(tag, newest), tag == self.version)
+            Option("" if tag == newest else tag, _label(tag, newest), tag == self.version)
             for tag in tags
         ]
         if self.image and not self._is_chart:
@@ -147,10 +146,6 @@ class Choices:
             )
             for key in self._keys
         ]
-
-    @property
-    def repository_name(self) -> str:
-        return self._name
 
     # --- How they are found ---------------------------------------------------------------
 
@@ -208,7 +203,7 @@ class Choices:
         return sorted(keys, key=lambda key: key.retires_at is not None)
 
 
-def _named(repositories: list[Repository]) -> dict[str, Repository]:
+def by_name(repositories: list[Repository]) -> dict[str, Repository]:
     """The repositories by name; those whose name two registries have, with the region or, if need
     be, the account."""
     found: dict[str, Repository] = {}
@@ -219,7 +214,7 @@ def _named(repositories: list[Repository]) -> dict[str, Repository]:
     return found
 
 
-def _of(tag: str, newest: str) -> str:
+def _label(tag: str, newest: str) -> str:
     return f"{tag} (newest)" if tag == newest else tag
 
 

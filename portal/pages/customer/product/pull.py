@@ -1,5 +1,7 @@
 """The tab “Pull”: one bar of choices, and one block of commands that follows it."""
 
+from urllib.parse import urlencode
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -7,7 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRefresh
 
-from portal.pages.customer.product.choices import Choices
+from portal.pages.customer.product.choices import Choices, by_name
 from portal.pages.customer.product.frame import entitlement_of, frame
 from provisioning import instructions, queries
 
@@ -54,9 +56,9 @@ def download(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 @require_GET
 def repository(request: HttpRequest, pk: int, repository_pk: int) -> HttpResponse:
     """The address that a repository of a product had before its choice was part of the address."""
-    opened = queries.open_repositories(entitlement_of(request, pk))
-    found = [row for row in opened if row.pk == repository_pk]
-    if not found:
+    opened = by_name(queries.open_repositories(entitlement_of(request, pk)))
+    names = [name for name, row in opened.items() if row.pk == repository_pk]
+    if not names:
         raise Http404
     place = reverse("customer:product", args=[pk])
-    return redirect(f"{place}?repository={found[0].name}", permanent=True)
+    return redirect(f"{place}?{urlencode({'repository': names[0]})}", permanent=True)

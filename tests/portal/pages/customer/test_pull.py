@@ -163,6 +163,8 @@ def test_two_registries_may_have_repositories_of_one_name(
     assert names == ["acme/agent", "acme/agent (us-east-1)", "acme/server"]
     shown = alice.get(address, {"repository": names[1]})
     assert "--region us-east-1" in commands(shown)[1]
+    moved = alice.get(f"{address}repositories/{agent.pk}/", follow=True)
+    assert chosen(moved, "repository") == names[1]
     assert "dkr.ecr.us-east-1.amazonaws.com/acme/agent:9" in commands(shown)[-1]
 
 
@@ -216,7 +218,7 @@ def test_namespace_is_in_every_command_and_a_wrong_one_in_none(alice: Client, ad
     assert all("--namespace build-farm" in line for line in lines)
     for wrong in ("Build Farm", "-x", "x;reboot", "x" * 64):
         shown = alice.get(address, choice | {"namespace": wrong})
-        assert "A namespace has a-z, 0-9 and inner hyphens" in words(shown)
+        assert "A namespace consists of a-z, 0-9 and inner hyphens" in words(shown)
         assert not any("--namespace" in line for line in commands(shown))
         # What was typed is kept.
         (field,) = soup(shown).select("input[name=namespace]")

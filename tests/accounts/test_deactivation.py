@@ -118,3 +118,8 @@ def test_other_changes_of_an_account_end_nothing(cast: Cast) -> None:
     set_active(cast.alice, "admin", is_active=True)
     assert alice.get(PAGE).status_code == 200
     assert User.objects.get(pk=cast.alice.pk).check_password(PASSWORD)
+
+
+def test_form_says_what_deactivation_ends(cast: Cast) -> None:
+    shown = just_signed_in(_root()).get(f"/admin/accounts/user/{cast.alice.pk}/change/")
+    assert "links and codes end, for good" in words(shown)

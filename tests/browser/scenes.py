@@ -9,7 +9,7 @@ from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.core import mail
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from accounts.emails.delivery import send_due
 from accounts.flows.invitations import invite
@@ -41,8 +41,18 @@ def invite_new_person(site: Site) -> None:
     assert mail.outbox[-1].to == [NEW]
 
 
+def click(target: Locator) -> None:
+    """Waits for the page that opens: else the look might be at the page before."""
+    with target.page.expect_navigation():
+        target.click()
+
+
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
+    click(page.get_by_role("button", name=name, exact=True))
+
+
+def follow(page: Page, name: str) -> None:
+    click(page.get_by_role("link", name=name))
 
 
 # --- Coming in ---------------------------------------------------------------------
@@ -51,7 +61,7 @@ def press(page: Page, name: str) -> None:
 def sign_in_by_code(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/login/code/")
     page.get_by_label("Email").fill(site.cast.bob.email)
-    page.get_by_role("main").get_by_role("button").first.click()
+    click(page.get_by_role("main").get_by_role("button").first)
     expect(page).to_have_url(re.compile("/account/login/code/confirm/"))
     yield "account/login/code/confirm/"
 
@@ -74,7 +84,7 @@ def wrong_password(page: Page, site: Site) -> Iterator[str]:
 def forgotten_password(page: Page, site: Site) -> Iterator[str]:
     page.goto("/account/password/reset/")
     page.get_by_label("Email").fill(site.cast.bob.email)
-    page.get_by_role("main").get_by_role("button").first.click()
+    click(page.get_by_role("main").get_by_role("button").first)
     expect(page).to_have_url(re.compile("/account/password/reset/done/"))
     page.goto(link_in_mail())
     yield "password reset, by the link"
@@ -86,7 +96,7 @@ def invitation(page: Page, site: Site) -> Iterator[str]:
     yield "account/invitation/<str:token>/"
     page.goto(link_in_mail())
     yield "account/invitation/"
-    page.get_by_role("link", name="Create your account").click()
+    follow(page, "Create your account")
     page.get_by_label("Your name").fill("Dana")
     page.get_by_label("Password", exact=False).first.fill("short")
     page.get_by_label("Password (again)").fill("shorter")
@@ -98,7 +108,7 @@ def single_sign_on(page: Page, site: Site) -> Iterator[str]:
     invite_new_person(site)
     page.goto(link_in_mail())
     page.goto("/account/login/")
-    page.get_by_role("link", name="Birch ID").click()
+    follow(page, "Birch ID")
     yield "account/oidc/<str:provider_id>/login/"
     press(page, "Continue")
     expect(page).to_have_url(re.compile("/account/3rdparty/signup/"))
@@ -129,10 +139,10 @@ def passkey(page: Page, site: Site) -> Iterator[str]:
     expect(page.get_by_role("heading", name="Recovery codes")).to_be_visible()
     page.goto("/account/2fa/webauthn/")
     yield "passkeys, one"
-    page.get_by_role("link", name="Rename").click()
+    follow(page, "Rename")
     yield "account/2fa/webauthn/keys/<int:pk>/edit/"
     page.goto("/account/2fa/webauthn/")
-    page.get_by_role("link", name="Remove").click()
+    follow(page, "Remove")
     yield "account/2fa/webauthn/keys/<int:pk>/remove/"
     page.goto("/account/reauthenticate/")
     expect(page).to_have_url(re.compile("/account/2fa/webauthn/reauthenticate/"))
@@ -146,11 +156,11 @@ def no_password(page: Page, site: Site) -> Iterator[str]:
     EmailAddress.objects.create(user=erik, email=erik.email, verified=True, primary=True)
     page.goto("/account/login/code/")
     page.get_by_label("Email").fill(erik.email)
-    page.get_by_role("main").get_by_role("button").first.click()
+    click(page.get_by_role("main").get_by_role("button").first)
     code = re.search(r"^\s*([A-Z0-9-]{6,})\s*$", str(mail.outbox[-1].body), re.MULTILINE)
     assert code
     page.get_by_label("Code").fill(code[1])
-    page.get_by_role("main").get_by_role("button").first.click()
+    click(page.get_by_role("main").get_by_role("button").first)
     expect(page.get_by_role("button", name="account menu")).to_be_visible()
     page.goto("/account/password/set/")
     yield "account/password/set/"
@@ -210,7 +220,7 @@ def credentials(page: Page, site: Site) -> Iterator[str]:
     yield "access revealed"
     page.goto(f"/credentials/{site.pull_user.pk}/rotate/")
     yield "rotate a used key"
-    page.get_by_role("main").get_by_role("button").last.click()
+    click(page.get_by_role("main").get_by_role("button").last)
     page.goto(f"/access/{site.entitlement.pk}/")
     yield "access with a key that retires"
     old = AccessKey.objects.get()
@@ -275,7 +285,7 @@ def held_portal(page: Page, site: Site) -> Iterator[str]:
     page.goto("/ops/")
     expect(page.get_by_text("The portal is held")).to_be_visible()
     yield "dashboard of a held portal"
-    page.get_by_role("link", name="See what differs").click()
+    follow(page, "See what differs")
     expect(page.get_by_role("button", name="Adopt the selected").first).to_be_visible()
     yield "hold with differences"
 
@@ -301,7 +311,7 @@ def every_decision(page: Page, site: Site) -> Iterator[str]:
         page.goto(f"/admin/provisioning/entitlement/decide/{name}/?{pks}")
         yield f"decide {name}"
     page.evaluate("for (const form of document.forms) form.noValidate = true")
-    page.get_by_role("button", name=DECISIONS[name].verb).click()
+    click(page.get_by_role("button", name=DECISIONS[name].verb))
     expect(page.get_by_text("This field is required.")).to_be_visible()
     yield "decide, refused"
 
@@ -311,7 +321,7 @@ def interrupted_form(page: Page, site: Site) -> Iterator[str]:
     page.goto("/admin/accounts/customer/add/")
     page.get_by_label("Name").fill("Dogwood Bank")
     page.get_by_label("Slug").fill("dogwood")
-    page.get_by_role("button", name="Save", exact=True).click()
+    press(page, "Save")
     confirm(page)
     expect(page.get_by_role("heading", name="Go on where you were")).to_be_visible()
     yield "interrupted form"
@@ -346,7 +356,7 @@ def too_many_tries(page: Page, site: Site) -> Iterator[str]:
     for _ in range(30):
         page.goto("/account/password/reset/")
         page.get_by_label("Email").fill(site.cast.bob.email)
-        page.get_by_role("main").get_by_role("button").first.click()
+        click(page.get_by_role("main").get_by_role("button").first)
         if heading.is_visible():
             break
     expect(heading).to_be_visible()

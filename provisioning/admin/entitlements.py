@@ -15,6 +15,7 @@ from django.utils.timesince import timesince
 from accounts.actor import actor
 from accounts.audit.admin import KeysFromAddress, audit_link, see_audit_log
 from accounts.permissions import DECIDE
+from provisioning import queries
 from provisioning.admin.decisions import DECISIONS, Decision
 from provisioning.flows import NotAllowed, Refused
 from provisioning.flows.entitlements import prepare
@@ -68,7 +69,13 @@ class EntitlementAdmin(KeysFromAddress):
         return super().get_fields(request, obj)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Entitlement | None = None) -> Any:
-        return see_audit_log(request) if obj else []
+        return ["as_its_customer_reads_it", *see_audit_log(request)] if obj else []
+
+    @admin.display
+    def as_its_customer_reads_it(self, entitlement: Entitlement) -> str:
+        loaded = queries.entitlements(Entitlement.objects.filter(pk=entitlement.pk)).get()
+        state = queries.progress(loaded).state
+        return f"{state.label}. {state.words}."
 
     @admin.display(description="audit log")
     def audit_log(self, entitlement: Entitlement) -> str:

@@ -53,7 +53,11 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/approve/.*"))
         sandra.post(sandra.address, note="Welcome to Acme.")
     with step(say, "The worker provisions it in AWS"):
-        _wait(wait, lambda: "Ready to pull" in alice.get(access), "the page to say it is ready")
+        _wait(
+            wait,
+            lambda: "waiting to be revealed" in alice.get(access),
+            "the page to say it is ready",
+        )
     with step(say, "Alice confirms her identity and reveals her credentials once"):
         reveal = alice.link(r"/credentials/\d+/reveal/\?from=\d+")
         alice.get(reveal)
@@ -86,7 +90,9 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
         sandra.get(sandra.link(r"/admin/provisioning/entitlement/decide/withdraw/.*"))
         sandra.post(sandra.address, reason="The contract has ended.")
     with step(say, "The worker removes it in AWS"):
-        _wait(wait, lambda: "Access has ended" in alice.get(access), "the page to say it ended")
+        _wait(
+            wait, lambda: "vendor withdrew access" in alice.get(access), "the page to say it ended"
+        )
     with step(say, "Her machine is refused"):
         _refused(machine, "acme/server", "1.1", "security token included in the request is invalid")
 

@@ -6,23 +6,17 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.utils import timezone
-
 from accounts.models import Customer
 from provisioning import queries
-from provisioning.models import AccessKey, Entitlement, PullUser, Repository
+from provisioning.models import Entitlement, PullUser, Repository
 from provisioning.queries.progress import ATTENTION, DONE, WAITING, WORKING
-from provisioning.states import Desired, EntitlementState, KeyStatus, Status
+from provisioning.queries.wording import HELD, SUSPENDED
+from provisioning.states import Desired, EntitlementState, Status
 
 VENDOR_SEES = "Your vendor can see what is needed."
-RESUMED = "Your vendor's sales team can resume it; your keys are kept, and will work again."
 ALIKE = 5
 BY_ITSELF = "Nothing to do: this usually takes less than a minute."
 OPENS_BY_ITSELF = "Nothing to do: it opens by itself."
-HELD = (
-    "Your vendor has stopped all changes for a while, to check them. It goes on afterwards, by "
-    "itself."
-)
 
 
 @dataclass(frozen=True)
@@ -54,34 +48,18 @@ def diagnose(entitlement: Entitlement) -> list[Diagnosis]:
 
 def _while_held(found: Diagnosis) -> Diagnosis:
     waits = found.remedy in (BY_ITSELF, OPENS_BY_ITSELF)
-    return replace(found, remedy=HELD) if waits else found
+    return replace(found, remedy=f"{HELD.words}. {HELD.remedy}") if waits else found
 
 
 def _right(entitlement: Entitlement) -> Diagnosis:
-    about, now = "Your right to pull", timezone.now()
-    if entitlement.customer.suspended_at:
-        return Diagnosis(about, ATTENTION, "suspended", entitlement.customer.suspended_at, RESUMED)
-    match entitlement.state:
-        case EntitlementState.REQUESTED:
-            remedy = "Your vendor's sales team approves it; until then nothing can be pulled."
-            return Diagnosis(about, WAITING, "requested", entitlement.requested_at, remedy)
-        case EntitlementState.APPROVED if entitlement.starts_at and entitlement.starts_at > now:
-            remedy = "It starts by itself. Your vendor's sales team can start it earlier."
-            return Diagnosis(about, WAITING, "starts", entitlement.starts_at, remedy)
-        case EntitlementState.APPROVED if entitlement.ends_at and entitlement.ends_at <= now:
-            return Diagnosis(about, ATTENTION, "ended", entitlement.ends_at, _again(entitlement))
-        case EntitlementState.APPROVED if entitlement.ends_at:
-            return Diagnosis(about, DONE, "approved, until", entitlement.ends_at)
-        case EntitlementState.APPROVED:
-            return Diagnosis(about, DONE, "approved, with no end date")
-        case EntitlementState.SUSPENDED:
-            return Diagnosis(about, ATTENTION, "suspended", remedy=RESUMED)
-        case EntitlementState.REJECTED:
-            return Diagnosis(
-                about, ATTENTION, "rejected", entitlement.decided_at, _again(entitlement)
-            )
-    words = entitlement.get_state_display().lower()
-    return Diagnosis(about, ATTENTION, words, entitlement.ended_at, _again(entitlement))
+    about, progress = "Your right to pull", queries.progress(entitlement)
+    state = progress.state
+    if not state.is_live:
+        colour = "attention" if state.is_past else state.colour
+        return Diagnosis(about, colour, state.words, progress.at, state.remedy)
+    if entitlement.ends_at:
+        return Diagnosis(about, DONE, "approved, until", entitlement.ends_at)
+    return Diagnosis(about, DONE, "approved, with no end date")
 
 
 def _sources(customer: Customer) -> Diagnosis:
@@ -94,13 +72,6 @@ def _sources(customer: Customer) -> Diagnosis:
     )
 
 
-def _again(entitlement: Entitlement) -> str:
-    return (
-        f"An owner or engineer of {entitlement.customer} can request the product again under "
-        "“Your products”, or ask your vendor's sales team."
-    )
-
-
 def _user(pull_user: PullUser) -> Diagnosis:
     about = f"Pull user {pull_user.name}"
     if pull_user.desired == Desired.ABSENT:
@@ -109,7 +80,9 @@ def _user(pull_user: PullUser) -> Diagnosis:
             about, ATTENTION, words, remedy="Pull users are removed with the last product."
         )
     if pull_user.desired == Desired.SUSPENDED:
-        return Diagnosis(about, ATTENTION, "suspended, with its keys deactivated", remedy=RESUMED)
+        return Diagnosis(
+            about, ATTENTION, "suspended, with its keys deactivated", remedy=SUSPENDED.remedy
+        )
     if pull_user.attention:
         return Diagnosis(about, ATTENTION, "needs your vendor's attention", remedy=VENDOR_SEES)
     if pull_user.status != Status.READY:
@@ -118,45 +91,28 @@ def _user(pull_user: PullUser) -> Diagnosis:
 
 
 def _keys(pull_user: PullUser) -> list[Diagnosis]:
-    """The current key, and those that machines may still use."""
-    keys = list(pull_user.access_keys.all())
+    """Every key that AWS has, and what becomes of any other."""
+    if pull_user.desired != Desired.PRESENT:
+        return []
+    found = [_key(shown) for shown in queries.key_states(pull_user)]
     current = queries.current_key(pull_user)
-    found = [_current_key(current)] if current else []
-    if current is None and pull_user.desired == Desired.PRESENT:
-        found = [Diagnosis("Access key", WORKING, "being created", remedy=BY_ITSELF)]
-    return found + [_old_key(key, current) for key in keys if key != current]
+    if current is not None:
+        remedy = f"Machines that use one need {current}."
+        about = f"Other access keys of {pull_user.name}"
+        found.append(Diagnosis(about, WAITING, "no longer valid", remedy=remedy))
+    return found
 
 
-def _current_key(key: AccessKey) -> Diagnosis:
-    about = f"Access key {key.access_key_id}"
-    if key.status != KeyStatus.ACTIVE:
-        # Where it should be active, someone deactivated it in AWS: ops decide about that.
-        who = "Your vendor" if key.desired == KeyStatus.ACTIVE else "An owner or an engineer"
-        remedy = f"{who} can activate it. An owner or an engineer can create a new key."
-        return Diagnosis(about, ATTENTION, "not active in AWS", remedy=remedy)
-    if key.secret.is_unrevealed:
-        remedy = "An owner or an engineer can reveal it on the product's page, and store it."
-        return Diagnosis(
-            about, ATTENTION, "active, but nobody has revealed its secret yet", remedy=remedy
-        )
-    if key.adopted_at:
-        return Diagnosis(about, DONE, "active")
-    if key.secret.destroyed_at:
-        remedy = "An owner or an engineer can create a new key."
-        return Diagnosis(
-            about, ATTENTION, "its secret was destroyed before anyone revealed it", remedy=remedy
-        )
-    return Diagnosis(
-        about, DONE, f"active; revealed to {key.secret.revealed_by}", key.secret.revealed_at
-    )
+def _key(shown: queries.KeyState) -> Diagnosis:
+    state = shown.state
+    about = f"Access key {shown.key}" if shown.key else "Access key"
+    words = "; ".join(_inside(each) for each in (state.label, state.words) if each)
+    return Diagnosis(about, state.colour, words, shown.at, state.remedy)
 
 
-def _old_key(key: AccessKey, current: AccessKey | None) -> Diagnosis:
-    about = f"Access key {key.access_key_id}"
-    instead = f"Machines that still use it need {current}." if current else ""
-    if key.desired == KeyStatus.ACTIVE and key.retires_at:
-        return Diagnosis(about, WAITING, "retires", key.retires_at, instead)
-    return Diagnosis(about, ATTENTION, "no longer valid", remedy=instead)
+def _inside(words: str) -> str:
+    """A sentence within another one."""
+    return words[:1].lower() + words[1:]
 
 
 def _in_brief(found: list[Diagnosis], about: str) -> list[Diagnosis]:

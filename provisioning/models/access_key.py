@@ -1,6 +1,6 @@
 """An access key of a pull user."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -82,6 +82,11 @@ class AccessKey(models.Model):
     def is_living(self) -> bool:
         """As ``AccessKeyQuerySet.living``."""
         return self.status != KeyStatus.DELETED
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it is deleted, if nothing changes."""
+        return self.retires_at or self.expires_at
 
     @property
     def is_offered(self) -> bool:

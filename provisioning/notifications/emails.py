@@ -12,6 +12,7 @@ from django.urls import reverse
 from accounts.emails.outbox import to_members
 from accounts.models import Customer, EmailKind, User
 from provisioning.models import AccessKey, Entitlement, PullUser
+from provisioning.queries.wording import State
 
 
 def request_received(entitlement: Entitlement) -> None:
@@ -38,8 +39,14 @@ def rejected(entitlement: Entitlement) -> None:
     _about_product(EmailKind.REJECTED, entitlement, note=entitlement.decision_note)
 
 
-def ready(entitlement: Entitlement) -> None:
-    _about_product(EmailKind.READY, entitlement, repositories=_repositories(entitlement))
+def ready(entitlement: Entitlement, state: State) -> None:
+    """``state``: what else its members have to do."""
+    _about_product(
+        EmailKind.READY,
+        entitlement,
+        repositories=_repositories(entitlement),
+        state={"words": state.words, "remedy": state.remedy},
+    )
 
 
 def term_ending(entitlement: Entitlement, days: int) -> None:

@@ -1,7 +1,7 @@
 """The read side: what pages show, in a number of queries that does not grow with the rows, and
 without calling AWS."""
 
-from provisioning.queries.keys import KeyState, claimed_until, key_states
+from provisioning.queries.keys import KeyState, claimed_until, key_state, key_states
 from provisioning.queries.lookups import (
     current_key,
     denials,
@@ -14,11 +14,10 @@ from provisioning.queries.lookups import (
     usable_keys,
 )
 from provisioning.queries.prefetch import Offer, entitlements, newest_tags, of_user, on_offer
-from provisioning.queries.progress import LABELS, Progress, ProgressStep, progress
+from provisioning.queries.progress import Progress, ProgressStep, progress
 from provisioning.queries.todo import Todo, TodoKind, todo
 
 __all__ = [
-    "LABELS",
     "KeyState",
     "Offer",
     "Progress",
@@ -30,6 +29,7 @@ __all__ = [
     "denials",
     "entitlements",
     "key_for",
+    "key_state",
     "key_states",
     "newest_tags",
     "of_user",

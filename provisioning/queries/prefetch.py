@@ -6,7 +6,15 @@ from django.db.models import Exists, Prefetch, QuerySet
 
 from accounts.models import Customer, User
 from accounts.permissions import MAY_REQUEST
-from provisioning.models import Entitlement, Image, Installation, Product, PullUser, Repository
+from provisioning.models import (
+    AccessKey,
+    Entitlement,
+    Image,
+    Installation,
+    Product,
+    PullUser,
+    Repository,
+)
 
 TAGS = 10
 
@@ -15,8 +23,10 @@ def entitlements(rows: QuerySet[Entitlement] | None = None) -> QuerySet[Entitlem
     """Entitlements with everything ``progress`` reads, in a fixed number of queries."""
     if rows is None:
         rows = Entitlement.objects.all()
-    pull_users = PullUser.objects.prefetch_related(
-        "grants", "access_keys__secret__revealed_by__memberships"
+    # The keys that are gone open nothing, and become more with every rotation.
+    keys = AccessKey.objects.living().prefetch_related("secret__revealed_by__memberships")
+    pull_users = PullUser.objects.prefetch_related("grants").prefetch_related(
+        Prefetch("access_keys", keys)
     )
     repositories = Repository.objects.select_related("registry")
     held = Installation.objects.filter(held_at__isnull=False)

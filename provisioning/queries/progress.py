@@ -1,11 +1,13 @@
 """The progress of an entitlement, in steps and in words."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.utils import timezone
 
 from provisioning.models import Entitlement, PullUser, Reconciled, Repository
+from provisioning.queries import wording
+from provisioning.queries.keys import key_state, state_of_keys
 from provisioning.queries.lookups import (
     DEFAULT,
     current_key,
@@ -16,22 +18,23 @@ from provisioning.queries.lookups import (
     repositories,
     tested_when,
 )
+from provisioning.queries.wording import State
 from provisioning.states import Desired, EntitlementState, KeyStatus, Status
 
 DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
 
 GONE = "Removal confirmed in AWS"
 
-LABELS = {
-    "requested": "Requested",
-    "rejected": "Rejected",
-    "planned": "Approved for later",
-    "working": "Being set up",
-    "attention": "Needs attention",
-    "ready": "Ready",
-    "suspended": "Suspended",
-    "ending": "Being removed",
-    "ended": "Ended",
+USABLE = {wording.READY, wording.ROTATING}
+# What changes by itself, and after how many seconds a page looks again.
+REFRESHED_AFTER = {
+    wording.SETTING_UP: 2,
+    wording.ATTENTION: 2,
+    wording.SUSPENDING: 2,
+    wording.ENDING: 2,
+    wording.REQUESTED: 5,
+    wording.HELD: 5,
+    wording.PAUSED: 5,
 }
 
 
@@ -49,78 +52,73 @@ class ProgressStep:
 
 @dataclass(frozen=True)
 class Progress:
-    """The progress of an entitlement. ``state`` is one of LABELS; ``words`` are for its
-    customer."""
+    """The progress of an entitlement; ``at`` is the moment that completes the words of its
+    state, if one does."""
 
-    state: str
-    words: str
+    state: State
     steps: list[ProgressStep]
-
-    @property
-    def label(self) -> str:
-        """The state in a word or two."""
-        return LABELS[self.state]
-
-    @property
-    def is_moving(self) -> bool:
-        return self.state in {"working", "ending", "attention"}
+    at: datetime | None = None
 
     @property
     def asks_again(self) -> int:
         """After how many seconds a page that shows it refreshes; 0 where nothing will change."""
-        return 2 if self.is_moving else 5 if self.state == "requested" else 0
+        return REFRESHED_AFTER.get(self.state, 0)
 
 
 def progress(entitlement: Entitlement) -> Progress:
     """The progress of an entitlement loaded by ``entitlements``. No query."""
     requested = ProgressStep("Requested", DONE, at=entitlement.requested_at)
+    decided = ProgressStep("Approved", DONE, entitlement.decision_note, entitlement.decided_at)
     match entitlement.state:
         case EntitlementState.REQUESTED:
-            words = "Waiting for your vendor to approve the request."
-            return Progress("requested", words, [requested, ProgressStep("Approved", WAITING)])
+            steps = [requested, ProgressStep("Approved", WAITING)]
+            return Progress(wording.REQUESTED, steps, entitlement.requested_at)
         case EntitlementState.REJECTED:
-            words = "Your vendor rejected the request."
-            decided = ProgressStep(
-                "Rejected", DONE, entitlement.decision_note, entitlement.decided_at
-            )
-            return Progress("rejected", words, [requested, decided])
-        case EntitlementState.APPROVED:
-            approved = ProgressStep(
-                "Approved", DONE, entitlement.decision_note, entitlement.decided_at
-            )
-            return _provisioning(entitlement, [requested, approved])
+            steps = [requested, replace(decided, name="Rejected")]
+            return Progress(wording.REJECTED, steps, entitlement.decided_at)
+        case EntitlementState.APPROVED if not _is_over(entitlement):
+            return _provisioning(entitlement, [requested, decided])
         case EntitlementState.SUSPENDED:
             return _suspended(entitlement, [requested])
         case _:
             return _ending(entitlement, [requested])
 
 
+def _is_over(entitlement: Entitlement) -> bool:
+    return entitlement.ends_at is not None and entitlement.ends_at <= timezone.now()
+
+
 def _provisioning(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
     if entitlement.customer.suspended_at:
         return _suspended(entitlement, before)
-    if entitlement.starts_at and entitlement.starts_at > timezone.now():
-        start = ProgressStep("Starts", WAITING, at=entitlement.starts_at)
-        return Progress("planned", "Access starts on its start date.", [*before, start])
-    steps = []
-    for pull_user in pull_users(entitlement):
-        steps += [_user_step(pull_user), *_key_steps(pull_user)]
-    steps += [_repository_step(entitlement, repository) for repository in repositories(entitlement)]
-    state, words = _summary(steps, is_held=entitlement.portal_is_held)  # type: ignore[attr-defined]
-    return Progress(state, words, before + steps)
+    starts_at = entitlement.starts_at
+    if starts_at and starts_at > timezone.now():
+        steps = [*before, ProgressStep("Starts", WAITING, at=starts_at)]
+        return Progress(wording.PLANNED, steps, starts_at)
+    users = pull_users(entitlement)
+    keys = [step for user in users for step in _key_steps(user)]
+    others = [_user_step(user) for user in users]
+    others += [_repository_step(entitlement, row) for row in repositories(entitlement)]
+    state, at = _summary(entitlement, keys, others)
+    return Progress(state, [*before, *others[: len(users)], *keys, *others[len(users) :]], at)
 
 
-def _summary(steps: list[ProgressStep], *, is_held: bool) -> tuple[str, str]:
-    states = {step.state for step in steps}
-    if states == {DONE}:
-        return "ready", "Ready to pull."
-    if is_held:
-        return "working", (
-            "Your vendor has stopped all changes for a while, to check them. What you can pull "
-            "already stays as it is; the rest goes on afterwards, by itself."
-        )
-    if ATTENTION in states:
-        return "attention", "Your vendor needs to look at this, and can see what is wrong."
-    return "working", "Being set up in AWS. This usually takes less than a minute."
+def _summary(
+    entitlement: Entitlement, keys: list[ProgressStep], others: list[ProgressStep]
+) -> tuple[State, datetime | None]:
+    """The state, and its moment: that of the keys, once nothing else is to be done."""
+    is_open = all(step.state == DONE for step in others)
+    missing = {step.state for step in [*keys, *others]} - {DONE}
+    of_keys, at = state_of_keys(pull_users(entitlement))
+    if is_open and (of_keys in USABLE or not missing):
+        return of_keys, at
+    if entitlement.portal_is_held:  # type: ignore[attr-defined]
+        return wording.HELD, None
+    if ATTENTION in missing:
+        return wording.ATTENTION, None
+    if any(row.registry.paused_at for row in repositories(entitlement)):
+        return wording.PAUSED, None
+    return wording.SETTING_UP, None
 
 
 def _user_step(pull_user: PullUser) -> ProgressStep:
@@ -134,7 +132,7 @@ def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
     created = f"Access key{_label(pull_user)} created"
     key = current_key(pull_user)
     if key is None and pull_user.unclaimed_at:
-        note = "Nobody revealed it in time, so it was destroyed. Create a new key."
+        note = f"{wording.KEY_UNCLAIMED.words}. {wording.KEY_UNCLAIMED.remedy}"
         return [ProgressStep(created, DONE, note, pull_user.unclaimed_at)]
     if key is None:
         return [ProgressStep(created, WAITING if pull_user.attention else WORKING)]
@@ -143,10 +141,10 @@ def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
         tested = ProgressStep(tested.name, WORKING, tested_when(key, pull_user))
     is_shown = key.tested_at is not None or tested.state != DONE
     if key.desired == KeyStatus.ACTIVE and key.status == KeyStatus.INACTIVE:
-        # Ops decide about it, or it is about to be activated.
-        off = f"Access key {key.access_key_id} active"
-        note = "It is deactivated in AWS. Your vendor can see this."
-        return [ProgressStep(off, ATTENTION, note)]
+        state = key_state(key, pull_user).state
+        is_ours = state.slug == wording.KEY_ACTIVATING.slug
+        name = f"Access key {key.access_key_id} active"
+        return [ProgressStep(name, WORKING if is_ours else ATTENTION, state.remedy)]
     return [
         ProgressStep(created, DONE, at=key.created_at),
         # A key that was revealed before it was ever tested needs no test any more.
@@ -192,35 +190,36 @@ def _took(entitlement: Entitlement) -> str:
 
 
 def _suspended(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
-    steps = [*before, ProgressStep("Suspended", DONE, at=entitlement.customer.suspended_at)]
+    suspended_at = entitlement.customer.suspended_at
     closing = _closing(entitlement)
     for pull_user in pull_users(entitlement):
         if pull_user.desired == Desired.SUSPENDED:
             name = f"Access key{_label(pull_user)} deactivated"
             is_off = pull_user.status == Status.SUSPENDED
             closing.append(ProgressStep(name, DONE) if is_off else _unfinished(name, pull_user))
+    steps = [*before, ProgressStep("Suspended", DONE, at=suspended_at), *closing]
     if all(step.state == DONE for step in closing):
-        words = (
-            "Your vendor has suspended access. Your keys are kept, and will work again afterwards."
-        )
-        return Progress("suspended", words, steps + closing)
-    return Progress("ending", "Access is being suspended.", steps + closing)
+        return Progress(wording.SUSPENDED, steps, suspended_at)
+    return Progress(wording.SUSPENDING, steps)
 
 
 def _ending(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
-    label = entitlement.get_state_display()
-    before = [*before, ProgressStep(label, DONE, at=entitlement.ended_at)]
+    ended_at = entitlement.ended_at or entitlement.ends_at
     closing = _closing(entitlement)
     for pull_user in pull_users(entitlement):
         if pull_user.desired == Desired.ABSENT:
             is_gone = pull_user.status == Status.GONE
             name = "Pull user and access keys deleted"
             closing.append(ProgressStep(name, DONE) if is_gone else _unfinished(name, pull_user))
-    if all(step.state == DONE for step in closing):
-        if entitlement.closed_at:
-            closing.append(ProgressStep(GONE, DONE, _took(entitlement), entitlement.closed_at))
-        return Progress("ended", "Access has ended.", before + closing)
-    return Progress("ending", "Access is being removed.", before + closing)
+    is_done = entitlement.ended_at and all(step.state == DONE for step in closing)
+    is_withdrawn = entitlement.state == EntitlementState.WITHDRAWN
+    ended = ProgressStep("Withdrawn" if is_withdrawn else "Expired", DONE, at=ended_at)
+    steps = [*before, ended, *closing]
+    if not is_done:
+        return Progress(wording.ENDING, steps)
+    if entitlement.closed_at:
+        steps.append(ProgressStep(GONE, DONE, _took(entitlement), entitlement.closed_at))
+    return Progress(wording.WITHDRAWN if is_withdrawn else wording.EXPIRED, steps, ended_at)
 
 
 def _closing(entitlement: Entitlement) -> list[ProgressStep]:

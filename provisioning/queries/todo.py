@@ -8,10 +8,12 @@ from enum import IntEnum
 from django.utils import timezone
 
 from provisioning.models import AccessKey, Entitlement, PullUser
+from provisioning.queries import wording
 from provisioning.queries.keys import SOON, claimed_until
 from provisioning.queries.lookups import current_key, pull_users
-from provisioning.queries.progress import ATTENTION, progress
-from provisioning.states import EntitlementState, KeyStatus
+from provisioning.queries.progress import progress
+from provisioning.queries.wording import State
+from provisioning.states import KeyStatus
 
 
 class TodoKind(IntEnum):
@@ -25,6 +27,13 @@ class TodoKind(IntEnum):
     OLD_KEY_IN_USE = 5
     KEY_EXPIRES = 6
     TERM_ENDS = 7
+
+
+STATES = {
+    TodoKind.UNCLAIMED: wording.UNCLAIMED,
+    TodoKind.REVEAL: wording.TO_REVEAL,
+    TodoKind.STUCK: wording.ATTENTION,
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +51,11 @@ class Todo:
     def name(self) -> str:
         """For a template, to choose its words."""
         return self.kind.name
+
+    @property
+    def state(self) -> State | None:
+        """The state that it is about, where there is one."""
+        return STATES.get(self.kind)
 
     @property
     def has_a_day(self) -> bool:
@@ -65,11 +79,12 @@ def todo(entitlements: Iterable[Entitlement]) -> list[Todo]:
     found: list[Todo] = []
     seen: set[int] = set()
     for entitlement in entitlements:
-        if entitlement.state != EntitlementState.APPROVED or entitlement.customer.suspended_at:
+        state = progress(entitlement).state
+        if not state.is_live:
             continue
         if entitlement.ends_at and now < entitlement.ends_at <= now + SOON:
             found.append(Todo(TodoKind.TERM_ENDS, entitlement, at=entitlement.ends_at))
-        if progress(entitlement).state == ATTENTION:
+        if state == wording.ATTENTION:
             found.append(Todo(TodoKind.STUCK, entitlement))
         for pull_user in pull_users(entitlement):
             if pull_user.is_ready and pull_user.pk not in seen:

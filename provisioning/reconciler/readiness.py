@@ -8,6 +8,7 @@ from accounts.models import Customer
 from provisioning import queries
 from provisioning.models import Entitlement
 from provisioning.notifications import emails
+from provisioning.queries.wording import State
 
 
 def record_ready(customers: QuerySet[Customer]) -> None:
@@ -22,12 +23,13 @@ def record_ready(customers: QuerySet[Customer]) -> None:
     now = clock.now()
     waiting = Entitlement.objects.live(now).filter(ready_at=None, customer__in=customers)
     for entitlement in queries.entitlements(waiting):
-        if queries.progress(entitlement).state == "ready":
-            _record(entitlement)
+        state = queries.progress(entitlement).state
+        if state.is_set_up:
+            _record(entitlement, state)
 
 
 @transaction.atomic
-def _record(entitlement: Entitlement) -> None:
+def _record(entitlement: Entitlement, state: State) -> None:
     first = Entitlement.objects.filter(pk=entitlement.pk, ready_at=None)
     if first.update(ready_at=clock.now()):
-        emails.ready(entitlement)
+        emails.ready(entitlement, state)

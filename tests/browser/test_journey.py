@@ -149,7 +149,7 @@ def see_steps_move(page: Page) -> None:
     expect(progress).to_contain_text("Being set up", timeout=WORKER)
     expect(progress).to_contain_text("Access key tested", timeout=WORKER)
     assert page.title() == "as it was loaded"
-    expect(page.locator(".masthead .state")).to_have_text("Ready", timeout=WORKER)
+    expect(page.locator(".masthead .state")).to_have_text("Credentials to reveal", timeout=WORKER)
     # The images are read by a task of their own.
     page.wait_for_function(
         "async () => (await (await fetch(location.href)).text()).includes('pull.sh')",

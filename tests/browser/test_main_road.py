@@ -61,7 +61,7 @@ def test_main_road_can_be_walked_without_script(plain: Page, cast: Cast) -> None
     request_product(hand, "Acme Server")
     provisioned(cast)
     plain.reload()
-    expect(plain.get_by_text("wait to be revealed").first).to_be_visible()
+    expect(plain.get_by_text("are waiting to be revealed").first).to_be_visible()
     address = plain.url
     reveal(hand)
     plain.get_by_text("Show the secret access key").click()

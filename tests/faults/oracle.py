@@ -67,12 +67,12 @@ class Watcher:
     def look_at_pages(self) -> None:
         """Where the page says that a product is ready, its customer can pull all of it."""
         for entitlement in queries.entitlements(Entitlement.objects.live()):
-            if queries.progress(entitlement).state != "ready":
+            if not queries.progress(entitlement).state.is_set_up:
                 continue
             (user,) = (u for u in queries.pull_users(entitlement) if u.label == DEFAULT_LABEL)
             key = queries.current_key(user)
-            if key is None or key.desired == KeyStatus.INACTIVE:
-                continue  # A person has deactivated it, and the page says so beside it.
+            if key is None or not key.is_offered or key.desired == KeyStatus.INACTIVE:
+                continue  # It is being replaced, or a person has deactivated it: the page says so.
             for row in entitlement.product.repositories.all():
                 if not self.pulls(user, row):
                     self.untrue.append(f"{entitlement} was called ready without {row.name}")

@@ -64,7 +64,7 @@ def purchase(box: Sandbox, tools: Iterable[str]) -> None:
 
     sandra = Person(box, "sandra", "sandra@acme.example")
     sandra.decide("withdraw", "Acme Server", reason="The contract has ended")
-    alice.person.wait_for(alice.page, "Access has ended")
+    alice.person.wait_for(alice.page, "Your vendor withdrew access")
     for machine in machines:
         # Sessions live on for hours, but open nothing; and there are no new ones.
         assert_refused(machine.pull(), DEAD_KEY if machine.tool == "containerd" else NO_GRANT)

@@ -50,7 +50,7 @@ def buy(box: Sandbox, name: str, email: str, product: str, repository: str) -> P
     person, sandra = Person(box, name, email), Person(box, "sandra", "sandra@acme.example")
     page = person.request(product)
     sandra.decide("approve", product, note="Welcome")
-    person.wait_for(page, "Ready to pull")
+    person.wait_for(page, "Set-up")
     blocks = person.instructions(page, repository)
     return Purchase(box, person, page, blocks, person.reveal(page))
 

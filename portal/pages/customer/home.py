@@ -13,8 +13,6 @@ from accounts.permissions import MAY_HANDLE_CREDENTIALS, OPERATE
 from provisioning import queries
 from provisioning.models import Entitlement
 
-PAST = {"ended", "rejected"}
-
 
 @login_required
 @require_GET
@@ -42,6 +40,6 @@ def _products(customer: Customer, entitlements: list[Entitlement]) -> dict[str, 
     """What an organisation has or has requested, and what it had."""
     rows = [(row, queries.progress(row)) for row in entitlements if row.customer_id == customer.pk]
     return {
-        "present": [pair for pair in rows if pair[1].state not in PAST],
-        "past": [pair for pair in rows if pair[1].state in PAST],
+        "present": [pair for pair in rows if not pair[1].state.is_past],
+        "past": [pair for pair in rows if pair[1].state.is_past],
     }

@@ -49,7 +49,7 @@ def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "pull_user": pull_user,
         "entitlement": entitlement,
-        "keys": queries.key_states(pull_user),
+        "keys": [shown for shown in queries.key_states(pull_user) if shown.key],
         "current": current,
         "new_expires_at": settings.KEY_LIFETIME and timezone.now() + settings.KEY_LIFETIME,
         "form": form,

@@ -58,7 +58,7 @@ def next_change(keys: list[AccessKey]) -> datetime | None:
     for key in keys:
         if key.desired == KeyStatus.DELETED:
             continue
-        times.append(key.retires_at or key.expires_at)
+        times.append(key.ends_at)
         if key.retires_at is None and key.secret.is_unrevealed:
             times.append(key.secret.created_at + settings.UNCLAIMED_AFTER)
     return min((time for time in times if time and time > now), default=None)

@@ -200,7 +200,7 @@ def test_ready_is_reported_once_by_whichever_turn_completes_it(aws: Aws, cast: C
     entitlement = approved(cast)
     for _ in range(20):
         entitlement = queries.entitlements(Entitlement.objects.all()).get()
-        is_ready = queries.progress(entitlement).state == "ready"
+        is_ready = queries.progress(entitlement).state.is_set_up
         assert (len(recipients("ready")) == 2, entitlement.ready_at is not None) == (
             is_ready,
             is_ready,

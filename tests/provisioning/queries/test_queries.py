@@ -15,7 +15,7 @@ from provisioning.flows import Actor
 from provisioning.flows.credentials import reissue
 from provisioning.flows.entitlements import reject, request, withdraw
 from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Registry, Repository
-from provisioning.queries import ProgressStep
+from provisioning.queries import ProgressStep, wording
 from tests.entitlements import approved
 from tests.provisioned import add_key, provision
 
@@ -103,11 +103,11 @@ def test_ready_means_that_every_step_is_done(
     cast: Cast, model: type[Model], change: dict[str, object]
 ) -> None:
     approved(cast)
-    assert progress().state == "working"
+    assert progress().state.slug == "setting-up"
     provision(cast.birch)
-    assert progress().state == "ready"
+    assert progress().state.slug == "to-reveal"
     model._default_manager.filter(pk=model._default_manager.values("pk")[:1]).update(**change)
-    assert progress().state == "working"
+    assert progress().state.slug == "setting-up"
 
 
 def test_failed_turn_shows_its_error_and_when_it_is_retried(cast: Cast) -> None:
@@ -125,7 +125,7 @@ def test_step_that_needs_a_person_is_shown_so_even_if_it_is_retried(cast: Cast) 
     PullUser.objects.update(attention="Rename the other user.", failures=1, last_error="x")
     created = step("Pull user created")
     assert (created.state, created.error) == ("attention", "Rename the other user.")
-    assert progress().state == "attention"
+    assert progress().state.slug == "attention"
     assert step("Access key created").state == "waiting"
 
 
@@ -133,7 +133,7 @@ def test_pull_user_that_needs_attention_is_not_ready_any_longer(cast: Cast) -> N
     approved(cast)
     provision(cast.birch)
     PullUser.objects.update(attention="Someone renamed it.")
-    assert progress().state == "attention"
+    assert progress().state.slug == "attention"
 
 
 def test_customer_whose_grant_is_open_stays_ready_if_the_repository_fails(cast: Cast) -> None:
@@ -141,7 +141,7 @@ def test_customer_whose_grant_is_open_stays_ready_if_the_repository_fails(cast: 
     provision(cast.birch)
     Repository.objects.filter(name="acme/agent").update(attention="The policy is full.")
     Repository.objects.filter(name="acme/server").update(failures=3)
-    assert progress().state == "ready"
+    assert progress().state.slug == "to-reveal"
     entitlement = queries.entitlements().get()
     assert [row.name for row in queries.stuck_repositories(entitlement)] == [
         "acme/agent",
@@ -189,10 +189,14 @@ def test_repository_is_open_when_its_grant_is_in_aws_and_desired(
     assert [row.name for row in queries.open_repositories(entitlement)] == names[1:]
 
 
-def test_progress_moves_while_something_is_in_progress() -> None:
-    moving = {
-        state
-        for state in queries.LABELS
-        if queries.Progress(state=state, words="", steps=[]).is_moving
+def test_page_asks_again_only_while_something_will_change_by_itself() -> None:
+    states = [value for value in vars(wording).values() if isinstance(value, wording.State)]
+    asking = {state.label for state in states if queries.Progress(state, []).asks_again}
+    assert asking == {
+        "Requested",
+        "Being set up",
+        "Delayed",
+        "Needs attention",
+        "Being suspended",
+        "Being removed",
     }
-    assert moving == {"working", "ending", "attention"}

@@ -44,7 +44,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
 
 def progress_of(entitlement: Entitlement) -> str:
     loaded = queries.entitlements(Entitlement.objects.filter(pk=entitlement.pk)).get()
-    return queries.progress(loaded).state
+    return queries.progress(loaded).state.slug
 
 
 # --- The answer is lost ------------------------------------------------------------
@@ -171,7 +171,7 @@ def test_customer_that_returns_and_is_suspended_at_once_gets_no_user(aws: Aws, c
     assert progress_of(entitlement) == "suspended"
     resume(entitlement, by=Actor(cast.sandra), reason="Paid")
     run_until_settled()
-    assert progress_of(entitlement) == "ready"
+    assert progress_of(entitlement) == "to-reveal"
 
 
 def test_call_that_was_refused_leaves_no_doubt(aws: Aws, cast: Cast) -> None:

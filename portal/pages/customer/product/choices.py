@@ -14,7 +14,6 @@ from django.http import QueryDict
 
 from provisioning import instructions, queries
 from provisioning.models import AccessKey, Entitlement, Image, Repository
-from provisioning.states import KeyStatus
 
 Chosen = TypeVar("Chosen")
 # Of the versions that are offered, the newest.
@@ -219,11 +218,8 @@ def _label(tag: str, newest: str) -> str:
 
 
 def _state(key: AccessKey) -> str:
-    if key.secret.is_unrevealed:
-        return " (not revealed)"
-    if key.desired == KeyStatus.INACTIVE:
-        return " (deactivated)"
-    return " (retiring)" if key.retires_at else ""
+    state = queries.key_state(key, key.pull_user).state
+    return "" if state.colour == "ready" else f" ({state.label.lower()})"
 
 
 def _options(

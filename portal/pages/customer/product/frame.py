@@ -9,6 +9,7 @@ from accounts.actor import current_user
 from accounts.permissions import MAY_HANDLE_CREDENTIALS, role_of
 from provisioning import queries
 from provisioning.models import Entitlement
+from provisioning.queries import wording
 
 
 def entitlement_of(request: HttpRequest, pk: int) -> Entitlement:
@@ -19,10 +20,12 @@ def entitlement_of(request: HttpRequest, pk: int) -> Entitlement:
 def frame(request: HttpRequest, entitlement: Entitlement, tab: str) -> dict[str, Any]:
     """The context of templates/customer/product/frame.html; ``tab`` is the current one."""
     role = role_of(current_user(request), entitlement.customer)
+    progress = queries.progress(entitlement)
     return {
         "entitlement": entitlement,
-        "progress": queries.progress(entitlement),
+        "progress": progress,
         "tab": tab,
+        "unrevealed": wording.TO_REVEAL,
         "may_handle": role in MAY_HANDLE_CREDENTIALS,
-        "to_reveal": queries.to_reveal(entitlement),
+        "to_reveal": queries.to_reveal(entitlement) if progress.state.is_live else [],
     }

@@ -102,7 +102,7 @@ def test_key_that_is_being_created_is_shown_beside_the_old_one(
 ) -> None:
     change(key, retires_at=days(5))
     text = words(as_user(cast.alice).get(address))
-    assert "Being created A new access key is being created and tested." in text
+    assert "Being created A new access key is created and tested" in text
     assert str(key) in text
 
 

@@ -114,7 +114,7 @@ def test_home_shows_nothing_of_other_customers(cast: Cast) -> None:
     request(cast.cedar, cast.server, by=Actor(cast.charlie))
     shown = as_user(cast.charlie).get("/")
     assert "To do" not in words(shown)
-    assert "Waiting for your vendor to approve the request." in words(shown)
+    assert "Waiting for your vendor's sales team to approve the request made now" in words(shown)
 
 
 def test_home_names_the_organisation_where_there_are_several(cast: Cast) -> None:

@@ -176,7 +176,9 @@ def test_chosen_credential_decides_profile_and_key(cast: Cast, alice: Client, ad
     PullUser.objects.filter(label="ci").update(status="ready", arn="arn:aws:iam::1:user/ci")
     key = add_key(PullUser.objects.get(label="ci"))
     shown = alice.get(address, {"credential": str(key.pk)})
-    assert any("ci" in each and "(not revealed)" in each for each in offered(shown, "credential"))
+    assert any(
+        "ci" in each and "(waiting to be revealed)" in each for each in offered(shown, "credential")
+    )
     assert "--profile acme-software-ci" not in words(shown)
     collect(cast, key, days(-1))
     shown = alice.get(address, {"credential": str(key.pk), "tool": "env-file"})
@@ -193,7 +195,7 @@ def test_key_that_retires_can_be_chosen_and_is_not_the_first(
     collect(cast, new, days(-1))
     shown = alice.get(address)
     assert chosen(shown, "credential") == str(new.pk)
-    assert offered(shown, "credential")[1].endswith("(retiring)")
+    assert offered(shown, "credential")[1].endswith("(retires in 4 days)")
     shown = alice.get(address, {"credential": old.pk})
     assert chosen(shown, "credential") == str(old.pk)
 
@@ -202,10 +204,10 @@ def test_page_says_first_that_credentials_wait(cast: Cast, alice: Client, addres
     change(AccessKey.objects.get(), retires_at=days(-1), desired="Deleted", status="Deleted")
     add_key(PullUser.objects.get())
     shown = words(alice.get(address))
-    assert "The credentials wait to be revealed" in shown
+    assert "The credentials are waiting to be revealed" in shown
     assert "Reveal the credentials" in shown
     bob = words(as_user(cast.bob).get(address))
-    assert "An owner or an engineer of Birch Bank can reveal them, once." in bob
+    assert "An owner or an engineer can reveal them, once; then you can pull." in bob
     assert "Reveal the credentials" not in bob
 
 

@@ -190,7 +190,7 @@ def test_post_without_csrf_token_is_refused(cast: Cast, address: str) -> None:
 def test_viewer_is_refused_with_a_reason(cast: Cast, address: str) -> None:
     client = as_user(cast.bob)
     page = words(client.get(f"/access/{Entitlement.objects.get().pk}/credentials/"))
-    assert "An owner or an engineer of Birch Bank can reveal them, once." in page
+    assert "An owner or an engineer can reveal them, once; then you can pull." in page
     confirm(client, address)
     refused = client.post(address, follow=True)
     assert "Only an engineer or owner of Birch Bank can reveal credentials." in words(refused)

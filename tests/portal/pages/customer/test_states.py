@@ -1,0 +1,319 @@
+"""One state, one wording: whatever page shows an entitlement says the same of it, and offers only
+what the state allows."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+from django.test import Client
+from django.utils import timezone
+
+from provisioning.demo.seed import Cast
+from provisioning.desired import hold
+from provisioning.flows import Actor
+from provisioning.flows.customers import suspend_customer
+from provisioning.flows.entitlements import approve, reject, request, suspend, withdraw
+from provisioning.models import AccessKey, Entitlement, Grant, PullUser, Registry, Repository
+from provisioning.queries import wording
+from provisioning.queries.wording import State
+from tests.entitlements import approved
+from tests.images import pushed
+from tests.portal.pages.pages import as_user, just_signed_in, words
+from tests.provisioned import add_key, change, collect, days, end, provision
+
+Setting = Callable[[Cast], Entitlement]
+TABS = ["", "images/", "credentials/", "diagnosis/", "activity/"]
+REVEAL = "Reveal the credentials"
+
+
+def requested(cast: Cast) -> Entitlement:
+    return request(cast.birch, cast.server, by=Actor(cast.alice))
+
+
+def rejected(cast: Cast) -> Entitlement:
+    entitlement = requested(cast)
+    reject(entitlement, by=Actor(cast.sandra), note="Please renew the contract first.")
+    return entitlement
+
+
+def rejected_beside_another(cast: Cast) -> Entitlement:
+    """The other product's key waits to be revealed."""
+    approved(cast, cast.reports)
+    provision(cast.birch)
+    return rejected(cast)
+
+
+def planned(cast: Cast) -> Entitlement:
+    entitlement = requested(cast)
+    approve(entitlement, by=Actor(cast.sandra), starts_at=timezone.now() + timedelta(days=3))
+    return entitlement
+
+
+def held(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    hold.begin("A backup was restored.")
+    return entitlement
+
+
+def paused(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    Registry.objects.update(paused_at=days(-1), paused_because="AWS refuses the role.")
+    return entitlement
+
+
+def without_room(cast: Cast) -> Entitlement:
+    """As a turn records it, where AWS has reached a limit."""
+    entitlement = approved(cast)
+    PullUser.objects.update(attention="The account has no room for another user.", failures=1)
+    return entitlement
+
+
+def repository_stuck(cast: Cast) -> Entitlement:
+    entitlement = unrevealed(cast)
+    agent = Repository.objects.filter(name="acme/agent")
+    agent.update(attention="Create it in ECR.", failures=1)
+    Grant.objects.filter(repository__in=agent).update(in_repository_policy=False)
+    return entitlement
+
+
+def unrevealed(cast: Cast) -> Entitlement:
+    entitlement = approved(cast)
+    pushed("acme/server", 1)
+    provision(cast.birch)
+    return entitlement
+
+
+def ready(cast: Cast) -> Entitlement:
+    entitlement = unrevealed(cast)
+    collect(cast, AccessKey.objects.get(), days(-1))
+    return entitlement
+
+
+def held_while_ready(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    hold.begin("A backup was restored.")
+    return entitlement
+
+
+def paused_while_ready(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    Registry.objects.update(paused_at=days(-1), paused_because="AWS refuses the role.")
+    return entitlement
+
+
+def unclaimed(cast: Cast) -> Entitlement:
+    entitlement = unrevealed(cast)
+    gone = {"desired": "Deleted", "status": "Deleted", "retires_at": days(-1)}
+    change(AccessKey.objects.get(), **gone)
+    PullUser.objects.update(unclaimed_at=days(-1))
+    return entitlement
+
+
+def deactivated(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    change(AccessKey.objects.get(), desired="Inactive", status="Inactive", written="Inactive")
+    return entitlement
+
+
+def deactivated_in_aws(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    change(AccessKey.objects.get(), status="Inactive")
+    return entitlement
+
+
+def activated_again(cast: Cast) -> Entitlement:
+    entitlement = deactivated(cast)
+    change(AccessKey.objects.get(), desired="Active")
+    return entitlement
+
+
+def new_key_on_its_way(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    change(AccessKey.objects.get(), retires_at=days(5))
+    return entitlement
+
+
+def new_key_unrevealed(cast: Cast) -> Entitlement:
+    entitlement = new_key_on_its_way(cast)
+    add_key(PullUser.objects.get())
+    return entitlement
+
+
+def old_key_retires(cast: Cast) -> Entitlement:
+    entitlement = new_key_unrevealed(cast)
+    collect(cast, AccessKey.objects.get(retires_at=None), days(0))
+    return entitlement
+
+
+def suspending(cast: Cast) -> Entitlement:
+    entitlement = ready(cast)
+    suspend(entitlement, by=Actor(cast.sandra), reason="The invoice is open.")
+    return entitlement
+
+
+def _suspended_in_aws() -> None:
+    PullUser.objects.update(status="suspended")
+    AccessKey.objects.update(status="Inactive")
+    Grant.objects.update(in_repository_policy=False)
+
+
+def product_suspended(cast: Cast) -> Entitlement:
+    entitlement = suspending(cast)
+    _suspended_in_aws()
+    return entitlement
+
+
+def customer_suspended(cast: Cast) -> Entitlement:
+    entitlement = unrevealed(cast)
+    suspend_customer(cast.birch, by=Actor(cast.sandra), reason="The invoice is open.")
+    _suspended_in_aws()
+    return entitlement
+
+
+def ending(cast: Cast) -> Entitlement:
+    entitlement = unrevealed(cast)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    return entitlement
+
+
+def withdrawn(cast: Cast) -> Entitlement:
+    entitlement = ending(cast)
+    end(cast.birch)
+    return entitlement
+
+
+def over(cast: Cast) -> Entitlement:
+    """Its last day has passed, and no worker has noticed yet."""
+    entitlement = ready(cast)
+    Entitlement.objects.update(starts_at=days(-9), ends_at=days(-1))
+    return entitlement
+
+
+def expired(cast: Cast) -> Entitlement:
+    entitlement = over(cast)
+    Entitlement.objects.update(state="expired", ended_at=days(-1))
+    Grant.objects.update(desired="absent")
+    PullUser.objects.update(desired="absent")
+    AccessKey.objects.update(desired="Deleted")
+    end(cast.birch)
+    return entitlement
+
+
+# Setting → the state that it is in, and whether a member may reveal credentials.
+STATES: dict[Setting, tuple[State, bool]] = {
+    requested: (wording.REQUESTED, False),
+    rejected: (wording.REJECTED, False),
+    rejected_beside_another: (wording.REJECTED, False),
+    planned: (wording.PLANNED, False),
+    approved: (wording.SETTING_UP, False),
+    held: (wording.HELD, False),
+    paused: (wording.PAUSED, False),
+    without_room: (wording.ATTENTION, False),
+    repository_stuck: (wording.ATTENTION, True),
+    unrevealed: (wording.TO_REVEAL, True),
+    ready: (wording.READY, False),
+    held_while_ready: (wording.READY, False),
+    paused_while_ready: (wording.READY, False),
+    unclaimed: (wording.UNCLAIMED, False),
+    deactivated: (wording.KEY_OFF, False),
+    deactivated_in_aws: (wording.ATTENTION, False),
+    activated_again: (wording.SETTING_UP, False),
+    new_key_on_its_way: (wording.ROTATING, False),
+    new_key_unrevealed: (wording.ROTATING, True),
+    old_key_retires: (wording.ROTATING, False),
+    suspending: (wording.SUSPENDING, False),
+    product_suspended: (wording.SUSPENDED, False),
+    customer_suspended: (wording.SUSPENDED, False),
+    ending: (wording.ENDING, False),
+    withdrawn: (wording.WITHDRAWN, False),
+    over: (wording.ENDING, False),
+    expired: (wording.EXPIRED, False),
+}
+
+by_name = pytest.mark.parametrize("setting", STATES, ids=lambda setting: setting.__name__)
+
+
+def page(entitlement: Entitlement) -> str:
+    return f"/access/{entitlement.pk}/"
+
+
+def badge(response: Any, selector: str = ".masthead .state") -> str:
+    found = BeautifulSoup(response.content, "html.parser").select_one(selector)
+    assert found is not None
+    return found.get_text(strip=True)
+
+
+def test_every_state_is_walked() -> None:
+    every = {value for name, value in vars(wording).items() if isinstance(value, State)}
+    of_keys = {value for name, value in vars(wording).items() if name.startswith("KEY_")}
+    assert {state for state, _ in STATES.values()} == every - of_keys | {wording.KEY_OFF}
+
+
+@by_name
+def test_every_page_says_the_same_of_a_state(cast: Cast, setting: Setting) -> None:
+    state, _ = STATES[setting]
+    entitlement, alice = setting(cast), as_user(cast.alice)
+    assert [badge(alice.get(page(entitlement) + tab)) for tab in TABS] == [state.label] * 5
+    shown = [alice.get("/"), alice.get(page(entitlement))]
+    for each in shown:
+        assert state.words in words(each)
+        assert state.remedy in words(each)
+    otto = just_signed_in(cast.otto, "mfa")
+    assert badge(otto.get("/ops/"), 'h2:-soup-contains("Acme Server") + .state') == state.label
+    admin = f"/admin/provisioning/entitlement/{entitlement.pk}/change/"
+    assert f"{state.label}. {state.words}." in words(otto.get(admin))
+
+
+@by_name
+def test_no_page_says_what_another_state_says(cast: Cast, setting: Setting) -> None:
+    state, _ = STATES[setting]
+    entitlement, alice = setting(cast), as_user(cast.alice)
+    others = {each.words for each, _ in STATES.values() if each.words not in state.words}
+    for tab in TABS:
+        shown = words(alice.get(page(entitlement) + tab))
+        said = {each for each in others if re.search(rf"{re.escape(each)}\b(?!;)", shown)}
+        assert said <= allowed(setting), tab
+
+
+def allowed(setting: Setting) -> set[str]:
+    """What concerns the keys may be said beside the state of the product."""
+    return {wording.TO_REVEAL.words} if STATES[setting][1] else set()
+
+
+@by_name
+def test_credentials_are_offered_only_where_they_can_be_revealed(
+    cast: Cast, setting: Setting
+) -> None:
+    _, may_reveal = STATES[setting]
+    entitlement, alice = setting(cast), as_user(cast.alice)
+    for tab in ["", "credentials/"]:
+        shown = alice.get(page(entitlement) + tab)
+        assert (REVEAL in words(shown)) is may_reveal
+        assert (b"/reveal/" in shown.content) is may_reveal
+
+
+@by_name
+def test_check_finds_a_cause_unless_the_product_can_be_pulled(cast: Cast, setting: Setting) -> None:
+    state, _ = STATES[setting]
+    entitlement, alice = setting(cast), as_user(cast.alice)
+    shown = alice.get(page(entitlement) + "diagnosis/")
+    checks = BeautifulSoup(shown.content, "html.parser").select("ul.checks > li")
+    troubles = [row for row in checks if row["data-state"] not in {"done", "ready", "waiting"}]
+    right = checks[0]["data-state"]
+    assert (right == "done") is state.is_live
+    if state == wording.READY:
+        assert troubles == []
+    elif state != wording.ROTATING:
+        assert troubles or right == "waiting"
+
+
+def test_viewer_reads_the_same_and_is_offered_nothing(cast: Cast) -> None:
+    entitlement = unrevealed(cast)
+    bob: Client = as_user(cast.bob)
+    for tab in ["", "credentials/"]:
+        shown = bob.get(page(entitlement) + tab)
+        assert badge(shown) == wording.TO_REVEAL.label
+        assert b"/reveal/" not in shown.content

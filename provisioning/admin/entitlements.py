@@ -84,9 +84,10 @@ class EntitlementAdmin(KeysFromAddress):
     def save_model(self, request: HttpRequest, obj: Entitlement, form: Any, change: bool) -> None:  # noqa: FBT001 - Django's signature
         prepare(obj, by=actor(request))
 
-    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        # Also the page of a row may be posted as a new one.
         try:
-            return super().add_view(request, *args, **kwargs)
+            return super().changeform_view(request, *args, **kwargs)
         except (NotAllowed, Refused) as error:
             messages.error(request, str(error))
             return redirect(request.get_full_path())

@@ -5,6 +5,7 @@ created or withdrawn after the backup. Nothing here calls AWS, and customers get
 had them when it happened.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db.models import Q
@@ -28,6 +29,7 @@ from provisioning.models import (
     Repository,
 )
 from provisioning.models.access_key import AccessKeyQuerySet
+from provisioning.models.drift import DriftKind
 from provisioning.models.entitlement import EntitlementQuerySet
 from provisioning.states import EntitlementState, KeyStatus, move
 
@@ -37,30 +39,31 @@ FOUND = "Found in AWS after a backup was restored."
 def adopt(drift: Drift, *, by: Actor, reason: str) -> None:
     """Make the database agree with AWS about one difference, where that takes more than to leave
     it alone. Call it in a transaction. Raises Refused."""
-    match drift.kind:
-        case Drift.Kind.KEY_STATUS:
-            _key(drift).update(desired=KeyStatus.INACTIVE)
-        case Drift.Kind.KEY_ACTIVATED:
-            _key(drift).update(desired=KeyStatus.ACTIVE, written=KeyStatus.ACTIVE)
-        case Drift.Kind.KEY_UNUSABLE:
-            # It is offered although AWS has not accepted it.
-            _key(drift).update(tested_at=clock.now())
-        case Drift.Kind.KEY_UNKNOWN:
-            _take_over_key(drift)
-        case Drift.Kind.GRANT_UNKNOWN:
-            _entitle(drift, by, reason)
-        case Drift.Kind.GRANT_MISSING | Drift.Kind.USER_MISSING:
-            _withdraw(drift, by, reason)
+    if drift.kind in ADOPTIONS:
+        ADOPTIONS[DriftKind(drift.kind)](drift, by, reason)
+
+
+# --- Keys ----------------------------------------------------------------------------
 
 
 def _key(drift: Drift) -> AccessKeyQuerySet:
     return AccessKey.objects.filter(access_key_id=drift.subject)
 
 
-# --- Keys ----------------------------------------------------------------------------
+def _deactivate_key(drift: Drift, by: Actor, reason: str) -> None:
+    _key(drift).update(desired=KeyStatus.INACTIVE)
 
 
-def _take_over_key(drift: Drift) -> None:
+def _activate_key(drift: Drift, by: Actor, reason: str) -> None:
+    _key(drift).update(desired=KeyStatus.ACTIVE, written=KeyStatus.ACTIVE)
+
+
+def _offer_untested_key(drift: Drift, by: Actor, reason: str) -> None:
+    """It is offered although AWS has not accepted it."""
+    _key(drift).update(tested_at=clock.now())
+
+
+def _take_over_key(drift: Drift, by: Actor, reason: str) -> None:
     """Nobody is cut off: of the user's keys the newest is its current one, and each other works on
     for OVERLAP at least. Its secret was revealed in a time that the database does not know."""
     user = _user(drift)
@@ -224,3 +227,15 @@ def _refuse_partly_open(entitlement: Entitlement, user: PullUser) -> None:
             "repository was taken out of the product, an administrator can do that again; "
             "otherwise repair this, or withdraw the entitlement."
         )
+
+
+# What changes the database. Any other difference is left alone, and can be decided again.
+ADOPTIONS: dict[DriftKind, Callable[[Drift, Actor, str], None]] = {
+    DriftKind.KEY_STATUS: _deactivate_key,
+    DriftKind.KEY_ACTIVATED: _activate_key,
+    DriftKind.KEY_UNUSABLE: _offer_untested_key,
+    DriftKind.KEY_UNKNOWN: _take_over_key,
+    DriftKind.GRANT_UNKNOWN: _entitle,
+    DriftKind.GRANT_MISSING: _withdraw,
+    DriftKind.USER_MISSING: _withdraw,
+}

@@ -171,6 +171,8 @@ def state_of_keys(pull_users: list[PullUser]) -> tuple[State, datetime | None]:
     for users in accounts.values():
         if not any(_is_usable(key) for user in users for key in user.access_keys.all()):
             return _missing(users[0])
+    if any(_awaits_key(user) for user in pull_users):
+        return wording.REPLACING, None
     now = timezone.now()
     keys = [key for user in pull_users for key in user.access_keys.all() if _is_usable(key)]
     ends = [key.retires_at for key in keys if key.retires_at and key.retires_at > now]
@@ -191,6 +193,14 @@ def _missing(pull_user: PullUser) -> tuple[State, datetime | None]:
     if key is not None and key.secret.destroyed_at:
         return wording.UNCLAIMED, key.secret.destroyed_at
     return wording.SETTING_UP, None
+
+
+def _awaits_key(pull_user: PullUser) -> bool:
+    """Whether its key is being created or tested."""
+    key = current_key(pull_user)
+    if key is None:
+        return pull_user.unclaimed_at is None
+    return key.secret.is_unrevealed and not key.is_offered
 
 
 def _is_usable(key: AccessKey) -> bool:

@@ -25,11 +25,11 @@ DONE, WORKING, WAITING, ATTENTION = "done", "working", "waiting", "attention"
 
 GONE = "Removal confirmed in AWS"
 
-USABLE = {wording.READY, wording.ROTATING}
 # What changes by itself, and after how many seconds a page looks again.
 REFRESHED_AFTER = {
     wording.SETTING_UP: 2,
     wording.ATTENTION: 2,
+    wording.REPLACING: 2,
     wording.SUSPENDING: 2,
     wording.ENDING: 2,
     wording.REQUESTED: 5,
@@ -110,7 +110,7 @@ def _summary(
     is_open = all(step.state == DONE for step in others)
     missing = {step.state for step in [*keys, *others]} - {DONE}
     of_keys, at = state_of_keys(pull_users(entitlement))
-    if is_open and (of_keys in USABLE or not missing):
+    if is_open and (of_keys in wording.USABLE or not missing):
         return of_keys, at
     if entitlement.portal_is_held:  # type: ignore[attr-defined]
         return wording.HELD, None

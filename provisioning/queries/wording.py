@@ -88,6 +88,13 @@ ROTATING = State(
     "Ready to pull; an old access key stops",
     "Change over the machines that still use it.",
 )
+REPLACING = State(
+    "replacing",
+    "ready",
+    "Ready",
+    "Ready to pull; a new access key is being created and tested",
+    "Then an owner or an engineer can reveal it.",
+)
 TO_REVEAL = State(
     "to-reveal",
     "attention",
@@ -121,7 +128,8 @@ ENDING = State("ending", "working", "Being removed", "Access is being removed")
 WITHDRAWN = State("withdrawn", "ended", "Ended", "Your vendor withdrew access", AGAIN)
 EXPIRED = State("expired", "ended", "Ended", "Access ended", AGAIN)
 
-SET_UP = {READY, ROTATING, TO_REVEAL, UNCLAIMED, KEY_OFF}
+USABLE = {READY, ROTATING, REPLACING}
+SET_UP = USABLE | {TO_REVEAL, UNCLAIMED, KEY_OFF}
 LIVE = SET_UP | {SETTING_UP, HELD, PAUSED, ATTENTION}
 PAST = {REJECTED, WITHDRAWN, EXPIRED}
 

@@ -79,7 +79,7 @@ def test_main_road_can_be_walked_with_the_keyboard_alone(page: Page, cast: Cast)
     request_product(hand, "Acme Server")
     provisioned(cast)
     page.reload()
-    expect(page.get_by_text("wait to be revealed").first).to_be_visible()
+    expect(page.get_by_text("are waiting to be revealed").first).to_be_visible()
     address = page.url
     reveal(hand)
     hand.press("Copy Secret access key")

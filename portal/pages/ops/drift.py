@@ -21,6 +21,8 @@ class ResolveForm(ReasonForm):
     """What to do about drift, and why."""
 
     choice = forms.ChoiceField(widget=forms.RadioSelect)
+    # What was chosen when the page was shown.
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)
     field_order = ("choice", "reason")
 
     def __init__(self, *args: object, drift: Drift, **kwargs: object) -> None:
@@ -33,6 +35,7 @@ class ResolveForm(ReasonForm):
         if policy.may_be_adopted(is_held=is_held):
             choices.append(("adopt", "Leave it: make the portal agree with AWS"))
         self.fields["choice"].choices = choices  # type: ignore[attr-defined]
+        self.fields["seen"].initial = drift.choice
 
 
 @ops_only

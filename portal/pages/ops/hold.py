@@ -1,5 +1,7 @@
 """The hold: ops begin and end it, and decide what is right where AWS and the database differ."""
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -29,9 +31,10 @@ class DecisionForm(ReasonForm):
     )
     choice = forms.ChoiceField(choices=[("adopt", ""), ("repair", "")])
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        rows = Drift.objects.open().select_related("pull_user__customer", "repository", "registry")
+    def __init__(self, data: Any = None, *, kind: str) -> None:
+        super().__init__(data, auto_id=_ids(kind))
+        rows = Drift.objects.open().filter(kind=kind)
+        rows = rows.select_related("pull_user__customer", "repository", "registry")
         self.fields["drift"].queryset = rows  # type: ignore[attr-defined]
 
 
@@ -39,14 +42,17 @@ class DecisionForm(ReasonForm):
 @require_http_methods(["GET", "POST"])
 def hold_page(request: HttpRequest) -> HttpResponse:
     action, kind = request.POST.get("action", ""), request.POST.get("kind", "")
-    form_class = DecisionForm if action == "decide" else ReasonForm
-    posted = form_class(request.POST or None, auto_id=_ids(kind or action))
+    data = request.POST or None
+    if action == "decide":
+        posted: ReasonForm = DecisionForm(data, kind=kind)
+    else:
+        posted = ReasonForm(data, auto_id=_ids(action))
     if request.method == "POST" and posted.is_valid() and _carry_out(request, action, posted):
         return redirect("ops:hold")
     installation = Installation.get()
     last = "release" if installation.held_at else "hold"
     sections = [
-        (section, posted if section.kind == kind else DecisionForm(auto_id=_ids(section.kind)))
+        (section, posted if section.kind == kind else DecisionForm(kind=section.kind))
         for section in restore_plan(MOST)
     ]
     context = {

@@ -98,6 +98,14 @@ def test_request_that_sales_prepare_waits_like_any_other(cast: Cast, sandra: Cli
     assert not PullUser.objects.exists()
 
 
+def test_row_posted_as_a_new_one_is_refused_with_an_explanation(cast: Cast, sandra: Client) -> None:
+    page = f"/admin/provisioning/entitlement/{approved(cast).pk}/change/"
+    fields = {"customer": cast.birch.pk, "product": cast.server.pk, "_saveasnew": "1"}
+    shown = sandra.post(page, fields, follow=True)
+    assert "Birch Bank has already requested Acme Server, or has it." in words(shown)
+    assert Entitlement.objects.count() == 1
+
+
 def test_prepared_request_for_what_the_customer_has_is_refused_with_an_explanation(
     cast: Cast, sandra: Client, birch_request: Entitlement
 ) -> None:

@@ -195,6 +195,7 @@ def test_page_asks_again_only_while_something_will_change_by_itself() -> None:
     assert asking == {
         "Requested",
         "Being set up",
+        "Ready",
         "Delayed",
         "Needs attention",
         "Being suspended",

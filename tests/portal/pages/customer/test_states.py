@@ -221,7 +221,7 @@ STATES: dict[Setting, tuple[State, bool]] = {
     deactivated: (wording.KEY_OFF, False),
     deactivated_in_aws: (wording.ATTENTION, False),
     activated_again: (wording.SETTING_UP, False),
-    new_key_on_its_way: (wording.ROTATING, False),
+    new_key_on_its_way: (wording.REPLACING, False),
     new_key_unrevealed: (wording.ROTATING, True),
     old_key_retires: (wording.ROTATING, False),
     suspending: (wording.SUSPENDING, False),
@@ -306,7 +306,7 @@ def test_check_finds_a_cause_unless_the_product_can_be_pulled(cast: Cast, settin
     assert (right == "done") is state.is_live
     if state == wording.READY:
         assert troubles == []
-    elif state != wording.ROTATING:
+    elif state not in wording.USABLE:
         assert troubles or right == "waiting"
 
 

@@ -103,6 +103,57 @@ def test_alike_differences_are_decided_at_once(otto: Client, pull_user: PullUser
     assert AccessKey.objects.get(access_key_id="AKIA1").desired == "Active"
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "words_of_first"),
+    [
+        ("adopt", "repair", "leave as it is"),
+        ("repair", "adopt", "repair"),
+        ("adopt",) * 2 + ("leave as it is",),
+    ],
+)
+def test_second_decision_about_a_difference_is_refused_and_names_the_first(
+    otto: Client, pull_user: PullUser, first: str, second: str, words_of_first: str
+) -> None:
+    """Both were made on a page that showed none."""
+    held()
+    (drift,) = unknown_keys(pull_user, "AKIA1")
+    fields = {"action": "decide", "kind": "key_unknown", "drift": [drift], "reason": "Seen"}
+    otto.post(PAGE, fields | {"choice": first})
+    shown = otto.post(PAGE, fields | {"choice": second}, follow=True)
+    assert f"Otto Okafor has decided already: {words_of_first}." in words(shown)
+    assert "Recorded" not in words(shown).partition("has decided already")[2]
+    assert Drift.objects.get().choice == first
+    assert AuditEvent.objects.filter(action="chose").count() == 1
+    assert AccessKey.objects.filter(access_key_id="AKIA1").exists() is (first == "adopt")
+
+
+def test_decision_is_about_differences_of_its_kind_only(otto: Client, pull_user: PullUser) -> None:
+    held()
+    (drift,) = unknown_keys(pull_user, "AKIA1")
+    fields = {"action": "decide", "kind": "key_status", "choice": "adopt", "drift": [drift]}
+    shown = otto.post(PAGE, fields | {"reason": "Mixed up"})
+    assert shown.status_code == 200
+    assert Drift.objects.get().choice == ""
+    assert not AccessKey.objects.filter(access_key_id="AKIA1").exists()
+
+
+def test_choice_can_be_changed_by_who_saw_it_unless_it_is_done(
+    otto: Client, pull_user: PullUser
+) -> None:
+    begin("A backup was restored.")
+    (pk,) = unknown_keys(pull_user, "AKIA1")
+    page = f"/ops/drift/{pk}/"
+    otto.post(page, {"choice": "repair", "seen": "", "reason": "A leak"})
+    assert "Chosen Repair, by Otto Okafor" in words(otto.get(page))
+    refused = otto.post(page, {"choice": "adopt", "seen": "", "reason": "Our own"})
+    assert "has decided already: repair." in words(refused)
+    otto.post(page, {"choice": "adopt", "seen": "repair", "reason": "Our own"})
+    assert AccessKey.objects.filter(access_key_id="AKIA1").exists()
+    done = otto.post(page, {"choice": "repair", "seen": "adopt", "reason": "A leak"})
+    assert "has decided already: leave as it is." in words(done)
+    assert Drift.objects.get().choice == "adopt"
+
+
 def test_difference_that_cannot_be_adopted_keeps_no_other_from_it(
     otto: Client, pull_user: PullUser, cast: Cast
 ) -> None:

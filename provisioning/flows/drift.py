@@ -15,7 +15,7 @@ from provisioning.models.drift import Repair
 def resolve_drift(drift: Drift, choice: str, *, by: Actor, reason: str, seen: str = "") -> None:
     """``repair``: the portal makes AWS agree with the database. ``adopt``: it stays as AWS has
     it. ``seen`` is the choice that the person saw, empty where there was none: of two people who
-    decide at the same time, the second is told. Raises NotAllowed, Refused."""
+    decide at the same time, the second is refused. Raises NotAllowed, Refused."""
     require_staff(by.user, OPERATE, "decide about drift")
     require_reason(reason)
     _require_as_seen(drift, seen)

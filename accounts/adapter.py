@@ -15,6 +15,7 @@ from allauth.socialaccount.models import SocialLogin
 from allauth.socialaccount.providers.base import AuthProcess
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.hashers import make_password
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.shortcuts import redirect
@@ -126,6 +127,9 @@ class AccountAdapter(DefaultAccountAdapter):
         if sign_in_codes.is_on_its_way(self.request):
             return
         is_by_anyone = template_prefix == ALREADY_EXISTS
+        if is_by_anyone:
+            # A new account takes the time of a hash: the answer must not be faster without one.
+            make_password(email)
         if is_by_anyone and not attempts.count(self.request, "sign_up_mails", email.lower(), None):
             return
         shown = {

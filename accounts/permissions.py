@@ -1,5 +1,8 @@
 """Who may do what: members by their role, staff by the groups of the vendor."""
 
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
+
 from accounts.models import Customer, Membership, User
 
 Role = Membership.Role
@@ -73,6 +76,16 @@ def require_unlocked(user: User, action: str, *, at: Customer | None = None) -> 
             f"You cannot {action}, because someone else may have used your account. First another "
             f"owner of {owners} or the vendor's administrators must allow it again."
         )
+
+
+def staff_with(permission: str) -> QuerySet[User]:
+    """The vendor's people who have it, by a group or as superusers."""
+    label, _, codename = permission.partition(".")
+    of = {"content_type__app_label": label, "codename": codename}
+    having = Permission.objects.filter(**of)
+    allowed = Q(is_superuser=True) | Q(groups__permissions__in=having)
+    found = User.objects.filter(allowed | Q(user_permissions__in=having), is_staff=True)
+    return found.filter(is_active=True).order_by("pk").distinct()
 
 
 def require_staff(user: User, permission: str, action: str) -> None:

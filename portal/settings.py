@@ -200,7 +200,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": env.integer("SWEEP_SECONDS", 2 if EMBEDDED else 5, minimum=1),
         "options": {"expires": 60},
     },
-    "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 3600},
+    "send_reminders": {"task": "provisioning.tasks.send_reminders", "schedule": 600},
     "clear_expired": {"task": "provisioning.tasks.clear_expired", "schedule": 3600},
     "watch_audit_log": {"task": "provisioning.tasks.watch_audit_log", "schedule": 600},
     "link_audit_log": {

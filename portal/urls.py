@@ -32,6 +32,9 @@ from portal.pages.ops.hold import hold_page
 from portal.pages.ops.keys import reissue, switch_key
 from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_repository
 from portal.pages.ops.who_can_pull import who_can_pull
+from portal.pages.profile import notifications as own_notifications
+from portal.pages.profile import profile
+from portal.pages.unsubscribe import unsubscribe
 from portal.transactions import in_transactions
 
 admin.autodiscover()
@@ -99,6 +102,9 @@ urlpatterns = [
     path("", include((customer_urls, "customer"))),
     path("ops/", include((ops_urls, "ops"))),
     path("account/security/", security, name="security"),
+    path("account/profile/", profile, name="profile"),
+    path("account/notifications/", own_notifications, name="account_notifications"),
+    path("account/unsubscribe/<str:token>/", unsubscribe, name="unsubscribe"),
     path("account/security/misuse/", report_misuse, name="report_misuse"),
     path("account/sessions/", moved_to("security")),
     # Beside allauth's links: the proxy keeps addresses with tokens out of its log.

@@ -27,7 +27,7 @@ from provisioning.models import (
 )
 from provisioning.notifications import reminders
 from provisioning.reconciler import entitlement, hold, images
-from provisioning.reconciler.closure import record_closures
+from provisioning.reconciler.closure import record_closures, tell_of_late_closures
 from provisioning.reconciler.lease import free
 
 log = logging.getLogger(__name__)
@@ -78,6 +78,7 @@ def compare_epoch(pk: int) -> None:
 @shared_task
 def send_reminders() -> None:
     reminders.send()
+    tell_of_late_closures()
 
 
 @shared_task

@@ -16,9 +16,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from accounts.emails import preferences
+from accounts.emails import preferences, unsubscribing
 from accounts.flows import invitations
 from accounts.models import Email, EmailKind, Membership
+from accounts.permissions import DECIDE, OPERATE
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ PAUSE = timedelta(minutes=1)
 # Longer than a weekend; news that is older helps nobody.
 GIVE_UP_AFTER = timedelta(days=4)
 
+# For which the vendor's people get an email.
+DUTIES = {DECIDE: "decide about requests", OPERATE: "run its operations"}
 # About this one email; any other failure is the mail server's and concerns every email.
 ABOUT_ONE_EMAIL = (
     smtplib.SMTPRecipientsRefused,
@@ -90,9 +93,7 @@ def _claim(pk: int) -> Email | None:
 
 def _send(email: Email) -> None:
     membership = _membership(email)
-    if email.kind in preferences.READERS and not (
-        membership and preferences.is_wanted_by(membership, email.kind)
-    ):
+    if not _is_wanted(email, membership):
         return _drop(email, "The reader has left, or has turned this kind off.")
     context = _context(email)
     if email.kind == EmailKind.INVITATION:
@@ -101,12 +102,23 @@ def _send(email: Email) -> None:
             return _drop(email, "The invitation was accepted or withdrawn.")
         context |= _invitation(email.facts["invitation"], token)
     context["membership"] = membership
-    _message(email, context).send()
+    message = _message(email, context)
+    if not context["is_always_sent"] and (reader := membership or email.user):
+        message.extra_headers = unsubscribing.headers(reader, EmailKind(email.kind))
+    message.send()
     now = timezone.now()
     Email.objects.filter(pk=email.pk).update(sent_at=now, due_at=None, last_error="")
     if email.kind == EmailKind.INVITATION:
         invitations.mark_sent(email.facts["invitation"], now)
     return None
+
+
+def _is_wanted(email: Email, membership: Membership | None) -> bool:
+    if email.kind in preferences.STAFF:
+        return email.user in preferences.staff_readers(EmailKind(email.kind))
+    if email.kind in preferences.READERS:
+        return membership is not None and preferences.is_wanted_by(membership, email.kind)
+    return True
 
 
 def _membership(email: Email) -> Membership | None:
@@ -125,7 +137,7 @@ def _context(email: Email) -> dict[str, Any]:
         "site_name": settings.SITE_NAME,
         "vendor_name": settings.VENDOR_NAME,
         "support_email": settings.SUPPORT_EMAIL,
-        "is_always_sent": email.kind in preferences.ALWAYS + preferences.OF_OWNERS,
+        "is_always_sent": not preferences.is_chosen(email.kind),
     }
     if "path" in facts:
         context["link"] = settings.ORIGIN + facts["path"]
@@ -134,6 +146,9 @@ def _context(email: Email) -> dict[str, Any]:
     if email.kind in preferences.READERS:
         choices = reverse("customer:notifications", args=[email.customer_id])
         context["choices_link"] = settings.ORIGIN + choices
+    if email.kind in preferences.STAFF:
+        context["choices_link"] = settings.ORIGIN + reverse("account_notifications")
+        context["duty"] = DUTIES[preferences.STAFF[EmailKind(email.kind)]]
     return context
 
 

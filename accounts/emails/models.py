@@ -10,6 +10,10 @@ class EmailKind(models.TextChoices):
 
     INVITATION = "invitation", "You are invited to an organisation"
     WELCOME = "welcome", "An account was created for you"
+    NEW_REQUEST = "new_request", "A request came in"
+    REQUESTS_WAITING = "requests_waiting", "Requests that wait, once a day"
+    RENEWAL = "renewal", "A term that you approved ends soon: 30, 14, 7 and 1 days before"
+    TROUBLE = "trouble", "Something needs attention, is paused, or differs in AWS"
     REQUEST_RECEIVED = "request_received", "Your request has arrived"
     APPROVED = "approved", "A product is approved"
     REJECTED = "rejected", "A request is rejected"
@@ -20,6 +24,7 @@ class EmailKind(models.TextChoices):
     RESUMED = "resumed", "Access is resumed"
     KEY_EXPIRING = "key_expiring", "An access key expires soon: 30, 14, 7 and 1 days before"
     ROTATED = "rotated", "A new access key is being created"
+    UNREVEALED = "unrevealed", "Credentials wait to be revealed"
     REVEALED = "revealed", "Credentials were revealed"
     NEW_DEVICE = "new_device", "A sign-in on a new device"
     SIGN_IN_CHANGED = "sign_in_changed", "How you sign in has changed"
@@ -32,6 +37,9 @@ class EmailKind(models.TextChoices):
     AUDIT_BROKEN = "audit_broken", "The audit log was changed"
     HOLDER_LEFT = "holder_left", "Someone who revealed a key is no longer a member"
     KEY_DEACTIVATED = "key_deactivated", "An access key was deactivated"
+    KEY_ENDED = "key_ended", "An access key was ended before its day"
+    LABEL_CHANGED = "label_changed", "A label was added or removed"
+    NEW_VERSION = "new_version", "A new version of a product"
 
 
 def kind_choices() -> list[tuple[str, str]]:

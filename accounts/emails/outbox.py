@@ -4,15 +4,18 @@ sends them (``accounts.emails.delivery``)."""
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts import own_address
-from accounts.emails.preferences import is_wanted_by
+from accounts.emails import preferences
 from accounts.models import Customer, Email, EmailKind, Invitation, Membership, User
 
 # Changes at someone's sign-in that are reported in one email.
 TOGETHER = timedelta(minutes=1)
+# Between two emails about trouble, and how much one of them lists.
+PAUSE, LINES = timedelta(minutes=10), 10
 
 
 def invitation(invitation: Invitation) -> None:
@@ -60,38 +63,61 @@ def to_members(
     customer: Customer,
     *,
     only: User | None = None,
+    person: User | None = None,
     but: User | None = None,
-    roles: set[Membership.Role] | None = None,
     **facts: Any,
 ) -> None:
-    """To each member who wants this kind, to ``only`` that member, or to all ``but`` that member
-    and only to those in ``roles``.
-    ``facts`` is what the email says; the names of moments end in ``_at``, and ``path`` is the page
-    it links to."""
-    members = customer.memberships.select_related("user").order_by("pk")
-    if only is not None:
-        members = members.filter(user=only)
-    if but is not None:
-        members = members.exclude(user=but)
-    if roles is not None:
-        members = members.filter(role__in=roles)
+    """To each member whose role it is for (``preferences.readers``) and to the ``person`` whose
+    doing it reports, to all ``but`` that member, or to ``only`` that member. ``facts`` is what the
+    email says; the names of moments end in ``_at``, and ``path`` is the page it links to."""
+    found = preferences.readers(kind, customer, person=only or person, but=but)
     Email.objects.bulk_create(
         Email(kind=kind, to=member.user.email, user=member.user, customer=customer, facts=facts)
-        for member in members
-        if is_wanted_by(member, kind)
+        for member in found
+        if only in (None, member.user)
     )
 
 
+def to_staff(
+    kind: EmailKind, *, only: User | None = None, but: User | None = None, **facts: Any
+) -> None:
+    """To each of the vendor's people who is to act, ``but`` one, or to ``only`` one of them."""
+    Email.objects.bulk_create(
+        Email(kind=kind, to=user.email, user=user, facts=facts)
+        for user in preferences.staff_readers(kind)
+        if user != but and only in (None, user)
+    )
+
+
+@transaction.atomic
+def trouble(line: str) -> None:
+    """Something for ops to look at. What happens before the email is sent shares it, and the next
+    one waits for PAUSE."""
+    now = timezone.now()
+    for user in preferences.staff_readers(EmailKind.TROUBLE):
+        mine = Email.objects.filter(kind=EmailKind.TROUBLE, user=user)
+        waiting = mine.filter(tries=0, sent_at=None, due_at__isnull=False)
+        unsent = waiting.select_for_update(no_key=True).first()
+        if unsent is None:
+            last = mine.filter(sent_at__gt=now - PAUSE).first()
+            due_at = last.sent_at + PAUSE if last and last.sent_at else now
+            facts = {"path": reverse("ops:dashboard"), "lines": [line], "happened_at": now}
+            Email.objects.create(
+                kind=EmailKind.TROUBLE, to=user.email, user=user, facts=facts, due_at=due_at
+            )
+        elif len(unsent.facts["lines"]) < LINES and line not in unsent.facts["lines"]:
+            unsent.facts["lines"].append(line)
+            unsent.save(update_fields=["facts"])
+
+
 def member_joined(membership: Membership, *, by: str) -> None:
-    """To the owners, or to all members where there is none: another person may handle credentials
-    or manage members. ``by`` is who invited or promoted them."""
+    """Another person may handle credentials or manage members. ``by`` is who invited or promoted
+    them."""
     customer = membership.customer
-    has_owner = customer.memberships.owners().exclude(pk=membership.pk).exists()
     to_members(
         EmailKind.MEMBER_JOINED,
         customer,
         but=membership.user,
-        roles={Membership.Role.OWNER} if has_owner else set(Membership.Role),
         path=reverse("customer:organisation", args=[customer.pk]),
         who=membership.user.email,
         role=membership.get_role_display().lower(),
@@ -114,7 +140,7 @@ def owners_told_of_lock(
     says."""
     page = reverse("customer:organisation", args=[customer.pk])
     facts = {"path": page, "who": user.email, "by": by, **facts}
-    to_members(kind, customer, but=user, roles={Membership.Role.OWNER}, **facts)
+    to_members(kind, customer, but=user, **facts)
     return facts
 
 

@@ -1,74 +1,149 @@
-"""Which emails a member gets, and in which time zone."""
+"""Who gets which emails: members of a customer by their role, the vendor's people by what they may
+do, and each of them what they have not turned off."""
 
 from django.db import transaction
 
 from accounts.actor import Actor
 from accounts.audit.log import Action, record
-from accounts.models import EmailKind, Membership
-from accounts.permissions import MAY_HANDLE_CREDENTIALS, MAY_MANAGE_MEMBERS
+from accounts.models import Customer, EmailKind, Membership, User
+from accounts.permissions import DECIDE, MAY_HANDLE_CREDENTIALS, OPERATE, staff_with
 
+# A member as such, or one of the vendor's people.
+Reader = Membership | User
 Role = Membership.Role
+OWNERS, EVERYONE = {Role.OWNER}, set(Role)
 
-PRODUCTS = [
-    EmailKind.REQUEST_RECEIVED,
-    EmailKind.APPROVED,
-    EmailKind.REJECTED,
-    EmailKind.READY,
-    EmailKind.TERM_ENDING,
-    EmailKind.ENDED,
-    EmailKind.SUSPENDED,
-    EmailKind.RESUMED,
-]
-CREDENTIALS = [EmailKind.KEY_EXPIRING, EmailKind.ROTATED]
+PRODUCTS = {
+    # Only to who asked.
+    EmailKind.REQUEST_RECEIVED: set[Role](),
+    EmailKind.APPROVED: OWNERS,
+    EmailKind.REJECTED: OWNERS,
+    EmailKind.READY: MAY_HANDLE_CREDENTIALS,
+    EmailKind.TERM_ENDING: OWNERS,
+    EmailKind.ENDED: OWNERS,
+    EmailKind.SUSPENDED: OWNERS,
+    EmailKind.RESUMED: OWNERS,
+    EmailKind.NEW_VERSION: EVERYONE,
+}
+CREDENTIALS = {
+    EmailKind.UNREVEALED: MAY_HANDLE_CREDENTIALS,
+    EmailKind.KEY_EXPIRING: MAY_HANDLE_CREDENTIALS,
+    EmailKind.ROTATED: OWNERS,
+    EmailKind.LABEL_CHANGED: OWNERS,
+}
 # These cannot be turned off: a member who learns too late that another holds a key is harmed.
-ALWAYS = [EmailKind.REVEALED, EmailKind.KEY_DEACTIVATED]
-# The same for owners, about members.
-OF_OWNERS = [EmailKind.MEMBER_JOINED, EmailKind.FACTOR_RESET, EmailKind.HOLDER_LEFT]
-# And for the member themselves.
-OF_LOCKS = [EmailKind.MEMBER_LOCKED, EmailKind.MEMBER_UNLOCKED]
-OF_OWNERS += OF_LOCKS
-READERS = {kind: set(Role) for kind in PRODUCTS}
-READERS |= dict.fromkeys(CREDENTIALS + ALWAYS, MAY_HANDLE_CREDENTIALS)
-READERS |= dict.fromkeys(OF_OWNERS, MAY_MANAGE_MEMBERS)
-# Where there is no owner, all members hear of one.
-READERS |= {kind: set(Role) for kind in [EmailKind.MEMBER_JOINED, *OF_LOCKS]}
+ALWAYS = {
+    EmailKind.REVEALED: OWNERS,
+    EmailKind.KEY_DEACTIVATED: OWNERS,
+    EmailKind.KEY_ENDED: OWNERS,
+    EmailKind.MEMBER_JOINED: OWNERS,
+    EmailKind.FACTOR_RESET: OWNERS,
+    EmailKind.HOLDER_LEFT: OWNERS,
+    EmailKind.MEMBER_LOCKED: OWNERS,
+    EmailKind.MEMBER_UNLOCKED: OWNERS,
+}
+READERS = PRODUCTS | CREDENTIALS | ALWAYS
+# To the vendor's people.
+STAFF = {
+    EmailKind.NEW_REQUEST: DECIDE,
+    EmailKind.REQUESTS_WAITING: DECIDE,
+    EmailKind.RENEWAL: DECIDE,
+    EmailKind.TROUBLE: OPERATE,
+}
+# Off, until a person turns them on.
+OPT_IN = {EmailKind.NEW_VERSION, EmailKind.REQUESTS_WAITING}
+
+
+# --- Who gets them -------------------------------------------------------------------
+
+
+def readers(
+    kind: EmailKind, customer: Customer, *, person: User | None = None, but: User | None = None
+) -> list[Membership]:
+    """The members who get it: those of its roles, and the ``person`` whose doing it reports.
+    Where a customer has no owner, what is for owners is for all members."""
+    members = list(customer.memberships.select_related("user").order_by("pk"))
+    others = [each for each in members if each.user != but]
+    # An owner who joins is none yet to those who should learn of it.
+    owned = others if kind == EmailKind.MEMBER_JOINED else members
+    roles = READERS[kind]
+    if roles == OWNERS and not any(map(_is_owner, owned)):
+        roles = EVERYONE
+    return [
+        each
+        for each in others
+        if (each.role in roles or each.user == person) and is_wanted_by(each, kind)
+    ]
+
+
+def _is_owner(membership: Membership) -> bool:
+    is_there = membership.user.is_active and not membership.awaits_confirmation
+    return is_there and membership.role == Role.OWNER
 
 
 def is_wanted_by(membership: Membership, kind: str) -> bool:
-    """Whether emails of this kind are for the member's role and not turned off."""
-    is_for_them = membership.user.is_active and membership.role in READERS[EmailKind(kind)]
-    return is_for_them and (kind in ALWAYS + OF_OWNERS or kind not in membership.muted)
+    """Whether the member is there to read it, and has it turned on."""
+    is_on = kind in ALWAYS or _is_on(kind, membership.switched)
+    return membership.user.is_active and is_on
 
 
-def may_choose(membership: Membership) -> list[EmailKind]:
-    """The kinds that the member can turn on and off."""
-    return [kind for kind in PRODUCTS + CREDENTIALS if membership.role in READERS[kind]]
+def is_chosen(kind: str) -> bool:
+    """Whether people can turn it on and off."""
+    return kind in PRODUCTS or kind in CREDENTIALS or kind in STAFF
+
+
+def staff_readers(kind: EmailKind) -> list[User]:
+    """The vendor's people who may do what it is about, and have it turned on."""
+    return [user for user in staff_with(STAFF[kind]) if _is_on(kind, user.switched)]
+
+
+def _is_on(kind: str, switched: list[str]) -> bool:
+    return (kind in switched) is (kind in OPT_IN)
+
+
+# --- What they choose ----------------------------------------------------------------
+
+
+def choices_of(reader: Reader) -> list[EmailKind]:
+    """The kinds that a member, or one of the vendor's people, can turn on and off."""
+    if isinstance(reader, User):
+        return [kind for kind, permission in STAFF.items() if reader.has_perm(permission)]
+    roles = {kind: READERS[kind] or EVERYONE for kind in [*PRODUCTS, *CREDENTIALS]}
+    return [kind for kind, allowed in roles.items() if reader.role in allowed]
+
+
+def always_to(membership: Membership) -> list[EmailKind]:
+    """The kinds that the member gets in any case."""
+    return [kind for kind, roles in ALWAYS.items() if membership.role in roles]
+
+
+def turned_on(reader: Reader) -> list[EmailKind]:
+    return [kind for kind in choices_of(reader) if _is_on(kind, reader.switched)]
+
+
+def turn_off(reader: Reader, kind: EmailKind, *, by: Actor) -> None:
+    """From now on the reader does not get this kind."""
+    choose(reader, {str(each) for each in turned_on(reader) if each != kind}, by=by)
 
 
 @transaction.atomic
-def choose(membership: Membership, chosen: set[str], *, time_zone: str, by: Actor) -> None:
-    """Record which emails the member wants, and their time zone."""
-    user = membership.user
-    before = _in_words(membership)
-    # Kinds that the member's role cannot choose at present stay as they were.
-    membership.muted = sorted(
-        {kind for kind in may_choose(membership) if kind not in chosen}
-        | {kind for kind in membership.muted if kind not in may_choose(membership)}
-    )
-    user.time_zone = time_zone
-    membership.save(update_fields=["muted"])
-    user.save(update_fields=["time_zone"])
-    after = _in_words(membership)
+def choose(reader: Reader, chosen: set[str], *, by: Actor) -> None:
+    """Record which emails the reader wants."""
+    before, kinds = _in_words(reader), choices_of(reader)
+    # Kinds that the role does not have at present stay as they were.
+    others = {kind for kind in reader.switched if kind not in kinds}
+    switched = {str(kind) for kind in kinds if (kind in chosen) is (kind in OPT_IN)}
+    reader.switched = sorted(others | switched)
+    reader.save(update_fields=["switched"])
+    after = _in_words(reader)
     if after != before:
-        record(
-            Action.CHANGED_NOTIFICATIONS,
-            user.email,
-            by=by,
-            customer=membership.customer,
-            changes=f"{before} → {after}",
-        )
+        customer = reader.customer if isinstance(reader, Membership) else None
+        changes = f"{before} → {after}"
+        subject = by.user.email
+        record(Action.CHANGED_NOTIFICATIONS, subject, by=by, customer=customer, changes=changes)
 
 
-def _in_words(membership: Membership) -> str:
-    muted = ", ".join(membership.muted) or "none"
-    return f"Turned off: {muted}. Time zone: {membership.user.time_zone}."
+def _in_words(reader: Reader) -> str:
+    on = [kind for kind in reader.switched if kind in OPT_IN]
+    off = [kind for kind in reader.switched if kind not in OPT_IN]
+    return f"Turned off: {', '.join(off) or 'none'}; on: {', '.join(on) or 'none'}."

@@ -28,6 +28,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     date_joined = models.DateTimeField(default=timezone.now)
     # In which pages and emails show times: a name of the IANA time zone database.
     time_zone = models.CharField(max_length=64, default="UTC", editable=False)
+    # The same as in a membership, of the emails to the vendor's people.
+    switched = models.JSONField(default=list, db_default=[], editable=False)
 
     # The ids of the customers whose sign-in rules the session of this request does not meet
     # (portal.pages.guards).
@@ -180,8 +182,8 @@ class Membership(models.Model):
     # The address by which the organisation knows the member, whatever address the person signs in
     # with now: an identity with another one is theirs when an owner says so.
     joined_as = models.EmailField(default="", db_default="", editable=False)
-    # The kinds of emails that the member has turned off.
-    muted = models.JSONField(default=list, editable=False)
+    # The kinds of emails that the member has turned off, or on, if they are off at first.
+    switched = models.JSONField(default=list, editable=False, db_column="muted")
 
     objects = MembershipQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
+from accounts.models import EmailKind
 from provisioning.flows.credentials import OVERLAP, keys_to_choose_from
 from provisioning.models import AccessKey, PullUser
 
@@ -46,6 +47,28 @@ def _use(key: AccessKey) -> str:
 
 class ReasonForm(forms.Form):
     reason = forms.CharField(max_length=500, help_text="It is kept in the audit log.")
+
+
+class NotificationsForm(forms.Form):
+    """What is ticked is sent. ``fields``: name → label and the kinds of emails; ``on``: those that
+    are sent at present."""
+
+    def __init__(
+        self, data: Any, *, fields: dict[str, tuple[str, list[EmailKind]]], on: list[EmailKind]
+    ) -> None:
+        super().__init__(data, initial={name: [str(kind) for kind in on] for name in fields})
+        for name, (label, kinds) in fields.items():
+            if kinds:
+                self.fields[name] = forms.MultipleChoiceField(
+                    label=label,
+                    required=False,
+                    widget=forms.CheckboxSelectMultiple,
+                    choices=[(str(kind), kind.label) for kind in kinds],
+                )
+
+    @property
+    def chosen(self) -> set[str]:
+        return {kind for kinds in self.cleaned_data.values() for kind in kinds}
 
 
 class UnansweredTextarea(forms.Textarea):

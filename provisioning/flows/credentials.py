@@ -231,6 +231,7 @@ def end(key: AccessKey, *, by: Actor) -> None:
         raise Refused(f"No other key replaces {key} yet. Create a new key first.")
     now = clock.now()
     _retire({held: now}, now)
+    emails.key_ended(key, by=by.user, at=now)
     record(Action.ENDED_KEY, f"access key {key}", by=by, customer=customer)
     schedule.wake(pull_users={key.pull_user_id})
 

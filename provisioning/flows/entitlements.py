@@ -46,7 +46,7 @@ def _create(entitlement: Entitlement, by: Actor) -> None:
         with transaction.atomic():
             entitlement.save(force_insert=True)
             record_decision(Action.REQUESTED, entitlement, by=by)
-            emails.request_received(entitlement)
+            emails.requested(entitlement, by=by.user)
     except IntegrityError:
         raise Refused(f"{customer} has already requested {product}, or has it.") from None
 
@@ -111,10 +111,8 @@ def withdraw(entitlement: Entitlement, *, by: Actor, reason: str) -> None:
     """Take away what was approved. Raises NotAllowed, Refused."""
     require_staff(by.user, DECIDE, "withdraw access")
     require_reason(reason)
-    now = clock.now()
-    _move(entitlement, EntitlementState.WITHDRAWN, ended_at=now, due_at=None)
+    _move(entitlement, EntitlementState.WITHDRAWN, ended_at=clock.now(), due_at=None)
     record_decision(Action.WITHDREW, entitlement, by=by, reason=reason)
-    emails.ended(entitlement, at=now, is_over=False)
     sync_grants(entitlement.customer)
 
 

@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.models import Customer
 from accounts.permissions import (
@@ -13,6 +14,7 @@ from provisioning.desired.grants import sync_grants
 from provisioning.documents import names
 from provisioning.flows import Actor, Refused
 from provisioning.models import Label
+from provisioning.notifications import emails
 
 # More would crowd the repositories' policies.
 LABELS_PER_CUSTOMER = 10
@@ -39,6 +41,7 @@ def add_label(customer: Customer, name: str, *, by: Actor) -> Label:
     except IntegrityError:
         raise Refused(f"{customer} already has a pull user labelled {name}.") from None
     _record(Action.LABELLED, label, by)
+    emails.label_changed(label, by=by.user, at=clock.now(), is_added=True)
     sync_grants(customer)
     return label
 
@@ -50,6 +53,7 @@ def remove_label(label: Label, *, by: Actor) -> None:
     require_role(by.user, customer, MAY_HANDLE_CREDENTIALS, "remove pull users")
     label.delete()
     _record(Action.UNLABELLED, label, by)
+    emails.label_changed(label, by=by.user, at=clock.now(), is_added=False)
     sync_grants(customer)
 
 

@@ -65,6 +65,8 @@ class Entitlement(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When AWS was seen to have nothing left of it, after its end.
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When the email about its end was written.
+    end_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When everything was first seen to be there, so that the customer could pull.
     ready_at = models.DateTimeField(null=True, blank=True, editable=False)
     # The last warning about its end: how many days before.

@@ -20,6 +20,8 @@ class OneTimeSecret(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     destroyed_at = models.DateTimeField(null=True)
+    # How often members were reminded that it waits.
+    reminders = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

@@ -48,9 +48,10 @@ class PullUser(Reconciled):
     unclaimed_at = models.DateTimeField(null=True, editable=False)
     desired_at = models.DateTimeField(default=clock.now, editable=False)
     # What the portal itself has last written into the user's own policy, by its meaning, empty
-    # where it never looked; and what it has sent without knowing the outcome, if it has.
+    # where it never looked; and what it has sent since without knowing the outcome, separated by
+    # spaces.
     policy_written = models.CharField(max_length=64, default="", db_default="", editable=False)
-    policy_attempted = models.CharField(max_length=64, default="", db_default="", editable=False)
+    policy_attempted = models.TextField(default="", db_default="", editable=False)
 
     objects = PullUserQuerySet.as_manager()
 

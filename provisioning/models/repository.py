@@ -63,7 +63,7 @@ class Repository(Reconciled):
     pullers = models.JSONField(default=list, editable=False)
     denials = models.JSONField(default=list, db_default=[], editable=False)
     statement_written = models.CharField(max_length=64, default="", db_default="", editable=False)
-    statement_attempted = models.CharField(max_length=64, default="", db_default="", editable=False)
+    statement_attempted = models.TextField(default="", db_default="", editable=False)
     # When users that ECR refuses for long were last tried again.
     refused_tried_at = models.DateTimeField(null=True, editable=False)
     observed_at = models.DateTimeField(null=True, editable=False)

@@ -1,36 +1,60 @@
-"""Reminders that an access key expires or that access ends: who gets them, and when."""
+"""Reminders: that credentials wait, that an access key expires or access ends, that the holder of
+a key has left, and that requests wait. Each is written once, and costs nothing before it is due."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from accounts import clock
-from accounts.models import Membership
-from provisioning.models import AccessKey, Entitlement
+from accounts.emails import preferences
+from accounts.models import Email, EmailKind, Membership
+from provisioning.models import AccessKey, Entitlement, OneTimeSecret
 from provisioning.notifications import emails
-from provisioning.states import Desired
+from provisioning.states import Desired, EntitlementState, KeyStatus
 
-M = TypeVar("M", AccessKey, Entitlement)
-
-# Days before the end.
-REMINDERS = (30, 14, 7, 1)
+# Days before the end, the last one first: it stands for those that were missed.
+REMINDERS = (1, 7, 14, 30)
+# Of the time that a secret waits: days 6 and 3 of 7.
+SHARES = (6 / 7, 3 / 7)
+# Between two emails about the requests that wait: a little less than a day.
+DAILY = timedelta(hours=23)
 
 
 def send() -> None:
-    """Write the reminders that are due, each once."""
+    """Write the reminders that are due."""
     now = clock.now()
+    _remind_of_unrevealed_secrets(now)
     _ask_to_replace_keys_of_former_members(now)
-    keys = AccessKey.objects.current().filter(
-        pull_user__desired=Desired.PRESENT, expires_at__range=_soon(now)
+    for days in REMINDERS:
+        _remind_of_expiring_keys(now, days)
+        _remind_of_ending_terms(now, days)
+    _list_waiting_requests(now)
+
+
+def _remind_of_unrevealed_secrets(now: datetime) -> None:
+    waiting = OneTimeSecret.objects.filter(
+        ciphertext__isnull=False,
+        access_key__in=AccessKey.objects.current().filter(
+            tested_at__isnull=False,
+            desired=KeyStatus.ACTIVE,
+            pull_user__desired=Desired.PRESENT,
+        ),
     )
-    for key in keys.select_related("pull_user__customer").iterator():
-        _remind(key, key.expires_at, now, emails.key_expiring)
-    terms = Entitlement.objects.live(now).filter(ends_at__range=_soon(now))
-    for entitlement in terms.select_related("customer", "product").iterator():
-        _remind(entitlement, entitlement.ends_at, now, emails.term_ending)
+    for number, share in zip(range(len(SHARES), 0, -1), SHARES, strict=True):
+        since = now - share * settings.UNCLAIMED_AFTER
+        due = waiting.filter(created_at__lte=since, reminders__lt=number)
+        for secret in due.select_related("access_key__pull_user__customer"):
+            _remind_of_secret(secret, number)
+
+
+@transaction.atomic
+def _remind_of_secret(secret: OneTimeSecret, number: int) -> None:
+    # Of two workers one writes it.
+    unsaid = OneTimeSecret.objects.filter(pk=secret.pk, reminders__lt=number)
+    if unsaid.update(reminders=number):
+        emails.unrevealed(secret.access_key)
 
 
 @transaction.atomic
@@ -51,16 +75,43 @@ def _ask_to_replace_keys_of_former_members(now: datetime) -> None:
             emails.holder_left(key)
 
 
-def _soon(now: datetime) -> tuple[datetime, datetime]:
-    return now, now + timedelta(days=max(REMINDERS))
+def _not_warned(days: int) -> Q:
+    return Q(warned_days__isnull=True) | Q(warned_days__gt=days)
+
+
+def _remind_of_expiring_keys(now: datetime, days: int) -> None:
+    due = AccessKey.objects.current().filter(
+        _not_warned(days),
+        pull_user__desired=Desired.PRESENT,
+        expires_at__range=(now, now + timedelta(days=days)),
+    )
+    for key in due.select_related("pull_user__customer"):
+        with transaction.atomic():
+            # Of two workers one writes it.
+            unsaid = AccessKey.objects.filter(_not_warned(days), pk=key.pk)
+            if unsaid.update(warned_days=days):
+                emails.key_expiring(key, days)
+
+
+def _remind_of_ending_terms(now: datetime, days: int) -> None:
+    ends = (now, now + timedelta(days=days))
+    due = Entitlement.objects.live(now).filter(_not_warned(days), ends_at__range=ends)
+    for entitlement in due.select_related("customer", "product", "decided_by"):
+        with transaction.atomic():
+            unsaid = Entitlement.objects.filter(_not_warned(days), pk=entitlement.pk)
+            if unsaid.update(warned_days=days):
+                emails.term_ending(entitlement, days)
 
 
 @transaction.atomic
-def _remind(row: M, at: datetime | None, now: datetime, write: Callable[[M, int], None]) -> None:
-    left = at - now if at else timedelta(0)
-    days = min(days for days in REMINDERS if left <= timedelta(days=days))
-    not_yet = Q(warned_days__isnull=True) | Q(warned_days__gt=days)
-    rows: models.QuerySet[M] = type(row)._default_manager.filter(not_yet, pk=row.pk)
-    # Of two workers one writes it.
-    if rows.update(warned_days=days):
-        write(row, days)
+def _list_waiting_requests(now: datetime) -> None:
+    readers = preferences.staff_readers(EmailKind.REQUESTS_WAITING)
+    requests = Entitlement.objects.filter(state=EntitlementState.REQUESTED)
+    found = requests.aggregate(number=Count("pk"), oldest=Min("requested_at")) if readers else {}
+    if not found.get("number"):
+        return
+    told = Email.objects.filter(kind=EmailKind.REQUESTS_WAITING, created_at__gt=now - DAILY)
+    lately = set(told.values_list("user_id", flat=True))
+    for reader in readers:
+        if reader.pk not in lately:
+            emails.requests_waiting(reader, found["number"], found["oldest"])

@@ -205,13 +205,20 @@ def _suspended(entitlement: Entitlement, before: list[ProgressStep]) -> Progress
 
 def _ending(entitlement: Entitlement, before: list[ProgressStep]) -> Progress:
     ended_at = entitlement.ended_at or entitlement.ends_at
+    if entitlement.ended_at is None:
+        # Its last day is over; nothing has been closed yet.
+        is_held = entitlement.portal_is_held  # type: ignore[attr-defined]
+        note = f"{wording.HELD.words}. {wording.HELD.remedy}" if is_held else ""
+        expired = ProgressStep("Expired", DONE, at=ended_at)
+        removed = ProgressStep("Access removed", WORKING, note)
+        return Progress(wording.ENDING, [*before, expired, removed])
     closing = _closing(entitlement)
     for pull_user in pull_users(entitlement):
         if pull_user.desired == Desired.ABSENT:
             is_gone = pull_user.status == Status.GONE
             name = "Pull user and access keys deleted"
             closing.append(ProgressStep(name, DONE) if is_gone else _unfinished(name, pull_user))
-    is_done = entitlement.ended_at and all(step.state == DONE for step in closing)
+    is_done = all(step.state == DONE for step in closing)
     is_withdrawn = entitlement.state == EntitlementState.WITHDRAWN
     ended = ProgressStep("Withdrawn" if is_withdrawn else "Expired", DONE, at=ended_at)
     steps = [*before, ended, *closing]

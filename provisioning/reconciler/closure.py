@@ -1,10 +1,19 @@
-"""The proof that access is gone."""
+"""The proof that access is gone, and the email that says so."""
 
+from datetime import timedelta
+
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 
 from accounts import clock
 from provisioning.models import Entitlement, Grant, PullUser, Registry
+from provisioning.notifications import emails
 from provisioning.states import Desired, EntitlementState
+
+# Entitlements that one sweep closes.
+LIMIT = 500
+# Until then the email about an end waits, to say that it is done.
+CONFIRMED_WITHIN = timedelta(minutes=10)
 
 
 def record_closures() -> None:
@@ -23,9 +32,39 @@ def record_closures() -> None:
         desired=Desired.ABSENT,
         account_id__in=accounts.values("account_id"),
     )
-    Entitlement.objects.filter(
+    closed = Entitlement.objects.filter(
         ~Exists(grants.filter(of_product | of_none)),
         ~Exists(pull_users),
         state__in=[EntitlementState.WITHDRAWN, EntitlementState.EXPIRED],
         closed_at__isnull=True,
-    ).update(closed_at=clock.now())
+    )
+    for entitlement in closed.select_related("customer", "product")[:LIMIT]:
+        _close(entitlement)
+
+
+@transaction.atomic
+def _close(entitlement: Entitlement) -> None:
+    entitlement.closed_at = clock.now()
+    still_open = Entitlement.objects.filter(pk=entitlement.pk, closed_at=None)
+    # Of two sweeps one writes it.
+    if still_open.update(closed_at=entitlement.closed_at):
+        _tell_of_end(entitlement)
+
+
+def tell_of_late_closures() -> None:
+    """The owners learn of an end although AWS has not confirmed the removal yet."""
+    late = Entitlement.objects.filter(
+        state__in=[EntitlementState.WITHDRAWN, EntitlementState.EXPIRED],
+        closed_at=None,
+        end_told_at=None,
+        ended_at__lte=clock.now() - CONFIRMED_WITHIN,
+    )
+    for entitlement in late.select_related("customer", "product")[:LIMIT]:
+        _tell_of_end(entitlement)
+
+
+@transaction.atomic
+def _tell_of_end(entitlement: Entitlement) -> None:
+    untold = Entitlement.objects.filter(pk=entitlement.pk, end_told_at=None)
+    if untold.update(end_told_at=clock.now()):
+        emails.ended(entitlement)

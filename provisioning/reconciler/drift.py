@@ -9,6 +9,7 @@ from django.conf import settings
 from accounts import clock
 from provisioning.models import Drift, Reconciled
 from provisioning.models.drift import DriftKind, DriftQuerySet, Repair
+from provisioning.notifications import trouble
 from provisioning.reconciler.pull_user.plan import PlannedStep
 
 Ending = Drift.Ending
@@ -66,10 +67,15 @@ def observe_drift(
                 facts=difference.facts,
                 **{row.kind: row},
             )
+            is_certain = not Drift.Kind(drift.kind).policy.is_confirmed
         else:
+            was_certain = is_confirmed(drift) or not Drift.Kind(drift.kind).policy.is_confirmed
             drift.last_seen_at, drift.times_seen = now, drift.times_seen + 1
             drift.facts = difference.facts
             drift.save(update_fields=["last_seen_at", "times_seen", "facts"])
+            is_certain = is_confirmed(drift) and not was_certain
+        if is_certain:
+            trouble.found(drift)
         if drift.choice != "repair" and (is_held or not _may_be_repaired(drift)):
             held.add(difference)
             is_waiting |= _is_repaired_by_the_portal(drift) and not is_held

@@ -10,7 +10,6 @@ from accounts.models import Customer
 from provisioning.desired import schedule
 from provisioning.desired.grants import sync_grants
 from provisioning.models import Entitlement, Priority
-from provisioning.notifications import emails
 from provisioning.reconciler.readiness import record_ready
 from provisioning.states import EntitlementState, move
 
@@ -41,7 +40,6 @@ def _apply(pk: int) -> None:
         return
     if entitlement.ends_at and entitlement.ends_at <= now:
         move(entitlement, EntitlementState.EXPIRED, field="state", ended_at=now, due_at=None)
-        emails.ended(entitlement, at=now, is_over=True)
     else:
         entitlement.due_at = schedule.next_date(entitlement)
         entitlement.save(update_fields=["due_at"])

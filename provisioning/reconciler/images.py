@@ -14,6 +14,7 @@ from accounts import clock
 from provisioning.aws import boto, errors
 from provisioning.aws.gateway import EcrImage, Gateway
 from provisioning.models import Grant, Image, Repository, update_in_order
+from provisioning.notifications import versions
 from provisioning.states import Desired
 
 log = logging.getLogger(__name__)
@@ -94,6 +95,9 @@ def read(pk: int) -> None:
         read = {"images_read_at": began, "images_due_at": _next_reading()}
         if not_newer.update(**read, newest_tag=_newest_tag(rows)):
             _replace(repository, rows)
+            added = [tag for row in rows if row.digest not in known for tag in row.tags]
+            if added and repository.images_read_at:
+                versions.tell(repository, added)
 
 
 def _next_reading() -> datetime:

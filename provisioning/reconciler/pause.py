@@ -10,12 +10,14 @@ import logging
 from datetime import timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from accounts import clock
 from provisioning.aws.errors import Denied, Unauthorized
 from provisioning.desired import schedule
 from provisioning.models import Priority, PullUser, Reconciled, Registry, Repository, StepAttempt
+from provisioning.notifications import trouble
 from provisioning.reconciler.result import Requeue, jittered
 from provisioning.states import Outcome
 
@@ -132,5 +134,7 @@ def _is_denied_to_all(registry: Registry, row: Reconciled, operation: str) -> bo
 def _pause(registry: Registry, kind: str, error: Exception) -> None:
     """Of many rows that are refused at once, one does so."""
     running = Registry.objects.filter(pk=registry.pk, paused_at__isnull=True)
-    if running.update(paused_at=clock.now(), paused_because=str(error), paused_for=kind):
-        log.error("Registry %s is paused: %s", registry, error)
+    with transaction.atomic():
+        if running.update(paused_at=clock.now(), paused_because=str(error), paused_for=kind):
+            log.error("Registry %s is paused: %s", registry, error)
+            trouble.paused(registry, str(error))

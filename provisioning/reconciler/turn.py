@@ -15,6 +15,7 @@ from provisioning.aws import boto, errors, rate_limit
 from provisioning.desired import schedule
 from provisioning.documents.grammar import MalformedPolicy
 from provisioning.models import Installation, Priority, Reconciled, StepAttempt
+from provisioning.notifications import trouble
 from provisioning.reconciler import hold, pause
 from provisioning.reconciler.lease import Lease, LeaseLost, claim
 from provisioning.reconciler.result import ATTENTION_RETRY, Requeue, Result, backoff
@@ -80,6 +81,7 @@ def _take(lease: Lease, reconcile: Callable[[Lease, Any, Installation], Result])
         log.exception("The turn of %s %s failed unexpectedly", row.kind, row.pk)
         return _fail(lease, row, UnexpectedError(error))
     pause.end(row)
+    trouble.needs_attention(row, result.attention)
     return _release(
         lease,
         result.next_due,
@@ -115,6 +117,7 @@ def _fail(lease: Lease, row: Reconciled, error: Exception) -> bool:
             attention = ""
         case errors.AwsError() | OperationalError():
             attention = f"It has failed for {_minutes(now - since)}, again and again. {error}"
+    trouble.needs_attention(row, attention)
     is_due = _release(
         lease,
         next_due,

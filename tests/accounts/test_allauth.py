@@ -78,8 +78,12 @@ def test_no_template_of_ours_stands_for_one_that_allauth_has_no_longer() -> None
     of_our_own = {
         "account/invitation.html",
         "account/invitation_gone.html",
+        "account/notifications.html",
+        "account/profile.html",
         "account/security.html",
         "account/snippets/cancel.html",
+        "account/unsubscribe.html",
+        "account/unsubscribe_gone.html",
         "mfa/webauthn/snippets/ask.html",
         "socialaccount/provider_down.html",
     }

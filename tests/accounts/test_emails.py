@@ -12,6 +12,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
+from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -23,6 +24,7 @@ from accounts.models import AuditEvent, Email, EmailKind, Invitation, Membership
 from provisioning import tasks
 from provisioning.demo.seed import Cast, seed
 from provisioning.flows.entitlements import request
+from provisioning.notifications import reminders
 from tests import messages
 from tests.accounts.full_disk import disk_full_for
 from tests.accounts.outbox import recipients
@@ -34,6 +36,7 @@ from tests.portal.pages.pages import as_user, just_signed_in, words
 def email(cast: Cast) -> Email:
     """Tells Alice that her request has arrived."""
     request(cast.birch, cast.server, by=Actor(cast.alice))
+    Email.objects.exclude(kind="request_received").delete()
     return Email.objects.get()
 
 
@@ -109,7 +112,7 @@ def test_email_waits_while_the_mail_server_is_down(email: Email, settings: Setti
 def test_only_one_email_is_tried_while_the_mail_server_is_down(
     cast: Cast, email: Email, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    outbox.to_members(EmailKind.SUSPENDED, cast.cedar, path="/")
     refuse(monkeypatch, ConnectionRefusedError("no mail server"))
     delivery.send_due()
     assert sorted(Email.objects.values_list("tries", flat=True)) == [0, 1]
@@ -122,7 +125,7 @@ def test_only_one_email_is_tried_while_the_mail_server_is_down(
 def test_refused_email_does_not_hold_up_the_next_one(
     cast: Cast, email: Email, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    outbox.to_members(EmailKind.SUSPENDED, cast.cedar, path="/")
     send = EmailBackend.send_messages
 
     def refuse_alice(backend: EmailBackend, messages: list[Any]) -> Any:
@@ -182,6 +185,7 @@ def test_email_is_sent_by_another_worker_when_its_worker_dies(
 def test_only_one_of_many_concurrent_workers_sends_an_email() -> None:
     people = seed()
     request(people.birch, people.server, by=Actor(people.alice))
+    Email.objects.exclude(kind="request_received").delete()
     start, pk = Barrier(6), Email.objects.get().pk
 
     def wait_before_writing(execute: Any, sql: str, *rest: Any) -> Any:
@@ -206,28 +210,36 @@ def test_only_one_of_many_concurrent_workers_sends_an_email() -> None:
 
 
 def test_only_the_kinds_that_a_member_turned_off_are_not_written(cast: Cast) -> None:
-    preferences.choose(membership(cast, "bob"), {"approved"}, time_zone="UTC", by=Actor(cast.bob))
+    Membership.objects.update(role="owner")
+    preferences.choose(membership(cast, "bob"), {"approved"}, by=Actor(cast.bob))
     approved(cast)
     outbox.to_members(EmailKind.SUSPENDED, cast.birch, path="/")
     assert recipients("approved") == [cast.alice.email, cast.bob.email]
     assert recipients("suspended") == [cast.alice.email]
 
 
-def test_viewer_gets_only_emails_about_products(cast: Cast) -> None:
+def test_viewer_gets_nothing_unless_asked_for_or_there_is_no_owner(cast: Cast) -> None:
     for kind in preferences.READERS:
         outbox.to_members(kind, cast.birch, path="/")
-        # Of a member, owners hear; where there is none, everyone.
-        is_for_all = kind in {*preferences.PRODUCTS, *preferences.OF_LOCKS, EmailKind.MEMBER_JOINED}
-        to_bob = [cast.bob.email] if is_for_all else []
-        assert recipients(kind) == [cast.alice.email, *to_bob]
+    assert not Email.objects.filter(user=cast.bob).exists()
+    preferences.choose(membership(cast, "bob"), {"new_version"}, by=Actor(cast.bob))
+    outbox.to_members(EmailKind.NEW_VERSION, cast.birch, path="/")
+    assert recipients("new_version") == [cast.bob.email]
+    membership(cast, "alice").delete()
+    outbox.to_members(EmailKind.SUSPENDED, cast.birch, path="/")
+    assert recipients("suspended") == [cast.alice.email, cast.bob.email]
+
+
+def test_who_did_something_gets_the_email_about_it_whatever_their_role(cast: Cast) -> None:
+    outbox.to_members(EmailKind.REVEALED, cast.birch, person=cast.bob, path="/")
+    assert recipients("revealed") == [cast.alice.email, cast.bob.email]
 
 
 def test_security_emails_cannot_be_turned_off(cast: Cast) -> None:
     alice = membership(cast, "alice")
-    preferences.choose(alice, set(), time_zone="UTC", by=Actor(cast.alice))
-    assert [
-        kind for kind in preferences.READERS if preferences.is_wanted_by(alice, kind)
-    ] == preferences.ALWAYS + preferences.OF_OWNERS
+    preferences.choose(alice, set(), by=Actor(cast.alice))
+    wanted = [kind for kind in preferences.READERS if preferences.is_wanted_by(alice, kind)]
+    assert wanted == list(preferences.ALWAYS)
 
 
 @pytest.mark.parametrize(
@@ -236,13 +248,14 @@ def test_security_emails_cannot_be_turned_off(cast: Cast) -> None:
         lambda cast: members.remove(membership(cast, "bob"), by=Actor(cast.alice)),
         lambda cast: cast.bob.delete(),
         lambda cast: type(cast.bob).objects.filter(pk=cast.bob.pk).update(is_active=False),
-        lambda cast: Membership.objects.filter(user=cast.bob).update(muted=["approved"]),
+        lambda cast: Membership.objects.filter(user=cast.bob).update(switched=["approved"]),
     ],
     ids=["removed", "deleted", "inactive", "muted"],
 )
 def test_email_is_not_sent_to_a_member_who_has_left_or_turned_it_off(
     cast: Cast, leave: Callable[[Cast], object]
 ) -> None:
+    Membership.objects.update(role="owner")
     approved(cast)
     leave(cast)
     delivery.send_due()
@@ -268,18 +281,17 @@ def test_withdrawn_invitation_is_not_sent(cast: Cast) -> None:
 # --- Pages -------------------------------------------------------------------------
 
 
-def test_member_chooses_notifications_and_time_zone(cast: Cast) -> None:
+def test_member_chooses_notifications(cast: Cast) -> None:
     alice, address = as_user(cast.alice), f"/customers/{cast.birch.pk}/notifications/"
     assert "Notifications" in words(alice.get(f"/customers/{cast.birch.pk}/"))
-    fields = {"products": ["ready"], "credentials": ["rotated"], "time_zone": "Asia/Tokyo"}
+    fields = {"products": ["ready"], "credentials": ["rotated"]}
     shown = alice.post(address, fields, follow=True)
     assert "saved" in words(shown)
     page = shown.content.decode()
     assert page.count(" checked") == 2
-    assert '<option value="Asia/Tokyo" selected>' in page
     changed = AuditEvent.objects.get()
     assert (changed.action, changed.actor) == ("notifications", cast.alice)
-    assert "UTC. → Turned off: approved, ended, key_expiring" in changed.changes
+    assert "on: none. → Turned off: approved, ended, key_expiring" in changed.changes
     alice.post(address, fields)
     assert AuditEvent.objects.count() == 1
 
@@ -295,20 +307,105 @@ def test_page_says_which_emails_are_always_sent_and_to_whom(cast: Cast) -> None:
     assert "go to engineers and owners of Birch Bank" in for_bob
 
 
+def test_person_changes_their_name_and_time_zone(cast: Cast) -> None:
+    alice, address = as_user(cast.alice), "/account/profile/"
+    shown = alice.post(address, {"name": "Alice A.", "time_zone": "Asia/Tokyo"}, follow=True)
+    assert "Your name and your time zone are saved." in words(shown)
+    assert '<option value="Asia/Tokyo" selected>' in shown.content.decode()
+    changed = AuditEvent.objects.get()
+    assert (changed.action, changed.subject) == ("profile", cast.alice.email)
+    assert changed.changes == "Alice Ahlgren, UTC → Alice A., Asia/Tokyo"
+    refused = words(alice.post(address, {"name": "A" * 200, "time_zone": "Mars/Olympus"}))
+    assert "Mars/Olympus is not one of the available choices" in refused
+    assert "A" * 200 in alice.post(address, {"name": "A" * 200}).content.decode()
+    cast.alice.refresh_from_db()
+    assert (cast.alice.name, cast.alice.time_zone) == ("Alice A.", "Asia/Tokyo")
+
+
+def test_vendors_people_choose_what_they_are_told_by_what_they_may_do(cast: Cast) -> None:
+    address = "/account/notifications/"
+    sandra, otto = just_signed_in(cast.sandra), just_signed_in(cast.otto)
+    assert "A request came in" in words(sandra.get(address))
+    assert "A request came in" not in words(otto.get(address))
+    assert "needs attention" in words(otto.get(address))
+    sandra.post(address, {"kinds": ["requests_waiting"]})
+    request(cast.birch, cast.server, by=Actor(cast.alice))
+    assert recipients("new_request") == []
+    reminders.send()
+    reminders.send()
+    assert recipients("requests_waiting") == [cast.sandra.email]
+    links = words(as_user(cast.alice).get(address))
+    assert "Birch Bank" in links
+    assert "A request came in" not in links
+
+
 def test_viewers_choice_keeps_choices_made_as_engineer(cast: Cast) -> None:
-    Membership.objects.filter(user=cast.bob).update(muted=["rotated"])
+    Membership.objects.filter(user=cast.bob).update(switched=["rotated"])
     bob = membership(cast, "bob")
-    preferences.choose(bob, set(preferences.PRODUCTS), time_zone="UTC", by=Actor(cast.bob))
-    assert bob.muted == ["rotated"]
+    others = {*preferences.PRODUCTS} - preferences.OPT_IN
+    preferences.choose(bob, {str(kind) for kind in others}, by=Actor(cast.bob))
+    assert bob.switched == ["rotated"]
 
 
 def test_invalid_choice_changes_nothing(cast: Cast) -> None:
     address = f"/customers/{cast.birch.pk}/notifications/"
-    fields = {"products": ["nonsense"], "time_zone": "Mars/Olympus"}
-    shown = words(as_user(cast.alice).post(address, fields))
-    assert "Mars/Olympus is not one of the available choices" in shown
-    cast.alice.refresh_from_db()
-    assert cast.alice.time_zone == "UTC"
+    shown = words(as_user(cast.alice).post(address, {"products": ["nonsense"]}))
+    assert "nonsense is not one of the available choices" in shown
+    assert membership(cast, "alice").switched == []
+
+
+# --- The way out ---------------------------------------------------------------------
+
+
+def unsubscribe_link(message: Any) -> str:
+    assert message.extra_headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    link: str = message.extra_headers["List-Unsubscribe"].strip("<>")
+    return link.removeprefix("http://127.0.0.1:8000")
+
+
+def test_mail_program_turns_one_kind_off_without_a_sign_in(cast: Cast, client: Client) -> None:
+    approved(cast)
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if each.subject.endswith("is approved")]
+    link = unsubscribe_link(message)
+    strict = type(client)(enforce_csrf_checks=True)
+    assert "Turn these emails off?" in words(strict.get(link))
+    assert membership(cast, "alice").switched == []
+    assert "You no longer get emails" in words(strict.post(link, {"List-Unsubscribe": "One-Click"}))
+    assert membership(cast, "alice").switched == ["approved"]
+    strict.post(link)
+    assert membership(cast, "alice").switched == ["approved"]
+    assert AuditEvent.objects.filter(action="notifications").count() == 1
+
+
+def test_staff_turn_a_kind_off_the_same_way(cast: Cast, client: Client) -> None:
+    request(cast.birch, cast.server, by=Actor(cast.alice))
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if each.to == [cast.sandra.email]]
+    client.post(unsubscribe_link(message))
+    cast.sandra.refresh_from_db()
+    assert cast.sandra.switched == ["new_request"]
+
+
+def test_email_that_cannot_be_turned_off_has_no_way_out(cast: Cast) -> None:
+    outbox.to_members(EmailKind.REVEALED, cast.birch, path="/")
+    outbox.to_person(EmailKind.NEW_DEVICE, cast.alice, address="192.0.2.1", device="Firefox")
+    delivery.send_due()
+    assert [each.extra_headers for each in mail.outbox] == [{}, {}]
+
+
+@pytest.mark.parametrize("change", ["x", ":x", ""])
+def test_link_that_was_changed_turns_nothing_off(cast: Cast, client: Client, change: str) -> None:
+    approved(cast)
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if each.subject.endswith("is approved")]
+    link = unsubscribe_link(message)
+    wrong = f"{link[:-2]}{change}/" if change else link.replace("unsubscribe/", "unsubscribe/a")
+    assert client.post(wrong).status_code == 404
+    assert membership(cast, "alice").switched == []
+
+
+# --- Ops -----------------------------------------------------------------------------
 
 
 def test_pages_show_times_in_the_readers_time_zone(cast: Cast) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.core import mail
 from django.test import Client
 from pytest_django import Settings
@@ -52,6 +53,24 @@ def can_sign_in() -> bool:
     client = Client()
     client.post("/account/login/", {"login": ADDRESS, "password": CHOSEN})
     return "_auth_user_id" in client.session
+
+
+def test_sign_up_takes_the_same_work_whether_or_not_the_address_has_an_account(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow part of it is the hash of a password."""
+    hashed: list[str] = []
+    encode = MD5PasswordHasher.encode
+
+    def count(self: MD5PasswordHasher, password: str, salt: str) -> str:
+        hashed.append(password)
+        return str(encode(self, password, salt))
+
+    monkeypatch.setattr(MD5PasswordHasher, "encode", count)
+    sign_up(Client())
+    for_new = len(hashed)
+    sign_up(Client(), email=cast.alice.email)
+    assert for_new == len(hashed) - for_new > 0
 
 
 def test_person_who_signs_up_verifies_and_is_in(cast: Cast) -> None:

@@ -4,6 +4,7 @@ yields the route, or a name, of each page to look at."""
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
@@ -11,9 +12,10 @@ from django.core import mail
 from django.utils import timezone
 from playwright.sync_api import Locator, Page, expect
 
+from accounts.emails import unsubscribing
 from accounts.emails.delivery import send_due
 from accounts.flows.invitations import invite
-from accounts.models import Membership, User
+from accounts.models import EmailKind, Membership, User
 from provisioning.admin.decisions import DECISIONS
 from provisioning.desired.hold import begin as hold
 from provisioning.flows import Actor
@@ -64,6 +66,17 @@ def sign_in_by_code(page: Page, site: Site) -> Iterator[str]:
     click(page.get_by_role("main").get_by_role("button").first)
     expect(page).to_have_url(re.compile("/account/login/code/confirm/"))
     yield "account/login/code/confirm/"
+
+
+def unsubscribe(page: Page, site: Site) -> Iterator[str]:
+    alice = Membership.objects.get(user=site.cast.alice)
+    address = unsubscribing.headers(alice, EmailKind.APPROVED)["List-Unsubscribe"].strip("<>")
+    page.goto(urlsplit(address).path)
+    yield "account/unsubscribe/<str:token>/"
+    press(page, "Turn them off")
+    yield "unsubscribed"
+    page.goto("/account/unsubscribe/nothing/")
+    yield "unsubscribe, no longer valid"
 
 
 def sessions(page: Page, site: Site) -> Iterator[str]:
@@ -368,6 +381,7 @@ SCENES: dict[Scene, str] = {
     sign_in_by_code: "nobody",
     sessions: "nobody",
     wrong_password: "nobody",
+    unsubscribe: "nobody",
     forgotten_password: "nobody",
     invitation: "nobody",
     single_sign_on: "nobody",

@@ -31,14 +31,19 @@ ANSWERS: list[tuple[str, str, str]] = [
         "in 200*3 404*4",
         "in 200*3 404*4",
         """customers/<int:pk>/invite/ customers/<int:pk>/labels/ members/<int:pk>/
-        customers/<int:pk>/notifications/ access/<int:pk>/diagnosis/""",
+        access/<int:pk>/diagnosis/""",
     ),
     (
         "in 200*3 404*4",
         "in 200*2 302 404*4",
         "customers/<int:pk>/sign-in-rules/ customers/<int:pk>/source-addresses/",
     ),
-    ("in 200*3 404*4", "in 302*3 404*4", "customers/<int:pk>/leave/ invitations/<int:pk>/"),
+    (
+        "in 200*3 404*4",
+        "in 302*3 404*4",
+        """customers/<int:pk>/leave/ invitations/<int:pk>/
+        customers/<int:pk>/notifications/""",
+    ),
     # The key of the site is the current one, which nothing replaces.
     ("in 404*7", "in 404*7", "keys/<int:pk>/end/"),
     # --- Ops
@@ -89,6 +94,7 @@ ANSWERS: list[tuple[str, str, str]] = [
         account/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$""",
     ),
     ("404*8", "405*8", "account/invitation/<str:token>/"),
+    ("404*8", "404*8", "account/unsubscribe/<str:token>/"),
     (
         "404*8",
         "404*8",
@@ -108,6 +114,8 @@ ANSWERS: list[tuple[str, str, str]] = [
     ("in 200*7", "in 200*7", "account/2fa/webauthn/add/ account/3rdparty/"),
     ("in 200*7", "in 405*7", "account/2fa/webauthn/"),
     ("in 200*7", "in 302*7", "account/security/"),
+    ("in 200*7", "in 200*7", "account/profile/"),
+    ("in 200*7", "in 200*4 302*3", "account/notifications/"),
     ("in 405*7", "in 302*7", "account/security/misuse/"),
     ("in proof*7", "in proof*7", "account/2fa/webauthn/reauthenticate/"),
     (

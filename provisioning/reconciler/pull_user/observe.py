@@ -10,6 +10,7 @@ from django.db.models import Max, Q
 from accounts import clock
 from provisioning.documents import grammar, names, policies
 from provisioning.models import AccessKey, Drift, PullUser
+from provisioning.reconciler import in_doubt
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
 from provisioning.reconciler.pull_user.keys import untested, unusable_keys
@@ -159,7 +160,7 @@ def compare(
         Difference(Kind.KEY_UNKNOWN, key_id, PlannedStep(Step.REMOVE_ACCESS_KEY, key_id))
         for key_id in sorted(observed.keys.keys() - keys.keys())
     ]
-    ours = {row.policy_written, row.policy_attempted}
+    ours = {row.policy_written, *in_doubt.sent(row.policy_attempted)}
     is_others = observed.policy_meaning not in ours and row.policy_written != ""
     if is_others and observed.own_policy != desired.own_policy:
         step = PlannedStep(Step.ENSURE_USER_POLICY)

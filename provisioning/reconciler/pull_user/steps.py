@@ -14,6 +14,7 @@ from provisioning.aws.gateway import IamUser
 from provisioning.desired import schedule
 from provisioning.documents import grammar, names, policies
 from provisioning.models import AccessKey, Grant, PullUser, Registry
+from provisioning.reconciler import in_doubt
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.pull_user.context import (
     PullUserContext,
@@ -182,7 +183,7 @@ def _policy_in_doubt(context: PullUserContext, grants: list[Grant], meaning: str
     before = dict(changing.values_list("pk", "in_user_policy"))
     attempted_before = row.policy_attempted
     with context.lease.writing():
-        row.policy_attempted = meaning
+        row.policy_attempted = in_doubt.and_sent(attempted_before, meaning)
         row.save(update_fields=["policy_attempted"])
         mark(row.grants.filter(pk__in=before), "in_user_policy", is_there=None)
     try:

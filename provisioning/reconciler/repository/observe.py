@@ -4,6 +4,7 @@ having done it."""
 from provisioning.aws import boto
 from provisioning.documents import policies
 from provisioning.models import Drift, Grant, Installation, Repository
+from provisioning.reconciler import in_doubt
 from provisioning.reconciler.drift import Difference, RepairDecision
 from provisioning.reconciler.lease import Lease
 from provisioning.reconciler.pull_user.plan import PlannedStep
@@ -72,7 +73,7 @@ def differences(context: RepositoryContext) -> list[Difference]:
         found.append(Difference(Kind.OTHER_STATEMENT, policies.OUR_SID, REPAIR, detail))
     row = context.repository
     shown = policies.fingerprint(context.observed, context.owner)
-    is_ours = shown in (row.statement_written, row.statement_attempted)
+    is_ours = shown in {row.statement_written, *in_doubt.sent(row.statement_attempted)}
     if row.statement_written and not is_ours and shown != _wanted(context):
         # Neither the portal wrote it, nor was it about to.
         found.append(Difference(Kind.STATEMENT_CHANGED, step=REPAIR))
@@ -105,7 +106,8 @@ def needs_writing(context: RepositoryContext, decision: RepairDecision) -> bool:
         return True
     if row.statement_attempted:
         # What was sent without an answer may arrive later than this read.
-        return not shown == row.statement_attempted == _wanted(context)
+        wanted = _wanted(context)
+        return shown != wanted or in_doubt.sent(row.statement_attempted) != {wanted}
     if shown == _wanted(context):
         return False
     named = policies.seen_in(context.observed, context.owner)

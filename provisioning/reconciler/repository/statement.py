@@ -9,6 +9,7 @@ from provisioning.aws import errors
 from provisioning.documents import grammar, limits, policies
 from provisioning.documents.grammar import Document
 from provisioning.models import Grant, PullUser, Repository
+from provisioning.reconciler import in_doubt
 from provisioning.reconciler.attempt import attempt
 from provisioning.reconciler.pull_user.context import mark
 from provisioning.reconciler.repository.context import RepositoryContext, record_observed
@@ -152,7 +153,7 @@ def _in_doubt(context: RepositoryContext, grants: list[Grant]) -> Iterator[None]
         repository.update(
             # What the write before this one has written, of the same turn.
             statement_written=row.statement_written,
-            statement_attempted=attempted,
+            statement_attempted=in_doubt.and_sent(row.statement_attempted, attempted),
             policy_set_at=clock.now(),
         )
         mark(changing, "in_repository_policy", is_there=None)

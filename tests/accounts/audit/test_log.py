@@ -15,7 +15,7 @@ from accounts import clock
 from accounts.audit.log import Action, record
 from accounts.audit.models import AuditError
 from accounts.emails import preferences
-from accounts.flows import sign_in_rules
+from accounts.flows import profile, sign_in_rules
 from accounts.flows.invitations import accept, invite, revoke, send_again
 from accounts.flows.members import Role, change_role, confirm, leave, remove
 from accounts.flows.own_account import allow_reveals, end_other_sessions, report_misuse
@@ -336,9 +336,11 @@ ACTIONS: dict[Action, tuple[Callable[[Cast], Any], Callable[[Cast, Any], object]
     Action.LEFT: (bobs, lambda cast, row: leave(row, by=Actor(cast.bob))),
     Action.CHANGED_NOTIFICATIONS: (
         bobs,
-        lambda cast, row: preferences.choose(
-            row, {"approved"}, time_zone="Europe/Berlin", by=Actor(cast.bob)
-        ),
+        lambda cast, row: preferences.choose(row, {"approved"}, by=Actor(cast.bob)),
+    ),
+    Action.CHANGED_PROFILE: (
+        lambda cast: cast.alice,
+        lambda cast, row: profile.change(row, name="A", time_zone="UTC", by=Actor(cast.alice)),
     ),
     Action.RESET: (root_with_bobs_factor, lambda _, row: row[0].post(row[1], {"post": "yes"})),
     Action.ADDED: (lambda cast: root(), add_customer),

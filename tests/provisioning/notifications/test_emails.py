@@ -16,13 +16,23 @@ from accounts.flows import own_account
 from accounts.flows.invitations import invite
 from accounts.flows.members import Role, change_role
 from accounts.models import Customer, Email, EmailKind, Membership, User
-from provisioning import queries, reconciler
+from provisioning import queries, reconciler, tasks
 from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.embedded_aws import identities
 from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate, reissue, reveal, rotate
+from provisioning.flows.credentials import end as end_key
 from provisioning.flows.customers import resume_customer, suspend_customer
-from provisioning.flows.entitlements import approve, reject, request, resume, suspend, withdraw
+from provisioning.flows.entitlements import (
+    approve,
+    prepare,
+    reject,
+    request,
+    resume,
+    suspend,
+    withdraw,
+)
+from provisioning.flows.labels import add_label, remove_label
 from provisioning.models import (
     AccessKey,
     Entitlement,
@@ -31,13 +41,14 @@ from provisioning.models import (
     PullUser,
     Repository,
 )
-from provisioning.notifications import reminders
+from provisioning.notifications import reminders, versions
 from provisioning.reconciler import entitlement as entitlement_dates
 from provisioning.reconciler import readiness
+from provisioning.reconciler.closure import record_closures
 from tests.accounts.outbox import recipients
 from tests.aws import Aws
 from tests.entitlements import approved
-from tests.provisioned import provision
+from tests.provisioned import add_key, end, provision
 from tests.worker import due, run_until_settled, take_turns
 
 
@@ -83,6 +94,7 @@ def test_only_the_requester_is_told_that_the_request_has_arrived(cast: Cast) -> 
 
 def test_approval_has_the_start_end_and_note_in_the_readers_time_zone(cast: Cast) -> None:
     User.objects.filter(pk=cast.alice.pk).update(time_zone="America/New_York")
+    Membership.objects.filter(user=cast.bob).update(role="owner")
     entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
     starts_at = datetime.fromisoformat("2030-01-31T23:30:00Z")
     ends_at = datetime.fromisoformat("2030-07-01T00:30:00Z")
@@ -100,7 +112,7 @@ def test_approval_has_the_start_end_and_note_in_the_readers_time_zone(cast: Cast
     )
     assert_says(message, "<Welcome & co>")
     (to_bob,) = [m for m in mail.outbox if m.to == [cast.bob.email]]
-    assert_says(to_bob, "starts on 31 January 2030, 23:30 UTC", "you are a viewer of Birch Bank")
+    assert_says(to_bob, "starts on 31 January 2030, 23:30 UTC", "you are an owner of Birch Bank")
 
 
 def test_rejection_gives_the_reason(cast: Cast) -> None:
@@ -109,7 +121,7 @@ def test_rejection_gives_the_reason(cast: Cast) -> None:
     assert_says(sent("rejected"), "rejected the request", "No contract yet.")
 
 
-def test_reveal_is_reported_to_everyone_who_handles_credentials(cast: Cast) -> None:
+def test_reveal_is_reported_to_the_owners_and_to_who_did_it(cast: Cast) -> None:
     erik = User.objects.create_user("erik@birch.example", name="Erik")
     Membership.objects.create(user=erik, customer=cast.birch, role="engineer")
     approved(cast)
@@ -159,11 +171,30 @@ def test_deactivation_of_a_key_is_reported_and_activation_is_not(cast: Cast) -> 
     assert recipients("key_deactivated") == [cast.alice.email]
 
 
-def test_end_lists_the_closed_repositories_and_whether_the_term_expired(cast: Cast) -> None:
-    withdraw(approved(cast), by=Actor(cast.sandra), reason="Internal words")
+def closed_in(seconds: float) -> None:
+    """AWS confirms what has ended, this long after the end."""
+    end(Customer.objects.get(slug="birch-bank"))
+    ended = Entitlement.objects.filter(closed_at=None, ended_at__isnull=False)
+    ended.update(ended_at=timezone.now() - timedelta(seconds=seconds))
+    record_closures()
+
+
+def test_end_is_reported_when_aws_has_confirmed_it_and_after_how_long(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Internal words")
+    record_closures()
+    assert recipients("ended") == []
+    closed_in(4)
+    record_closures()
+    assert recipients("ended") == [cast.alice.email]
     message = sent("ended")
     assert_says(message, "withdrew Acme Server", "acme/agent", "acme/server")
+    assert_says(message, "AWS confirmed the removal 4 seconds later.")
     assert "Internal words" not in message.message().as_string()
+
+
+def test_expired_term_is_reported_as_such(cast: Cast) -> None:
     entitlement = approved(cast)
     starts_at, ends_at = (timezone.now() - timedelta(days=n) for n in (2, 1))
     Entitlement.objects.filter(pk=entitlement.pk).update(
@@ -171,8 +202,57 @@ def test_end_lists_the_closed_repositories_and_whether_the_term_expired(cast: Ca
     )
     for _ in range(2):
         entitlement_dates.apply_due()
-    assert recipients("ended") == [cast.alice.email, cast.bob.email] * 2
-    assert_says(sent("ended"), "Access to Acme Server for Birch Bank expired on")
+    closed_in(0)
+    assert recipients("ended") == [cast.alice.email]
+    message = sent("ended")
+    assert_says(message, "Access to Acme Server for Birch Bank expired on")
+    assert_says(message, "AWS confirmed the removal at once.")
+
+
+def test_end_that_aws_does_not_confirm_is_reported_after_ten_minutes_and_once(cast: Cast) -> None:
+    entitlement = approved(cast)
+    provision(cast.birch)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="End")
+    tasks.send_reminders()
+    assert recipients("ended") == []
+    Entitlement.objects.update(ended_at=timezone.now() - timedelta(minutes=11))
+    for _ in range(2):
+        tasks.send_reminders()
+    assert_says(sent("ended"), "AWS has not confirmed all of the removal yet.")
+    closed_in(700)
+    assert Entitlement.objects.get().closed_at
+    assert recipients("ended") == [cast.alice.email]
+
+
+def test_new_request_is_reported_to_sales_and_not_to_who_prepared_it(cast: Cast) -> None:
+    entitlement = request(
+        cast.birch, cast.server, by=Actor(cast.alice), reference="PO-7", note="By May, please."
+    )
+    assert recipients("new_request") == [cast.sandra.email]
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if each.to == [cast.sandra.email]]
+    assert message.subject == "Birch Bank requests Acme Server"
+    page = f"/admin/provisioning/entitlement/{entitlement.pk}/change/"
+    assert_says(message, "reference PO-7", "By May, please.", page)
+    assert_says(message, "because Acme Software lets you decide about requests")
+    prepare(Entitlement(customer=cast.birch, product=cast.reports), by=Actor(cast.sandra))
+    assert recipients("new_request") == [cast.sandra.email]
+    assert recipients("request_received") == [cast.alice.email]
+
+
+def test_ended_key_and_changed_labels_are_reported(cast: Cast) -> None:
+    approved(cast)
+    pull_user = provision(cast.birch)
+    reveal(pull_user, by=Actor(cast.alice))
+    old = AccessKey.objects.get()
+    rotate(pull_user, by=Actor(cast.alice))
+    add_key(pull_user)
+    end_key(old, by=Actor(cast.alice))
+    assert_says(sent("key_ended"), "ended the old access key of Birch Bank")
+    label = add_label(cast.birch, "ci", by=Actor(cast.alice))
+    assert_says(sent("label_changed"), "added the label ci to Birch Bank", "remove the label now")
+    remove_label(label, by=Actor(cast.alice))
+    assert_says(sent("label_changed"), "removed the label ci from Birch Bank")
 
 
 def test_suspension_and_resumption_are_reported_for_a_product_and_for_everything(
@@ -201,7 +281,7 @@ def test_ready_is_reported_once_by_whichever_turn_completes_it(aws: Aws, cast: C
     for _ in range(20):
         entitlement = queries.entitlements(Entitlement.objects.all()).get()
         is_ready = queries.progress(entitlement).state.is_set_up
-        assert (len(recipients("ready")) == 2, entitlement.ready_at is not None) == (
+        assert (len(recipients("ready")) == 1, entitlement.ready_at is not None) == (
             is_ready,
             is_ready,
         )
@@ -214,7 +294,7 @@ def test_ready_is_reported_once_by_whichever_turn_completes_it(aws: Aws, cast: C
     entitlement.refresh_from_db()
     resume(entitlement, by=Actor(cast.sandra), reason="Paid")
     run_until_settled()
-    assert recipients("ready") == [cast.alice.email, cast.bob.email]
+    assert recipients("ready") == [cast.alice.email]
     assert_says(sent("ready"), "acme/agent", "acme/server")
 
 
@@ -235,7 +315,7 @@ def test_ready_is_reported_if_another_product_has_already_opened_the_repositorie
     take_turns()
     second.refresh_from_db()
     assert second.ready_at is not None
-    assert Email.objects.filter(kind="ready", facts__product="Acme Reports").count() == 2
+    assert Email.objects.filter(kind="ready", facts__product="Acme Reports").count() == 1
 
 
 def test_ready_is_not_reported_while_a_repository_is_closed(cast: Cast) -> None:
@@ -249,7 +329,7 @@ def test_ready_is_not_reported_while_a_repository_is_closed(cast: Cast) -> None:
         readiness.record_ready(Customer.objects.all())
     entitlement.refresh_from_db()
     assert entitlement.ready_at is not None
-    assert len(recipients("ready")) == 2
+    assert len(recipients("ready")) == 1
 
 
 # --- A whole lifecycle -------------------------------------------------------------
@@ -267,6 +347,9 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     )
     invite(cast.birch, "dana@birch.example", Role.VIEWER, by=Actor(cast.alice))
     outbox.welcome(cast.bob)
+    outbox.trouble("Pull user birch-bank needs attention.")
+    User.objects.update(switched=["requests_waiting"])
+    Membership.objects.update(switched=["new_version"])
     for kind in (EmailKind.NEW_DEVICE, EmailKind.LOCKED_OUT):
         outbox.to_person(kind, cast.bob, address="192.0.2.1", device="Firefox on Windows")
     outbox.to_person(EmailKind.AUDIT_BROKEN, cast.otto, broken="Link 3 is missing.")
@@ -283,6 +366,11 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     in_a_week = timezone.now() + timedelta(days=6)
     approve(entitlement, by=Actor(cast.sandra), ends_at=in_a_week)
     take_turns()
+    versions.tell(Repository.objects.get(name="acme/server"), ["1.2"])
+    OneTimeSecret.objects.update(created_at=timezone.now() - timedelta(days=6.5))
+    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    reminders.send()
+    OneTimeSecret.objects.update(created_at=timezone.now())
     pull_user = PullUser.objects.get()
     reveal(pull_user, by=Actor(cast.alice))
     key = AccessKey.objects.get()
@@ -294,11 +382,14 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     reminders.send()
     rotate(pull_user, by=Actor(cast.alice))
     take_turns()
+    end_key(AccessKey.objects.get(pk=key.pk), by=Actor(cast.alice))
+    remove_label(add_label(cast.birch, "ci", by=Actor(cast.alice)), by=Actor(cast.alice))
     suspend(entitlement, by=Actor(cast.sandra), reason="Unpaid")
     resume(entitlement, by=Actor(cast.sandra), reason="Paid")
     run_until_settled()
     withdraw(entitlement, by=Actor(cast.sandra), reason="End")
     run_until_settled()
+    record_closures()
     yield words
     aws.embedded.watch = lambda moment, call: None
 

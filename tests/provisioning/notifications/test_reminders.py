@@ -1,10 +1,11 @@
 """People are reminded 30, 14, 7 and 1 days before a key expires or access ends."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.core import mail
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.emails import delivery
@@ -14,8 +15,8 @@ from provisioning import tasks
 from provisioning.demo.seed import Cast
 from provisioning.flows import Actor
 from provisioning.flows.credentials import reveal
-from provisioning.flows.entitlements import extend, suspend
-from provisioning.models import AccessKey, Entitlement
+from provisioning.flows.entitlements import extend, request, suspend
+from provisioning.models import AccessKey, Entitlement, OneTimeSecret
 from provisioning.notifications import reminders
 from tests.accounts.full_disk import disk_full_for
 from tests.entitlements import approved
@@ -73,7 +74,9 @@ def test_nobody_is_reminded_of_a_key_that_retires_or_never_expires(
     assert not Email.objects.exists()
 
 
-def test_each_reminder_of_the_end_of_a_term_is_sent_once_to_every_member(cast: Cast) -> None:
+def test_each_reminder_of_the_end_of_a_term_is_sent_once_to_owner_and_salesperson(
+    cast: Cast,
+) -> None:
     entitlement = approved(cast)
     Email.objects.all().delete()
     sent = []
@@ -85,9 +88,9 @@ def test_each_reminder_of_the_end_of_a_term_is_sent_once_to_every_member(cast: C
         sent += [(days, email.subject, email.to[0]) for email in mail.outbox]
         mail.outbox.clear()
     assert sent == [
-        (days, f"Birch Bank: access to Acme Server ends in {words}", person.email)
+        (days, f"Birch Bank: {what} ends in {words}", person.email)
         for days, words in ((29, "30 days"), (13, "14 days"), (6, "7 days"), (0.9, "1 day"))
-        for person in (cast.alice, cast.bob)
+        for what, person in (("access to Acme Server", cast.alice), ("Acme Server", cast.sandra))
     ]
 
 
@@ -123,6 +126,78 @@ def test_reminder_that_could_not_be_written_is_written_the_next_time(
 def ends_in(entitlement: Entitlement, days: float) -> None:
     starts_at, ends_at = (timezone.now() + timedelta(days=n) for n in (-1, days))
     Entitlement.objects.filter(pk=entitlement.pk).update(starts_at=starts_at, ends_at=ends_at)
+
+
+def test_salesperson_gets_a_link_that_extends_the_term(cast: Cast) -> None:
+    entitlement = approved(cast)
+    ends_in(entitlement, 6)
+    reminders.send()
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if "ends in 7 days" in each.subject][1:]
+    assert message.to == [cast.sandra.email]
+    assert f"/admin/provisioning/entitlement/decide/extend/?pk={entitlement.pk}" in message.body
+
+
+def test_unrevealed_credentials_are_mentioned_on_day_three_and_six_to_who_may_reveal_them(
+    cast: Cast, key: AccessKey
+) -> None:
+    sent = []
+    for days in (2.9, 3.1, 4, 5.9, 6.1, 6.9):
+        created_at = timezone.now() - timedelta(days=days)
+        OneTimeSecret.objects.update(created_at=created_at)
+        tasks.send_reminders()
+        tasks.send_reminders()
+        delivery.send_due()
+        sent += [(days, *email.to) for email in mail.outbox]
+        mail.outbox.clear()
+    assert sent == [(3.1, cast.alice.email), (6.1, cast.alice.email)]
+
+
+def test_missed_reminder_of_unrevealed_credentials_is_not_made_up_for(
+    cast: Cast, key: AccessKey
+) -> None:
+    OneTimeSecret.objects.update(created_at=timezone.now() - timedelta(days=6.5))
+    for _ in range(3):
+        reminders.send()
+    assert Email.objects.get().kind == "unrevealed"
+
+
+@pytest.mark.parametrize("change", [{"desired": "Inactive"}, {"tested_at": None}])
+def test_nobody_is_reminded_of_credentials_that_cannot_be_revealed(
+    cast: Cast, key: AccessKey, change: dict[str, object]
+) -> None:
+    AccessKey.objects.update(**change)
+    OneTimeSecret.objects.update(created_at=timezone.now() - timedelta(days=6.5))
+    reminders.send()
+    assert not Email.objects.exists()
+
+
+def test_waiting_requests_are_listed_once_a_day_for_who_asked(cast: Cast) -> None:
+    User.objects.filter(pk=cast.sandra.pk).update(switched=["requests_waiting"])
+    reminders.send()
+    assert not Email.objects.exists()
+    request(cast.birch, cast.server, by=Actor(cast.alice))
+    request(cast.cedar, cast.server, by=Actor(cast.charlie))
+    Entitlement.objects.update(requested_at=datetime.fromisoformat("2026-05-03T08:00:00Z"))
+    for _ in range(3):
+        reminders.send()
+    email = Email.objects.get(kind="requests_waiting")
+    delivery.send_due()
+    (message,) = [each for each in mail.outbox if each.subject.startswith("2 requests")]
+    assert message.subject == "2 requests wait, the oldest since 3 May"
+    Email.objects.filter(pk=email.pk).update(created_at=timezone.now() - timedelta(hours=24))
+    reminders.send()
+    assert Email.objects.filter(kind="requests_waiting").count() == 2
+
+
+def test_reminders_that_are_not_due_cost_nothing(cast: Cast, key: AccessKey) -> None:
+    expires_in(key, 20)
+    ends_in(Entitlement.objects.get(), 20)
+    reminders.send()
+    assert Email.objects.exists()
+    with CaptureQueriesContext(connection) as captured:
+        reminders.send()
+    assert not [each["sql"] for each in captured if each["sql"].startswith("UPDATE")]
 
 
 # --- Keys of former members ----------------------------------------------------------

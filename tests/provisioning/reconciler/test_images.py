@@ -8,16 +8,19 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from accounts.models import Email, Membership
 from provisioning import tasks
 from provisioning.demo.seed import Cast
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.embedded_aws.images import Image as Pushed
 from provisioning.embedded_aws.images import make, make_chart, make_index
 from provisioning.flows import Actor
+from provisioning.flows.entitlements import withdraw
 from provisioning.flows.retry import retry
 from provisioning.models import Image, Registry, Repository
 from provisioning.reconciler import images
 from tests import messages
+from tests.accounts.outbox import recipients
 from tests.aws import ACCOUNT_ID, REGION, Aws
 from tests.entitlements import approved
 from tests.worker import take_turns
@@ -270,3 +273,35 @@ def test_turn_at_a_repository_lists_no_images(aws: Aws, cast: Cast) -> None:
     take_turns()
     assert operations(aws, before)["SetRepositoryPolicy"] == 2
     assert operations(aws, before)["DescribeImages"] == 0
+
+
+# --- New versions --------------------------------------------------------------------
+
+
+def test_members_who_asked_learn_of_a_new_version_once(aws: Aws, cast: Cast) -> None:
+    Membership.objects.filter(user=cast.bob).update(switched=["new_version"])
+    Membership.objects.filter(user=cast.charlie).update(switched=["new_version"])
+    approved(cast)
+    take_turns()
+    read(SERVER)
+    assert recipients("new_version") == []  # What was there at first is not new.
+    push(aws, SERVER, "1.2")
+    push(aws, AGENT, "9.9", make(SERVER, "1.1"))
+    read(SERVER)
+    read(SERVER)
+    assert recipients("new_version") == [cast.bob.email]
+    email = Email.objects.get(kind="new_version")
+    assert (email.facts["repository"], email.facts["tags"]) == (SERVER, ["1.2"])
+
+
+def test_moved_tag_and_ended_access_are_no_news(aws: Aws, cast: Cast) -> None:
+    Membership.objects.update(switched=["new_version"])
+    entitlement = approved(cast)
+    take_turns()
+    read(SERVER)
+    push(aws, SERVER, "latest", make(SERVER, "1.0"))
+    read(SERVER)
+    withdraw(entitlement, by=Actor(cast.sandra), reason="End")
+    push(aws, SERVER, "1.2")
+    read(SERVER)
+    assert recipients("new_version") == []

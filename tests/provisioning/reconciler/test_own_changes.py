@@ -119,6 +119,49 @@ def test_own_policy_whose_answer_was_lost_before_the_next_one_was_refused(
     assert not Drift.objects.exists()
 
 
+# One call, with botocore's repetitions.
+TRIES = 3
+
+
+def test_statement_that_arrived_before_another_of_which_nothing_is_known_either(
+    aws: Aws, cast: Cast
+) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("DeleteRepositoryPolicy", Kind.LOST, 2 * TRIES))
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    take_turns(even_if_not_due=True)
+    fault = Fault("SetRepositoryPolicy", Kind.REFUSED, 2 * TRIES, 500, "ServerException", "Failed.")
+    aws.embedded.faults.lay(fault)
+    approved(cast, customer=cast.cedar)
+    take_turns(even_if_not_due=True)
+    assert aws.repository_policy("acme/server") is None
+    assert aws.embedded.faults.are_used_up
+    approved(cast)
+    run_until_settled()
+    assert not Drift.objects.exists()
+
+
+def test_own_policy_that_arrived_before_another_of_which_nothing_is_known_either(
+    aws: Aws, cast: Cast
+) -> None:
+    Repository.objects.update(placement="user_policy")
+    server = approved(cast)
+    run_until_settled()
+    aws.embedded.faults.lay(Fault("PutUserPolicy", Kind.LOST, TRIES))
+    reports = approved(cast, cast.reports)
+    take_turns()
+    fault = Fault("PutUserPolicy", Kind.REFUSED, TRIES, 500, "ServiceFailure", "Failed.")
+    aws.embedded.faults.lay(fault)
+    withdraw(server, by=Actor(cast.sandra), reason="Contract ended")
+    take_turns(even_if_not_due=True)
+    assert aws.embedded.faults.are_used_up
+    approved(cast)
+    withdraw(reports, by=Actor(cast.sandra), reason="Contract ended")
+    run_until_settled()
+    assert not Drift.objects.exists()
+
+
 def _let_another_worker_have(row: Reconciled) -> None:
     """This one has stalled for longer than its lease."""
     past = timezone.now() - timedelta(seconds=1)

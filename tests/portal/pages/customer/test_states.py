@@ -21,7 +21,7 @@ from provisioning.queries import wording
 from provisioning.queries.wording import State
 from tests.entitlements import approved
 from tests.images import pushed
-from tests.portal.pages.pages import as_user, just_signed_in, words
+from tests.portal.pages.pages import as_user, just_signed_in, steps, words
 from tests.provisioned import add_key, change, collect, days, end, provision
 
 Setting = Callable[[Cast], Entitlement]
@@ -308,6 +308,16 @@ def test_check_finds_a_cause_unless_the_product_can_be_pulled(cast: Cast, settin
         assert troubles == []
     elif state not in wording.USABLE:
         assert troubles or right == "waiting"
+
+
+def test_nothing_is_called_closed_before_an_end_was_carried_out(cast: Cast) -> None:
+    """A worker may be away, and the portal may be held: AWS still lets the customer pull."""
+    entitlement, alice = over(cast), as_user(cast.alice)
+    shown = alice.get(page(entitlement))
+    assert "closed" not in words(shown)
+    assert steps(shown)["Access removed"] == "working"
+    hold.begin("A backup was restored.")
+    assert wording.HELD.words in words(alice.get(page(entitlement)))
 
 
 def test_viewer_reads_the_same_and_is_offered_nothing(cast: Cast) -> None:

@@ -123,7 +123,6 @@ class AccountAdapter(DefaultAccountAdapter):
         return sign_in_codes.code_of(context.request) or str(super().generate_login_code())
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """With what the base of our emails shows."""
         if sign_in_codes.is_on_its_way(self.request):
             return
         is_by_anyone = template_prefix == ALREADY_EXISTS
@@ -132,7 +131,12 @@ class AccountAdapter(DefaultAccountAdapter):
             make_password(email)
         if is_by_anyone and not attempts.count(self.request, "sign_up_mails", email.lower(), None):
             return
+        self.compose(template_prefix, email, context).send()
+
+    def compose(self, template_prefix: str, email: str, context: dict[str, Any]) -> Any:
+        """The email, with what the base of our emails shows."""
         shown = {
+            "email": email,
             "link": next((context[name] for name in LINKS if name in context), ""),
             "is_by_invitation": settings.SIGNUP == "invitation",
             "site_name": settings.SITE_NAME,
@@ -147,7 +151,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 place = urlsplit(value)
                 shown[name] = settings.ORIGIN + urlunsplit(("", "", *place[2:]))
         subject = render_to_string(f"{template_prefix}_subject.txt", shown).strip()
-        super().send_mail(template_prefix, email, shown | {"subject": subject})
+        return self.render_mail(template_prefix, email, shown | {"subject": subject})
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):

@@ -20,6 +20,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 # --- The form of this installation -------------------------------------------------
 
 EMBEDDED = env.boolean("EMBEDDED", default=False)
+# `make demo`, whose emails anyone on this machine reads on a page.
+DEMO = EMBEDDED and env.boolean("DEMO", default=False)
 STATE_DIR = Path(env.text("STATE_DIR", str(BASE_DIR / "var")))
 ORIGIN = env.text("ORIGIN", "http://127.0.0.1:8000" if EMBEDDED else None).rstrip("/")
 IS_HTTPS = ORIGIN.startswith("https://")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import allauth.urls
+from django.conf import settings
 from django.contrib import admin
 from django.http import HttpResponseBase
 from django.urls import include, path
@@ -24,10 +25,12 @@ from portal.pages.customer.request import request_product_page
 from portal.pages.customer.reveal import reveal
 from portal.pages.customer.sign_in_rules import rules
 from portal.pages.customer.source_addresses import source_addresses
+from portal.pages.demo_mail import demo_mail
 from portal.pages.ops.audit import export, timeline
 from portal.pages.ops.capacity import meters
 from portal.pages.ops.dashboard import dashboard
 from portal.pages.ops.drift import drift_detail, drift_list
+from portal.pages.ops.emails import email_list, email_sample
 from portal.pages.ops.hold import hold_page
 from portal.pages.ops.keys import reissue, switch_key
 from portal.pages.ops.retry import retry_pull_user, retry_registry, retry_repository
@@ -91,6 +94,8 @@ ops_urls = [
     path("registries/<int:pk>/retry/", retry_registry, name="retry_registry"),
     path("repositories/<int:pk>/who-can-pull/", who_can_pull, name="who_can_pull"),
     path("repositories/<int:pk>/pullers/", moved_to("ops:who_can_pull")),
+    path("emails/", email_list, name="emails"),
+    path("emails/<slug:slug>/", email_sample, name="email_sample"),
     path("audit/", timeline, name="audit"),
     path("audit.csv", export, name="audit_csv"),
     path("pull-users/<int:pk>/reissue/", reissue, name="reissue"),
@@ -115,3 +120,5 @@ urlpatterns = [
     path("health/live", health.live),
     path("health/ready", health.ready),
 ]
+if settings.DEMO:
+    urlpatterns.append(path("demo/mail/", demo_mail, name="demo_mail"))

@@ -75,12 +75,17 @@ def send_due() -> None:
 def send_now(email: Email) -> bool:
     """Send an email that is in no table. Returns whether the mail server accepted it."""
     try:
-        _message(email, _context(email)).send()
+        compose(email).send()
     except Exception:
         # What is wrong with one reader's row must not keep it from the others.
         log.exception("The email to %s could not be sent", email.to)
         return False
     return True
+
+
+def compose(email: Email, **shown: Any) -> EmailMultiAlternatives:
+    """An email that is in no table, and ``shown`` beside what its facts say."""
+    return _message(email, _context(email) | shown)
 
 
 def _claim(pk: int) -> Email | None:
@@ -128,7 +133,7 @@ def _membership(email: Email) -> Membership | None:
 
 def _context(email: Email) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        name: parse_datetime(value) if name.endswith("_at") and value else value
+        name: _moment(value) if name.endswith("_at") and value else value
         for name, value in email.facts.items()
     }
     context = facts | {
@@ -150,6 +155,11 @@ def _context(email: Email) -> dict[str, Any]:
         context["choices_link"] = settings.ORIGIN + reverse("account_notifications")
         context["duty"] = DUTIES[preferences.STAFF[EmailKind(email.kind)]]
     return context
+
+
+def _moment(value: Any) -> datetime | None:
+    """As the database has it, or as it was before it was stored."""
+    return value if isinstance(value, datetime) else parse_datetime(value)
 
 
 def _invitation(pk: int, token: str) -> dict[str, Any]:

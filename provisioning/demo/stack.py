@@ -86,6 +86,7 @@ def running(served: ServedAws, *, port: int, state_dir: Path) -> Iterator[Stack]
     """The worker and the site, on the seeded database; stopped at the end."""
     environment = os.environ | {
         "EMBEDDED": "true",
+        "DEMO": "true",
         "STATE_DIR": str(state_dir),
         "ORIGIN": f"http://{HOST}:{port}",
         "AWS_ACCESS_KEY_ID": PORTAL_ACCESS_KEY_ID,

@@ -58,6 +58,10 @@ def _play(stack: Stack, say: Say, wait: float) -> None:
             lambda: "waiting to be revealed" in alice.get(access),
             "the page to say it is ready",
         )
+    with step(say, "She and sales got their emails"):
+        emails = ["Birch Bank requests Acme Server", "Birch Bank: Acme Server is ready to pull"]
+        _wait(wait, lambda: all(each in alice.get("/demo/mail/") for each in emails), "the emails")
+        alice.get(access)
     with step(say, "Alice confirms her identity and reveals her credentials once"):
         reveal = alice.link(r"/credentials/\d+/reveal/\?from=\d+")
         alice.get(reveal)

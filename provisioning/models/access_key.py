@@ -84,6 +84,11 @@ class AccessKey(models.Model):
         return self.status != KeyStatus.DELETED
 
     @property
+    def is_in_doubt(self) -> bool:
+        """Whether a call that sets its status was made of which nothing is known."""
+        return not self.written
+
+    @property
     def ends_at(self) -> datetime | None:
         """When it is deleted, if nothing changes."""
         return self.retires_at or self.expires_at

@@ -129,6 +129,8 @@ def _state(key: AccessKey) -> State:
     if key.desired == KeyStatus.INACTIVE:
         is_off = key.status == KeyStatus.INACTIVE
         return wording.KEY_DEACTIVATED if is_off else wording.KEY_DEACTIVATING
+    if key.is_in_doubt:
+        return wording.KEY_ACTIVATING
     if key.status == KeyStatus.INACTIVE:
         # What the portal has not done itself is for ops to decide about.
         is_ours = key.written != KeyStatus.ACTIVE
@@ -207,4 +209,5 @@ def _is_usable(key: AccessKey) -> bool:
     """Whether AWS accepts it, and a person has its secret."""
     is_known = bool(key.secret.revealed_at or key.adopted_at)
     is_over = key.retires_at is not None and key.retires_at <= timezone.now()
-    return is_known and not is_over and key.desired == key.status == KeyStatus.ACTIVE
+    is_on = key.desired == key.status == KeyStatus.ACTIVE and not key.is_in_doubt
+    return is_known and not is_over and is_on

@@ -140,7 +140,7 @@ def _key_steps(pull_user: PullUser) -> list[ProgressStep]:
     if key.tested_at is None and key.secret.is_unrevealed:
         tested = ProgressStep(tested.name, WORKING, tested_when(key, pull_user))
     is_shown = key.tested_at is not None or tested.state != DONE
-    if key.desired == KeyStatus.ACTIVE and key.status == KeyStatus.INACTIVE:
+    if key.desired == KeyStatus.ACTIVE and (key.status == KeyStatus.INACTIVE or key.is_in_doubt):
         state = key_state(key, pull_user).state
         is_ours = state.slug == wording.KEY_ACTIVATING.slug
         name = f"Access key {key.access_key_id} active"

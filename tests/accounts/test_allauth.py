@@ -76,6 +76,7 @@ def test_exception_is_still_needed(pattern: str) -> None:
 
 def test_no_template_of_ours_stands_for_one_that_allauth_has_no_longer() -> None:
     of_our_own = {
+        "account/demo_mail.html",
         "account/invitation.html",
         "account/invitation_gone.html",
         "account/notifications.html",

@@ -9,11 +9,12 @@ from django.conf import settings
 from playwright.sync_api import Page
 from pytest_django.fixtures import Settings
 
+from accounts.emails.samples import samples
 from provisioning.aws import rate_limit
 from provisioning.demo.seed import seed
 from tests.browser import scenes
 from tests.browser.every_page import NO_PAGES, opening, reached_by_scenes
-from tests.browser.looking import look
+from tests.browser.looking import SCROLLS_SIDEWAYS, look
 from tests.browser.scenes import SCENES, Scene
 from tests.portal.access_matrix import table
 from tests.portal.site import Site, build_site
@@ -95,3 +96,11 @@ def test_page_with_the_rates_of_aws_can_be_read_by_everyone(
         page.goto("/ops/capacity/")
         assert look(page, "capacity with rates") == []
     rate_limit.reset()
+
+
+def test_every_email_can_be_read_by_everyone_on_the_narrowest_screen(page: Page) -> None:
+    for sample in samples():
+        page.set_content(sample.html)
+        assert look(page, f"email {sample.slug}") == []
+        page.set_viewport_size({"width": 320, "height": 640})
+        assert not page.evaluate(SCROLLS_SIDEWAYS), sample.slug

@@ -50,7 +50,8 @@ ANSWERS: list[tuple[str, str, str]] = [
     (
         "in 403*5 200*2",
         "in 403*5 405*2",
-        """ops/ ops/audit/ ops/audit.csv ops/drift/ ops/capacity/
+        """ops/ ops/audit/ ops/audit.csv ops/drift/ ops/capacity/ ops/emails/
+        ops/emails/<slug:slug>/
         ops/repositories/<int:pk>/who-can-pull/""",
     ),
     (

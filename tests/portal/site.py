@@ -68,6 +68,7 @@ class Site:
             "int:repository_pk": Repository.objects.get(name="acme/server").pk,
             "int:product_pk": self.cast.reports.pk,
             "slug:decision": "approve",
+            "slug:slug": "ready",
             "path:content_type_id": 1,
             "path:object_id": self._row_of_the_admin(route),
             "str:provider_id": "oidc",

@@ -74,6 +74,6 @@ The portal is at {running.site}/ (Ctrl-C stops it). Its AWS is at {running.serve
   otto@acme.example       ops: {running.site}/ops/
 
 The password of all is: {seed.PASSWORD}
-Mail and logs are in {running.state_dir}.
+Emails are shown at {running.site}/demo/mail/; logs are in {running.state_dir}.
 """
         )

@@ -12,6 +12,7 @@ from django.core import mail
 from django.utils import timezone
 
 from accounts.emails import delivery, outbox
+from accounts.emails.samples import FACTS, samples
 from accounts.flows import own_account
 from accounts.flows.invitations import invite
 from accounts.flows.members import Role, change_role
@@ -48,6 +49,7 @@ from provisioning.reconciler.closure import record_closures
 from tests.accounts.outbox import recipients
 from tests.aws import Aws
 from tests.entitlements import approved
+from tests.portal.pages.pages import just_signed_in
 from tests.provisioned import add_key, end, provision
 from tests.worker import due, run_until_settled, take_turns
 
@@ -352,7 +354,9 @@ def forbidden_words(aws: Aws, cast: Cast) -> Iterator[set[str]]:
     Membership.objects.update(switched=["new_version"])
     for kind in (EmailKind.NEW_DEVICE, EmailKind.LOCKED_OUT):
         outbox.to_person(kind, cast.bob, address="192.0.2.1", device="Firefox on Windows")
-    outbox.to_person(EmailKind.AUDIT_BROKEN, cast.otto, broken="Link 3 is missing.")
+    broken = {"path": "/ops/audit/", "broken": "Link 3 is missing."}
+    kind = EmailKind.AUDIT_BROKEN
+    Email.objects.create(kind=kind, to=cast.otto.email, user=cast.otto, facts=broken)
     change_role(Membership.objects.get(user=cast.bob), Role.ENGINEER, by=Actor(cast.alice))
     factor = TOTP.activate(cast.bob, generate_totp_secret()).instance
     own_account.remove_factor(factor, by=Actor(cast.otto))
@@ -422,3 +426,37 @@ def test_each_email_is_complete_as_text_and_html_and_loads_nothing() -> None:
         assert "You are receiving this email because" in text
         assert "You are receiving this email because" in html
         assert not re.search(r"<img|<link|<script|url\(|@import", message.alternatives[0][0])
+
+
+# --- Samples -------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("forbidden_words")
+def test_sample_of_each_email_says_what_its_action_does() -> None:
+    for email in Email.objects.all():
+        assert email.facts.keys() == FACTS[EmailKind(email.kind)].keys(), email.kind
+
+
+def test_ops_read_each_email_before_anyone_gets_it(cast: Cast) -> None:
+    otto = just_signed_in(cast.otto)
+    page = otto.get("/ops/emails/")
+    for kind in EmailKind:
+        assert kind.label in page.content.decode().replace("&#x27;", "'")
+    for sample in samples():
+        html = otto.get(f"/ops/emails/{sample.slug}/")
+        policy = html.headers["Content-Security-Policy"].split("; ")
+        assert {"default-src 'none'", "style-src 'unsafe-inline'"} <= set(policy)
+        assert not any(each.startswith("script-src") for each in policy)
+        subject = str(sample.message.subject)
+        assert subject in html_words(html.content.decode())
+        text = otto.get(f"/ops/emails/{sample.slug}/?text")
+        assert text.headers["Content-Type"] == "text/plain; charset=utf-8"
+        for body in (subject, html.content.decode(), text.content.decode()):
+            assert not re.search(r"\{[{%]|None|\(\)", body), body
+    assert otto.get("/ops/emails/nothing/").status_code == 404
+    assert not Email.objects.exists()
+    assert mail.outbox == []
+
+
+def html_words(html: str) -> str:
+    return " ".join(BeautifulSoup(html, "html.parser").get_text(" ").split())

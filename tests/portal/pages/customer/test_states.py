@@ -130,6 +130,13 @@ def activated_again(cast: Cast) -> Entitlement:
     return entitlement
 
 
+def activated_without_an_answer(cast: Cast) -> Entitlement:
+    """AWS may still have it deactivated: the answer to that call was lost."""
+    entitlement = ready(cast)
+    change(AccessKey.objects.get(), written="")
+    return entitlement
+
+
 def new_key_on_its_way(cast: Cast) -> Entitlement:
     entitlement = ready(cast)
     change(AccessKey.objects.get(), retires_at=days(5))
@@ -221,6 +228,7 @@ STATES: dict[Setting, tuple[State, bool]] = {
     deactivated: (wording.KEY_OFF, False),
     deactivated_in_aws: (wording.ATTENTION, False),
     activated_again: (wording.SETTING_UP, False),
+    activated_without_an_answer: (wording.SETTING_UP, False),
     new_key_on_its_way: (wording.REPLACING, False),
     new_key_unrevealed: (wording.ROTATING, True),
     old_key_retires: (wording.ROTATING, False),

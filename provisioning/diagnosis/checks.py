@@ -94,7 +94,7 @@ def _keys(pull_user: PullUser) -> list[Diagnosis]:
     """Every key that AWS has, and what becomes of any other."""
     if pull_user.desired != Desired.PRESENT:
         return []
-    found = [_key(shown) for shown in queries.key_states(pull_user)]
+    found = [of_key(shown) for shown in queries.key_states(pull_user)]
     current = queries.current_key(pull_user)
     if current is not None:
         remedy = f"Machines that use one need {current}."
@@ -103,7 +103,7 @@ def _keys(pull_user: PullUser) -> list[Diagnosis]:
     return found
 
 
-def _key(shown: queries.KeyState) -> Diagnosis:
+def of_key(shown: queries.KeyState) -> Diagnosis:
     state = shown.state
     about = f"Access key {shown.key}" if shown.key else "Access key"
     words = "; ".join(_inside(each) for each in (state.label, state.words) if each)

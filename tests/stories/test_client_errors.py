@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from provisioning.demo import seed
-from provisioning.diagnosis.client_errors import matching
+from provisioning.diagnosis.matching import matching
 from tests.stories.world import Purchase
 
 pytestmark = [pytest.mark.xdist_group("sandbox"), pytest.mark.timeout(300)]

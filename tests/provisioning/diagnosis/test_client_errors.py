@@ -1,51 +1,57 @@
 """From the error text of a client to its cause."""
 
+import json
 import math
+import os
 import re
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from re import _constants, _parser  # type: ignore[attr-defined]
 from typing import Any
 
 import pytest
 
-from provisioning.diagnosis.client_errors import CLIENT_ERRORS, LIMIT, ClientError, matching
+from provisioning.diagnosis.client_errors import CLIENT_ERRORS, ClientError
+from provisioning.diagnosis.matching import LIMIT, filled_in, matching
+from tests.provisioning.diagnosis.printed import PRINTED
 
-HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
-ACTION = "arn:aws:iam::123456789012:user/ecr-portal/birch-bank is not authorized to perform: ecr:"
-CALL = "when calling the GetAuthorizationToken operation:"
-
-# Errors that tests/stories/test_client_errors.py cannot provoke on its machine, as AWS, its
-# clients and Kubernetes print them.
-TEXTS = {
-    "clock": f"An error occurred (InvalidSignatureException) {CALL} Signature expired: "
-    "20261123T101010Z is now earlier than 20261123T111010Z (20261123T111510Z - 5 min.)",
-    "expired": "denied: Your authorization token has expired. Reauthenticate and try again.",
-    "may-not-sign-in": f"An error occurred (AccessDeniedException) {CALL} User: {ACTION}"
-    "GetAuthorizationToken on resource: * because no identity-based policy allows it",
-    "may-not-list": f"User: {ACTION}ListImages on resource: acme/server",
-    "platform": "no matching manifest for linux/arm64/v8 in the manifest list entries",
-    "too-many-requests": "toomanyrequests: Rate exceeded",
-    "store": "Error saving credentials: error storing credentials - err: exit status 1",
-    "kubernetes": "Warning  Failed  Error: ImagePullBackOff",
-    "certificate": "x509: certificate signed by unknown authority",
-    "network": f"Head https://{HOST}/v2/: dial tcp: lookup {HOST}: no such host",
-    "e-none": "unknown shorthand flag: 'e' in -e",
-    "no-host": "Error response from daemon: pull access denied for acme/server, repository does "
-    "not exist or may require 'docker login'",
-}
+TEXTS = [(slug, text) for slug, texts in PRINTED.items() for text in texts]
 
 
-@pytest.mark.parametrize("slug", TEXTS)
-def test_text_matches_its_own_cause_and_no_other(slug: str) -> None:
-    assert [error.slug for error in matching(TEXTS[slug])] == [slug]
+@pytest.mark.parametrize(("slug", "text"), TEXTS)
+def test_text_means_its_own_cause_first(slug: str, text: str) -> None:
+    assert [error.slug for error in matching(text)][:1] == [slug]
 
 
-def test_denial_inside_dockers_own_guess_is_recognised_as_the_denial() -> None:
-    text = (
-        f"Error response from daemon: pull access denied for {HOST}/acme/server, repository does "
-        f"not exist or may require 'docker login': denied: User: {ACTION}BatchGetImage on resource"
-    )
-    assert [error.slug for error in matching(text)] == ["denied"]
+def test_each_error_has_a_text() -> None:
+    assert list(PRINTED) == [error.slug for error in CLIENT_ERRORS]
+
+
+@pytest.mark.parametrize(("slug", "text"), TEXTS)
+@pytest.mark.parametrize(
+    "broken",
+    [
+        # A console of 80 columns breaks lines within words, PowerShell with a margin.
+        lambda text: "\r\n    ".join(text[i : i + 80] for i in range(0, len(text), 80)),
+        lambda text: text.replace(" ", "\n", 3),
+        lambda text: json.dumps({"message": text}),
+        lambda text: f"\x1b[31m{text}\x1b[0m".replace(" ", "  "),
+        lambda text: text.upper(),
+    ],
+    ids=["console", "lines", "JSON", "colours", "capitals"],
+)
+def test_text_means_the_same_however_it_was_written_down(
+    slug: str, text: str, broken: Callable[[str], str]
+) -> None:
+    assert [error.slug for error in matching(broken(text))][:1] == [slug]
+
+
+def test_events_of_a_pod_are_not_asked_for_where_they_are_pasted() -> None:
+    (forbidden, kubernetes) = matching(PRINTED["forbidden"][1])
+    assert (forbidden.slug, kubernetes.slug) == ("forbidden", "kubernetes")
+    assert "the session or the pull secret has expired" in forbidden.cause
 
 
 def test_case_does_not_matter_and_only_the_end_of_a_long_text_is_read() -> None:
@@ -59,7 +65,6 @@ def test_every_error_has_a_unique_slug_and_matches_its_own_quotation() -> None:
     slugs = [error.slug for error in CLIENT_ERRORS]
     assert len(slugs) == len(set(slugs))
     for error in CLIENT_ERRORS:
-        assert all(re.compile(pattern) for pattern in error.patterns)
         assert error in matching(error.says), error.slug
 
 
@@ -89,7 +94,7 @@ def repeats(pattern: str) -> Iterator[tuple[int, bool]]:
 @pytest.mark.parametrize("error", CLIENT_ERRORS, ids=lambda error: error.slug)
 def test_search_for_an_error_looks_at_a_limited_text_from_each_place(error: ClientError) -> None:
     """So that the time grows with the length of what is pasted, and not with its square."""
-    for pattern in error.patterns:
+    for pattern in (*error.patterns, *error.unless):
         found = list(repeats(pattern))
         assert math.prod(most + 1 for most, _ in found) <= MOST_AT_A_PLACE, pattern
         # An optional part may hold a repeat; a repeat within a repeat may not be.
@@ -102,3 +107,28 @@ def test_rule_itself_finds_what_is_slow() -> None:
         (_constants.MAXREPEAT, False),
     ]
     assert list(repeats(r"a{1,20}b?")) == [(20, False), (1, False)]
+
+
+# --- Remedies and the command ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", CLIENT_ERRORS, ids=lambda error: error.slug)
+def test_commands_are_filled_in_completely(error: ClientError) -> None:
+    values = {"region": "eu-central-1", "profile": "acme", "host": "HOST", "image": "IMAGE"}
+    for command in error.commands:
+        assert not re.search(r"\{(?!http_code)", filled_in(command, **values))
+
+
+def test_support_asks_for_the_slugs_of_a_text_on_standard_input() -> None:
+    run = partial(
+        subprocess.run,
+        capture_output=True,
+        check=True,
+        env={"PATH": os.environ["PATH"], "EMBEDDED": "true"},
+    )
+    command = [sys.executable, "manage.py", "diagnose_error"]
+    text = PRINTED["forbidden"][1].encode() + b"\xff"
+    assert json.loads(run([*command, "--json"], input=text).stdout) == ["forbidden", "kubernetes"]
+    assert json.loads(run([*command, "--json"], input=b"It is broken.").stdout) == []
+    shown: Any = run(command, input=b"aws: not found").stdout
+    assert shown.startswith(b"no-cli: The AWS CLI is not installed")

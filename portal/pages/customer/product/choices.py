@@ -172,9 +172,10 @@ class Choices:
     def _groups(self) -> list[instructions.Group]:
         if self.repository is None or self.image is None:
             return []
-        return instructions.in_groups(self._target(self.repository), is_chart=self._is_chart)
+        return instructions.in_groups(self.target_in(self.repository), is_chart=self._is_chart)
 
-    def _target(self, repository: Repository) -> instructions.PullTarget:
+    def target_in(self, repository: Repository) -> instructions.PullTarget:
+        """What fills in the commands for one of the repositories."""
         label = [self.key.pull_user.label] if self.key else []
         return instructions.PullTarget(
             profile=instructions.profile_of(settings.VENDOR_NAME, *label),
@@ -189,7 +190,7 @@ class Choices:
     @cached_property
     def filled_in(self) -> list[str]:
         """What the choices put into the commands."""
-        return self._target(self.repository).filled_in if self.repository else []
+        return self.target_in(self.repository).filled_in if self.repository else []
 
     @cached_property
     def _keys(self) -> list[AccessKey]:

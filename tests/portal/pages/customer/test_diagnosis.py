@@ -1,16 +1,18 @@
 """ "Why can't I pull?": the check, the list of client errors, and pasted error texts."""
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from bs4 import BeautifulSoup
 from django.utils import timezone
 
 from provisioning.demo.seed import Cast
 from provisioning.diagnosis import client_errors
-from provisioning.models import Repository
+from provisioning.models import AccessKey, Repository
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import capture_everything, database
 from tests.portal.pages.pages import as_user, words
-from tests.provisioned import SECRET, provision
+from tests.provisioned import SECRET, change, collect, days, provision
 
 EXPIRED = "denied: Your authorization token has expired. Reauthenticate and try again."
 
@@ -59,11 +61,86 @@ def test_every_client_error_is_on_the_page_once(cast: Cast, page: str) -> None:
         assert sorted(str(heading["id"]) for heading in soup.select("h3")) == slugs
 
 
-def test_unknown_error_leads_to_the_check_and_to_support(cast: Cast, page: str) -> None:
-    shown = as_user(cast.alice).post(page, {"error_text": "It is broken."})
+def test_unknown_error_leads_to_support_with_the_check_and_without_the_text(
+    cast: Cast, page: str
+) -> None:
+    shown = as_user(cast.alice).post(page, {"error_text": f"It is broken. {SECRET}"})
     assert found(shown.content) == []
     assert "We do not know this error." in words(shown)
-    assert b"mailto:" in shown.content
+    soup = BeautifulSoup(shown.content, "html.parser")
+    (link,) = [each for each in soup.select("#found a") if "support" in each.get_text()]
+    address = urlsplit(str(link["href"]))
+    mail = parse_qs(address.query)
+    assert (address.scheme, address.path) == ("mailto", "support@example.com")
+    assert mail["subject"] == ["Cannot pull Acme Server (Birch Bank)"]
+    assert "Repository acme/server: open to you" in mail["body"][0]
+    assert "broken" not in mail["body"][0]
+
+
+def test_remedy_is_commands_of_this_product_to_copy(cast: Cast, page: str) -> None:
+    Repository.objects.get(name="acme/server").images.create(
+        digest="sha256:1", tags=["1.1"], pushed_at=timezone.now()
+    )
+    error_text = "manifest for HOST/acme/server:9 not found: manifest unknown"
+    shown = as_user(cast.alice).post(page, {"error_text": f"{error_text}\n{EXPIRED}"})
+    host = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+    commands = [
+        code.get_text()
+        for code in BeautifulSoup(shown.content, "html.parser").select("#found figure code")
+    ]
+    assert commands == [
+        (
+            "aws ecr get-login-password --region eu-central-1 --profile acme-software | "
+            f"docker login --username AWS --password-stdin {host}"
+        ),
+        f"docker pull {host}/acme/server:1.1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error_text", "about", "remedy"),
+    [
+        (
+            "210987654321.dkr.ecr.eu-central-1.amazonaws.com/x: 401",
+            "Registry",
+            "Use 123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+        ),
+        (
+            "Could not connect to the endpoint URL: https://api.ecr.us-east-1.amazonaws.com/",
+            "Region",
+            "Sign in with --region eu-central-1.",
+        ),
+        (
+            "User: arn:aws:iam::210987654321:user/ci is not authorized",
+            "Who you are to AWS",
+            "Name the profile of arn:aws:iam::123456789012:user/ecr-portal/birch-bank",
+        ),
+        ("Credential=AKIANOTHEIRS/20261128", "Access key", "Use AKIAEXAMPLE1."),
+    ],
+)
+def test_what_the_error_names_is_compared_with_what_the_portal_knows(
+    cast: Cast, page: str, error_text: str, about: str, remedy: str
+) -> None:
+    collect(cast, AccessKey.objects.get(), days(-1))
+    shown = as_user(cast.alice).post(page, {"error_text": error_text})
+    known = BeautifulSoup(shown.content, "html.parser").select("#wrong-here li")
+    assert [row.get_text(" ", strip=True).partition(" :")[0] for row in known] == [about]
+    assert remedy in words(shown)
+
+
+def test_what_is_right_in_the_error_is_no_answer(cast: Cast, page: str) -> None:
+    collect(cast, AccessKey.objects.get(), days(-1))
+    arn = "arn:aws:iam::123456789012:user/ecr-portal/birch-bank"
+    error_text = f"123456789012.dkr.ecr.eu-central-1.amazonaws.com {arn} AKIAEXAMPLE1"
+    shown = as_user(cast.alice).post(page, {"error_text": error_text})
+    assert b'id="wrong-here"' not in shown.content
+
+
+def test_what_the_portal_knows_comes_before_what_the_words_mean(cast: Cast, page: str) -> None:
+    change(AccessKey.objects.get(), desired="Inactive", status="Inactive", written="Inactive")
+    shown = words(as_user(cast.alice).post(page, {"error_text": EXPIRED}))
+    first, second = shown.index("What is wrong here"), shown.index("What your error means")
+    assert first < shown.index("deactivated; nobody has revealed it") < second
 
 
 def test_empty_text_is_refused(cast: Cast, page: str) -> None:

@@ -169,6 +169,11 @@ def _remove(context: PullUserContext) -> Result:
         raise errors.TemporaryError(
             "IAM does not show the user that was just created: it may do so later."
         )
+    if not observed.is_present and row.user_id and context.gateway.access_keys(row.name):
+        # That a user is gone is not believed by one answer alone.
+        raise errors.TemporaryError(
+            "IAM does not show the user, but its access keys: it will be read again."
+        )
     outcome = take_steps(context, _removal(row, observed, is_granted=granting.exists()))
     outcome.raise_worst()
     if granting.exists():

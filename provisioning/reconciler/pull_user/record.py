@@ -89,7 +89,10 @@ def record_status(context: PullUserContext, observed: ObservedUser, outcome: Tak
     if row.desired == Desired.SUSPENDED and is_off:
         status = Status.SUSPENDED
     changes: dict[str, object] = {"observed_at": clock.now()}
-    if not row.policy_written and observed.own_policy == own_policy(row, context.grants).desired:
+    # What was observed before the turn wrote is no longer so.
+    is_as_observed = not outcome.has_taken(Step.ENSURE_USER_POLICY)
+    is_desired = observed.own_policy == own_policy(row, context.grants).desired
+    if is_as_observed and is_desired and not row.policy_written:
         changes["policy_written"] = observed.policy_meaning
     with context.lease.writing():
         if row.status != status:

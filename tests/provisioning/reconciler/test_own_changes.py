@@ -15,10 +15,11 @@ from provisioning.demo.seed import ACCOUNT_ID, Cast
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate
-from provisioning.flows.entitlements import withdraw
+from provisioning.flows.entitlements import suspend, withdraw
 from provisioning.models import (
     AccessKey,
     Drift,
+    Entitlement,
     Grant,
     PullUser,
     Reconciled,
@@ -160,6 +161,40 @@ def test_own_policy_that_arrived_before_another_of_which_nothing_is_known_either
     withdraw(reports, by=Actor(cast.sandra), reason="Contract ended")
     run_until_settled()
     assert not Drift.objects.exists()
+
+
+def test_own_policy_that_was_written_while_another_became_desired(
+    aws: Aws, cast: Cast, before_sending: BeforeSending
+) -> None:
+    """Of a user that was created by a step that failed afterwards: nothing was known of it."""
+    Repository.objects.update(placement="user_policy")
+    for operation in ("AttachUserPolicy", "PutUserPolicy"):
+        fault = Fault(operation, Kind.REFUSED, TRIES, 500, "ServiceFailure", "Failed.")
+        aws.embedded.faults.lay(fault)
+    entitlement = approved(cast)
+    take_turns()
+
+    def change_mind() -> None:
+        suspend(entitlement, by=Actor(cast.sandra), reason="The invoice is open")
+
+    before_sending("PutUserPolicy", change_mind, times=1)
+    run_until_settled()
+    assert aws.embedded.faults.are_used_up
+    assert not Drift.objects.exists()
+
+
+def test_user_that_iam_does_not_show_for_once_is_not_called_gone(aws: Aws, cast: Cast) -> None:
+    entitlement = approved(cast)
+    run_until_settled()
+    long_ago()
+    aws.embedded.faults.lay(
+        Fault("GetUser", Kind.REFUSED, 1, 404, "NoSuchEntity", "It cannot be found.")
+    )
+    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
+    run_until_settled()
+    assert aws.embedded.faults.are_used_up
+    assert aws.users() == []
+    assert Entitlement.objects.get().closed_at
 
 
 def _let_another_worker_have(row: Reconciled) -> None:

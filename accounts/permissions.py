@@ -1,7 +1,7 @@
 """Who may do what: members by their role, staff by the groups of the vendor."""
 
 from django.contrib.auth.models import Permission
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.models import Customer, Membership, User
 
@@ -82,10 +82,10 @@ def staff_with(permission: str) -> QuerySet[User]:
     """The vendor's people who have it, by a group or as superusers."""
     label, _, codename = permission.partition(".")
     of = {"content_type__app_label": label, "codename": codename}
-    having = Permission.objects.filter(**of)
-    allowed = Q(is_superuser=True) | Q(groups__permissions__in=having)
-    found = User.objects.filter(allowed | Q(user_permissions__in=having), is_staff=True)
-    return found.filter(is_active=True).order_by("pk").distinct()
+    by_group = Permission.objects.filter(**of, group__user=OuterRef("pk"))
+    by_user = Permission.objects.filter(**of, user=OuterRef("pk"))
+    allowed = Q(is_superuser=True) | Exists(by_group) | Exists(by_user)
+    return User.objects.filter(allowed, is_staff=True, is_active=True).order_by("pk")
 
 
 def require_staff(user: User, permission: str, action: str) -> None:

@@ -19,4 +19,10 @@ class Migration(migrations.Migration):
             name="switched",
             field=models.JSONField(db_default=[], default=list, editable=False),
         ),
+        migrations.AddIndex(
+            model_name="user",
+            index=models.Index(
+                fields=["id"], condition=models.Q(("is_staff", True)), name="user_staff"
+            ),
+        ),
     ]

@@ -40,6 +40,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     USERNAME_FIELD = "email"
 
     class Meta:
+        # The vendor's few people among all those of customers.
+        indexes = [models.Index(fields=["id"], condition=Q(is_staff=True), name="user_staff")]
         constraints = [
             models.UniqueConstraint(Lower("email"), name="user_email_unique_in_any_case"),
         ]

@@ -26,7 +26,7 @@ from provisioning.models import (
     update_in_order,
 )
 from provisioning.notifications import reminders
-from provisioning.reconciler import entitlement, hold, images
+from provisioning.reconciler import entitlement, hold, images, uses
 from provisioning.reconciler.closure import record_closures, tell_of_late_closures
 from provisioning.reconciler.lease import free
 
@@ -39,6 +39,8 @@ Message = tuple[Task, tuple[int | str, ...]]
 SWEEP_LIMIT = 500
 # Repositories whose images one sweep has read at most: nobody waits for them.
 IMAGES_LIMIT = 10
+# Pull users of whose keys one sweep has the last use read at most.
+USES_LIMIT = 10
 # Audit lines that one run links at most.
 LINK_LIMIT = 1000
 # Between the moment a worker takes a message off the queue and the claim of its row.
@@ -63,6 +65,11 @@ def registry_turn(pk: int) -> None:
 @shared_task
 def read_images(pk: int) -> None:
     images.read(pk)
+
+
+@shared_task
+def read_uses(pk: int) -> None:
+    uses.read(pk)
 
 
 @shared_task(expires=60)
@@ -116,6 +123,8 @@ def sweep() -> None:
     for priority in Priority:
         _send([(release_lost, (sent_at, priority))], QUEUES[priority])
     _send(_image_messages(), QUEUES[Priority.OBSERVATION])
+    use_messages: list[Message] = [(read_uses, (pk,)) for pk in sorted(uses.take_due(USES_LIMIT))]
+    _send(use_messages, QUEUES[Priority.OBSERVATION])
     if Email.objects.due().exists():
         _send([(send_emails, ())])
 

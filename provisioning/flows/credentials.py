@@ -168,7 +168,9 @@ def _replace(
     if current is not None:
         retiring.setdefault(current, now + overlap)
     _retire(retiring, now)
-    PullUser.objects.filter(pk=pull_user.pk).update(unclaimed_at=None)
+    # The customer waits to see the old key silent.
+    changes = {"unclaimed_at": None, "uses_due_at": now}
+    PullUser.objects.filter(pk=pull_user.pk).update(**changes)
     until = retiring.get(current) if current else None
     emails.rotated(pull_user, by=by.user, until=until if until and until > now else None)
     subject = f"access key {current} of " if current else ""

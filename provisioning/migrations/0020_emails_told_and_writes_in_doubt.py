@@ -1,6 +1,9 @@
 from typing import Any
 
 from django.db import migrations, models
+from django.db.models.functions import Now
+
+import accounts.clock
 
 
 def know_as_told(apps: Any, schema_editor: Any) -> None:
@@ -33,6 +36,18 @@ class Migration(migrations.Migration):
             model_name="repository",
             name="statement_attempted",
             field=models.TextField(db_default="", default="", editable=False),
+        ),
+        migrations.AddField(
+            model_name="pulluser",
+            name="uses_read_at",
+            field=models.DateTimeField(editable=False, null=True),
+        ),
+        migrations.AddField(
+            model_name="pulluser",
+            name="uses_due_at",
+            field=models.DateTimeField(
+                db_default=Now(), db_index=True, default=accounts.clock.now, editable=False
+            ),
         ),
         # The emails about these were written when they ended.
         migrations.RunPython(know_as_told, migrations.RunPython.noop),

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.functional import cached_property
 
 from accounts import clock
@@ -43,6 +44,11 @@ class PullUser(Reconciled):
     arn = models.CharField("ARN", max_length=600, blank=True)
     user_id = models.CharField("UserId", max_length=128, blank=True)
     observed_at = models.DateTimeField(null=True, editable=False)
+    # When IAM was last asked for the last use of its keys, and when it is asked again.
+    uses_read_at = models.DateTimeField(null=True, editable=False)
+    uses_due_at = models.DateTimeField(
+        default=clock.now, db_default=Now(), editable=False, db_index=True
+    )
     # When its last key was deleted because nobody revealed the secret in time; no new key is
     # created until a person asks for one.
     unclaimed_at = models.DateTimeField(null=True, editable=False)

@@ -156,7 +156,8 @@ def _use(old: AccessKey, new: AccessKey | None, pull_user: PullUser) -> str:
         return NEEDED
     if old.last_used_at and old.last_used_at > revealed_at:
         return USED
-    if pull_user.observed_at is None or pull_user.observed_at < revealed_at + REPORTED_AFTER:
+    read_at = pull_user.uses_read_at
+    if read_at is None or read_at < revealed_at + REPORTED_AFTER:
         return UNKNOWN
     return SILENT
 

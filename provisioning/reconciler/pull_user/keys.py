@@ -1,25 +1,19 @@
 """A pull user's keys over time: they retire, expire, wait to be revealed, and are tested before
 they are offered."""
 
-import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 
 from accounts import clock
 from provisioning import vault
-from provisioning.aws import errors
-from provisioning.aws.gateway import Gateway, KeyUse
+from provisioning.aws.gateway import Gateway
 from provisioning.models import AccessKey, Drift
 from provisioning.models.access_key import TESTED_FOR
 from provisioning.reconciler.drift import Difference
 from provisioning.reconciler.pull_user.context import PullUserContext
+from provisioning.reconciler.uses import purpose
 from provisioning.states import KeyStatus
-
-log = logging.getLogger(__name__)
-
-# AWS itself reports the last use of a key hours late.
-USE_READ_EVERY = timedelta(hours=1)
 
 
 def retire_overdue(context: PullUserContext) -> None:
@@ -88,29 +82,5 @@ def facts_of_keys(gateway: Gateway, user_name: str) -> dict[str, dict[str, str]]
     for key_id, status in gateway.access_keys(user_name).items():
         facts[key_id] = {"status": status, "created_at": created[key_id].isoformat()}
         if use := gateway.key_use(key_id):
-            facts[key_id] |= {"used_at": use.at.isoformat(), "used_for": _purpose(use)}
+            facts[key_id] |= {"used_at": use.at.isoformat(), "used_for": purpose(use)}
     return facts
-
-
-def _purpose(use: KeyUse) -> str:
-    return f"{use.service} in {use.region}"
-
-
-def record_last_use(context: PullUserContext) -> None:
-    """Record when each key was last used, once in a while. Only pages need it: a failure here
-    fails nothing."""
-    seen = context.pull_user.observed_at
-    if seen is None or clock.now() - seen < USE_READ_EVERY:
-        return
-    for key in context.keys:
-        if not key.is_living:
-            continue
-        try:
-            use = context.gateway.key_use(key.access_key_id)
-        except errors.AwsError as error:
-            log.warning("The last use of %s could not be read: %s", key, error)
-            return
-        if use:
-            AccessKey.objects.filter(pk=key.pk).update(
-                last_used_at=use.at, last_used_for=_purpose(use)
-            )

@@ -18,7 +18,6 @@ from provisioning.reconciler.pull_user.context import (
 )
 from provisioning.reconciler.pull_user.keys import (
     next_change,
-    record_last_use,
     retire_overdue,
     untested,
 )
@@ -91,7 +90,6 @@ def _provide(context: PullUserContext) -> Result:
     mark_repaired(row, [each for each in found if outcome.has_repaired(each, repairable)])
     record_status(context, observed, outcome)
     outcome.raise_worst()
-    record_last_use(context)
     times = []
     if in_doubt_until and in_doubt_until > clock.now():
         times.append(in_doubt_until)

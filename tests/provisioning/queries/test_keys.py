@@ -142,5 +142,5 @@ def test_old_key_counts_as_unused_only_if_aws_reported_late_enough(
 ) -> None:
     change(key, retires_at=days(5), last_used_at=None if used is None else days(used))
     collect(cast, add_key(PullUser.objects.get()), timezone.now() - timedelta(days=1))
-    PullUser.objects.update(observed_at=None if observed is None else days(observed))
+    PullUser.objects.update(uses_read_at=None if observed is None else days(observed))
     assert words in proof(cast)

@@ -85,7 +85,7 @@ def test_retiring_key_says_whether_it_is_still_in_use(
     new = rotate(cast, key)
     collect(cast, new, days(-7))
     change(key, last_used_at=None if used is None else days(used), last_used_for="ecr")
-    PullUser.objects.update(observed_at=days(observed))
+    PullUser.objects.update(uses_read_at=days(observed))
     assert words_of_use in row(as_user(cast.alice).get(address), key)
 
 

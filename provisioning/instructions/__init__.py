@@ -8,7 +8,12 @@ from provisioning.instructions.machines import for_charts, on_machines
 from provisioning.instructions.pipelines import in_pipelines
 from provisioning.instructions.proofs import Proof
 from provisioning.instructions.script import script
-from provisioning.instructions.stored import credentials_file, env_file, set_up
+from provisioning.instructions.stored import (
+    credentials_file,
+    env_file,
+    kubernetes_secret,
+    set_up,
+)
 from provisioning.instructions.target import (
     SECRET_HERE,
     Block,
@@ -28,6 +33,7 @@ __all__ = [
     "env_file",
     "for_tools",
     "in_groups",
+    "kubernetes_secret",
     "profile_of",
     "script",
     "set_up",

@@ -30,6 +30,22 @@ def credentials_file(profile: str, access_key_id: str, secret_access_key: str) -
     )
 
 
+def kubernetes_secret(profile: str, access_key_id: str, secret_access_key: str) -> Block:
+    """For the job that renews a pull secret."""
+    return Block(
+        "A secret for a cluster",
+        "apiVersion: v1\n"
+        "kind: Secret\n"
+        f"metadata:\n  name: {profile}-aws\n"
+        "stringData:\n"
+        f"  AWS_ACCESS_KEY_ID: {access_key_id}\n"
+        f"  AWS_SECRET_ACCESS_KEY: {secret_access_key}\n",
+        note="For the Kubernetes job that renews the pull secret: “kubectl apply -f” it in each "
+        "namespace, then delete the file.",
+        file=f"{profile}-aws.yaml",
+    )
+
+
 def env_file(profile: str, access_key_id: str, secret_access_key: str) -> Block:
     """For what reads the credentials from its environment."""
     return Block(

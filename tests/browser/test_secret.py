@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from playwright.sync_api import Download, Error, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -95,6 +96,28 @@ def test_file_of_credentials_is_one_that_the_aws_cli_reads(
         assert read.stdout == f"{value}\n"
 
 
+def test_secret_is_visible_at_once(page: Page, address: str) -> None:
+    reveal(page, address)
+    expect(page.get_by_text(SECRET, exact=True).first).to_be_visible()
+    store(page)
+
+
+def test_file_for_a_cluster_is_a_secret_of_kubernetes(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    reveal(page, address)
+    saved = download(page, f"{PROFILE}-aws.yaml")
+    saved.save_as(tmp_path / "secret.yaml")
+    manifest = yaml.safe_load((tmp_path / "secret.yaml").read_text())
+    assert (manifest["kind"], manifest["metadata"]) == ("Secret", {"name": f"{PROFILE}-aws"})
+    key = AccessKey.objects.get()
+    assert manifest["stringData"] == {
+        "AWS_ACCESS_KEY_ID": key.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }
+    store(page)
+
+
 def test_env_file_is_one_that_a_shell_reads(page: Page, address: str, tmp_path: Path) -> None:
     reveal(page, address)
     saved = download(page, f"{PROFILE}.env")
@@ -179,7 +202,7 @@ def test_page_that_a_browser_keeps_in_memory_holds_nothing(page: Page, address: 
 
 def test_leaving_before_it_is_stored_is_asked_about(page: Page, address: str) -> None:
     reveal(page, address)
-    page.get_by_text("Show the secret access key").click()
+    page.get_by_text("Secret access key").first.click()  # As one who uses the page.
     asked: list[str] = []
 
     def answer(dialog: Any) -> None:
@@ -236,7 +259,7 @@ def test_no_button_to_download_shows_where_the_script_did_not_come(
     poor = browser.new_context(base_url=live_server.url).new_page()
     poor.route("**/secret*.js", lambda route: route.abort())
     reveal(poor, address)
-    expect(poor.locator("[data-download]")).to_have_count(2)
+    expect(poor.locator("[data-download]")).to_have_count(3)
     expect(poor.get_by_role("button", name="Download")).to_have_count(0)
     store(poor)
     poor.context.close()

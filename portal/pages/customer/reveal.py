@@ -48,6 +48,10 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
     context["set_up"] = instructions.set_up(profile)
     context["files"] = [
         form(profile, credentials.access_key_id, credentials.secret_access_key)
-        for form in (instructions.credentials_file, instructions.env_file)
+        for form in (
+            instructions.credentials_file,
+            instructions.env_file,
+            instructions.kubernetes_secret,
+        )
     ]
     return render(request, "customer/secret.html", context)

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from provisioning import tasks
 from provisioning.aws import boto
 from provisioning.aws.probe import Answer
 from provisioning.demo.seed import Cast
@@ -160,6 +161,7 @@ def test_role_allows_exactly_the_calls_that_are_made(
     take_turns()
     pull_user = PullUser.objects.get()
     reveal(pull_user, by=Actor(cast.alice))
+    tasks.read_uses(pull_user.pk)
     deactivate(AccessKey.objects.get(), by=Actor(cast.otto))
     take_turns()
     reissue(pull_user, by=Actor(cast.otto), reason="Leaked", overlap=timedelta(0))

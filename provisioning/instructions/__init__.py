@@ -9,6 +9,7 @@ from provisioning.instructions.pipelines import in_pipelines
 from provisioning.instructions.proofs import Proof
 from provisioning.instructions.script import script
 from provisioning.instructions.stored import (
+    change_over,
     credentials_file,
     env_file,
     kubernetes_secret,
@@ -29,6 +30,7 @@ __all__ = [
     "Instruction",
     "Proof",
     "PullTarget",
+    "change_over",
     "credentials_file",
     "env_file",
     "for_tools",

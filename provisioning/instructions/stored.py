@@ -17,6 +17,23 @@ def set_up(profile: str) -> Block:
     )
 
 
+def change_over(profile: str) -> list[Block]:
+    """What each machine needs once a new key replaces the one that it has."""
+    return [
+        Block(
+            "Store the new credentials in the place of the old",
+            f"aws configure --profile {profile}",
+            note="The profile stays, so nothing else on the machine changes.",
+        ),
+        Block(
+            "See that AWS accepts them",
+            f"aws sts get-caller-identity --profile {profile}",
+            note="Where a session of Docker or Podman is in use, it lives on for up to 12 hours; "
+            "the next sign-in uses the new key. In Kubernetes, apply the new secret.",
+        ),
+    ]
+
+
 def credentials_file(profile: str, access_key_id: str, secret_access_key: str) -> Block:
     """The same profile, as what ``set_up`` writes."""
     return Block(

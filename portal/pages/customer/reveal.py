@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods
@@ -44,8 +45,11 @@ def reveal(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect(address_of(entitlement))
     context["credentials"] = credentials
     context["key"] = pull_user.access_keys.get(access_key_id=credentials.access_key_id)
-    profile = instructions.profile_of(settings.VENDOR_NAME)
+    profile = instructions.profile_of(settings.VENDOR_NAME, pull_user.label)
     context["set_up"] = instructions.set_up(profile)
+    retiring = pull_user.access_keys.living().filter(retires_at__gt=timezone.now())
+    context["old_key"] = retiring.first()
+    context["change_over"] = instructions.change_over(profile)
     context["files"] = [
         form(profile, credentials.access_key_id, credentials.secret_access_key)
         for form in (

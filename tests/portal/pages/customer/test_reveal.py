@@ -15,12 +15,14 @@ from accounts.models import AuditEvent, Membership
 from provisioning import vault
 from provisioning.demo.seed import PASSWORD, Cast
 from provisioning.flows import Actor
+from provisioning.flows.credentials import rotate
 from provisioning.flows.entitlements import request
+from provisioning.flows.labels import add_label
 from provisioning.models import AccessKey, Entitlement, OneTimeSecret, PullUser
 from tests.entitlements import approved
 from tests.portal.pages.captured_state import capture_everything
 from tests.portal.pages.pages import as_user, confirm, just_signed_in, words
-from tests.provisioned import SECRET, provision
+from tests.provisioned import SECRET, add_key, provision
 
 SHOW = "Show the secret now"
 
@@ -147,6 +149,28 @@ def test_post_shows_the_credentials_and_forbids_caching(cast: Cast, address: str
     assert AccessKey.objects.get().access_key_id in words(shown)
     assert "no-store" in shown["Cache-Control"]
     assert "messages" not in shown.cookies
+
+
+def test_after_a_rotation_the_page_has_the_lines_for_each_machine(cast: Cast, address: str) -> None:
+    client = just_signed_in(cast.alice)
+    assert "On each machine" not in words(client.post(address))
+    pull_user = PullUser.objects.get()
+    rotate(pull_user, by=Actor(cast.alice))
+    add_key(pull_user)
+    shown = words(client.post(address))
+    assert "On each machine that has the old key Access key AKIAEXAMPLE1 works until" in shown
+    assert shown.count("aws configure --profile acme-software") == 2
+    assert "aws sts get-caller-identity --profile acme-software" in shown
+
+
+def test_credentials_of_a_label_go_into_a_profile_of_their_own(cast: Cast, address: str) -> None:
+    add_label(cast.birch, "ci", by=Actor(cast.alice))
+    ci = PullUser.objects.get(label="ci")
+    PullUser.objects.filter(pk=ci.pk).update(status="ready", arn="arn:aws:iam::1:user/ci")
+    add_key(ci)
+    shown = words(just_signed_in(cast.alice).post(f"/credentials/{ci.pk}/reveal/"))
+    assert "[acme-software-ci]" in shown
+    assert "aws configure --profile acme-software-ci" in shown
 
 
 def test_second_post_shows_nothing(cast: Cast, address: str) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,10 +11,19 @@ from django.utils import timezone
 from provisioning.demo.seed import Cast
 from provisioning.desired import hold
 from provisioning.flows import Actor
-from provisioning.flows.entitlements import approve, reject, request, withdraw
+from provisioning.flows.entitlements import withdraw
 from provisioning.models import Entitlement, PullUser, Repository
 from tests.entitlements import approved
 from tests.images import pushed
+from tests.portal.pages.customer.in_state import (
+    ending,
+    planned,
+    rejected,
+    repository_stuck,
+    requested,
+    unrevealed,
+    withdrawn,
+)
 from tests.portal.pages.pages import as_user, steps, words
 from tests.provisioned import end, provision
 
@@ -33,52 +41,10 @@ def badge(response: Any) -> str:
     return found.get_text(strip=True)
 
 
-def planned(cast: Cast) -> Entitlement:
-    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
-    approve(entitlement, by=Actor(cast.sandra), starts_at=timezone.now() + timedelta(days=3))
-    return entitlement
-
-
-def rejected(cast: Cast) -> Entitlement:
-    entitlement = request(cast.birch, cast.server, by=Actor(cast.alice))
-    reject(entitlement, by=Actor(cast.sandra), note="Please renew the contract first.")
-    return entitlement
-
-
-def stuck(cast: Cast) -> Entitlement:
-    entitlement = approved(cast)
-    pushed("acme/server", 1)
-    provision(cast.birch)
-    agent = Repository.objects.filter(name="acme/agent")
-    agent.update(attention="Create it in ECR.", failures=1)
-    grants = PullUser.objects.get().grants.filter(repository__in=agent)
-    grants.update(in_repository_policy=False)
-    return entitlement
-
-
-def ready(cast: Cast) -> Entitlement:
-    entitlement = approved(cast)
-    pushed("acme/agent", 1)
-    provision(cast.birch)
-    return entitlement
-
-
-def ending(cast: Cast) -> Entitlement:
-    entitlement = ready(cast)
-    withdraw(entitlement, by=Actor(cast.sandra), reason="Contract ended")
-    return entitlement
-
-
-def ended(cast: Cast) -> Entitlement:
-    entitlement = ending(cast)
-    end(cast.birch)
-    return entitlement
-
-
 # State → its setting, the words, the steps after "Requested", seconds until the page refreshes.
 STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]] = {
     "Requested": (
-        lambda cast: request(cast.birch, cast.server, by=Actor(cast.alice)),
+        requested,
         "Waiting for your vendor's sales team to approve the request made now .",
         {"Approved": "waiting"},
         5,
@@ -103,7 +69,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]
         2,
     ),
     "Needs attention": (
-        stuck,
+        repository_stuck,
         "Your vendor needs to look at this, and can see what is wrong.",
         {
             "Approved": "done",
@@ -116,7 +82,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]
         2,
     ),
     "Credentials to reveal": (
-        ready,
+        unrevealed,
         "The credentials are waiting to be revealed.",
         {
             "Approved": "done",
@@ -140,7 +106,7 @@ STATES: dict[str, tuple[Callable[[Cast], Entitlement], str, dict[str, str], int]
         2,
     ),
     "Ended": (
-        ended,
+        withdrawn,
         "Your vendor withdrew access now .",
         {
             "Withdrawn": "done",
@@ -188,7 +154,7 @@ def test_page_says_that_a_held_portal_goes_on_later(cast: Cast) -> None:
 
 
 def test_errors_of_aws_are_only_for_the_vendor(cast: Cast) -> None:
-    shown = as_user(cast.alice).get(page(stuck(cast)))
+    shown = as_user(cast.alice).get(page(repository_stuck(cast)))
     assert "Create it in ECR." not in shown.content.decode()
     assert "Your vendor can see this." in words(shown)
 
@@ -212,17 +178,17 @@ def test_repository_that_another_product_still_opens_counts_as_closed(cast: Cast
     assert "Your vendor withdrew access now ." in words(as_user(cast.alice).get(page(entitlement)))
 
 
-@pytest.mark.parametrize("prepare", [approved, planned, rejected, ending, ended])
+@pytest.mark.parametrize("prepare", [approved, planned, rejected, ending, withdrawn])
 def test_page_has_no_commands_unless_access_is_open(
     cast: Cast, prepare: Callable[[Cast], Entitlement]
 ) -> None:
-    pushed("acme/server", 1)
+    pushed("acme/agent", 1)
     shown = as_user(cast.alice).get(page(prepare(cast)))
     assert b"<pre" not in shown.content
 
 
 def test_open_repositories_can_be_pulled_while_the_rest_is_stuck(cast: Cast) -> None:
-    shown = words(as_user(cast.alice).get(page(stuck(cast))))
+    shown = words(as_user(cast.alice).get(page(repository_stuck(cast))))
     assert "docker pull" in shown
     assert "Repository acme/agent opened" in shown
     assert "/acme/agent" not in shown

@@ -10,6 +10,8 @@ LOGIN = (
 WHO = "aws sts get-caller-identity --profile {profile}"
 PULL = "docker pull {image}"
 OURS = r"\.dkr\.ecr\."
+# In the list of commands of an AWS CLI that has it.
+KNOWS_IT = r"get-login-password \|? ?(?:wait|help|get-|initiate|list)"
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ CLIENT_ERRORS = (
         "The AWS CLI is older than 1.17.10, and knows no get-login-password.",
         "Install a newer one, or choose the tool “Docker, AWS CLI 1” on the tab “Pull”.",
         ("aws --version",),
-        unless=(r"\|? get-login-password \|?(?! ?--)", r"Found invalid choice"),
+        unless=(KNOWS_IT, r"Found invalid choice"),
     ),
     ClientError(
         "get-login",
@@ -211,16 +213,14 @@ CLIENT_ERRORS = (
         (
             r"Invalid choice:? '?get-login\b(?!-)",
             r"Invalid choice.{0,200}maybe you meant",
-            r"argument (?:operation|command): Invalid choice",
-            r"argument (?:operation|command): Found invalid choice",
+            r"argument (?:operation|command): Invalid choice(?!, valid)",
+            r"Found invalid choice",
+            KNOWS_IT,
         ),
         "AWS CLI 2 no longer has get-login, or the name of the command is mistyped.",
         "Copy the command that signs in; it works with AWS CLI 2, and 1 from 1.17.10.",
         (LOGIN,),
-        unless=(
-            r"Invalid choice:? '?get-login-password",
-            r"Invalid choice, valid choices are(?!.{0,900}get-login-password)",
-        ),
+        unless=(r"Invalid choice:? '?get-login-password",),
     ),
     ClientError(
         "e-none",
@@ -384,7 +384,7 @@ CLIENT_ERRORS = (
             r"invalid reference",
             r"invalid_reference",
             r"repository name (?:\([^)]{0,200}\) )?must be lowercase",
-            r"(?:n't|not|unable to|failed to|error) pars(?:e|ing) (?:image )?(?:reference|name)",
+            r"(?:n't|not|unable to|failed to) parse (?:image )?reference",
             r"InvalidImageName",
             r"invalid (?:image name|tag format|repository name)",
             r"is not a valid repository/tag",
@@ -395,7 +395,6 @@ CLIENT_ERRORS = (
         "is empty because a variable is, or still has the word TAG in it.",
         "Copy the address.",
         (PULL,),
-        unless=(r"reading manifest",),
     ),
     ClientError(
         "platform",

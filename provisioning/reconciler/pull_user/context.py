@@ -17,6 +17,7 @@ from provisioning.models import AccessKey, Grant, PullUser, Registry
 from provisioning.models.access_key import AccessKeyQuerySet
 from provisioning.models.grant import GrantQuerySet
 from provisioning.reconciler.lease import Lease
+from provisioning.reconciler.result import Requeue
 from provisioning.states import Desired, KeyStatus, Outcome, Step
 
 Placement = Grant.Placement
@@ -140,6 +141,22 @@ def mark(grants: GrantQuerySet, place: str, *, is_there: bool | None) -> None:
     # Where it was in doubt whether it came, and it did not, nothing has changed.
     changed_at = now if is_there else Case(When(**{place: True}, then=now), default="changed_at")
     grants.exclude(**{place: is_there}).update(**{place: is_there, "changed_at": changed_at})
+
+
+OTHER_PLACE = {
+    "in_repository_policy": "in_user_policy",
+    "in_user_policy": "in_repository_policy",
+}
+
+
+def require_elsewhere(grants: GrantQuerySet, place: str) -> None:
+    """A desired grant leaves one place only while the other one has it, whatever was seen before:
+    it may be moved to and fro, and the turn of the other place may be about to take it away, too.
+    Call it in the transaction that marks what leaves. Raises Requeue."""
+    leaving = grants.filter(desired=Desired.PRESENT).exclude(**{place: False}).order_by("pk")
+    for grant in leaving.select_for_update(no_key=True):
+        if not getattr(grant, OTHER_PLACE[place]):
+            raise Requeue(clock.now())
 
 
 def mark_keys_deleted(keys: AccessKeyQuerySet) -> int:

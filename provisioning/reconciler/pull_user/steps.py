@@ -21,6 +21,7 @@ from provisioning.reconciler.pull_user.context import (
     mark,
     mark_keys_deleted,
     record_user_policy,
+    require_elsewhere,
 )
 from provisioning.reconciler.pull_user.plan import PlannedStep
 from provisioning.states import Desired, Status, Step
@@ -185,6 +186,7 @@ def _policy_in_doubt(context: PullUserContext, grants: list[Grant], meaning: str
     with context.lease.writing():
         row.policy_attempted = in_doubt.and_sent(attempted_before, meaning)
         row.save(update_fields=["policy_attempted"])
+        require_elsewhere(row.grants.exclude(held), "in_user_policy")
         mark(row.grants.filter(pk__in=before), "in_user_policy", is_there=None)
     try:
         yield

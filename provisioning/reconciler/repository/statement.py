@@ -11,7 +11,7 @@ from provisioning.documents.grammar import Document
 from provisioning.models import Grant, PullUser, Repository
 from provisioning.reconciler import in_doubt
 from provisioning.reconciler.attempt import attempt
-from provisioning.reconciler.pull_user.context import mark
+from provisioning.reconciler.pull_user.context import mark, require_elsewhere
 from provisioning.reconciler.repository.context import RepositoryContext, record_observed
 from provisioning.states import Step
 
@@ -156,6 +156,8 @@ def _in_doubt(context: RepositoryContext, grants: list[Grant]) -> Iterator[None]
             statement_attempted=in_doubt.and_sent(row.statement_attempted, attempted),
             policy_set_at=clock.now(),
         )
+        leaving = Grant.objects.filter(pk__in=[grant.pk for grant in context.leaving])
+        require_elsewhere(leaving, "in_repository_policy")
         mark(changing, "in_repository_policy", is_there=None)
     try:
         yield

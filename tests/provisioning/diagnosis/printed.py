@@ -220,6 +220,10 @@ PRINTED: dict[str, list[str]] = {
     "http": [f'Get "https://{HOST}/v2/": http: server gave HTTP response to HTTPS client'],
     "certificate": [
         (
+            f'level=fatal msg="Error parsing image name \\"docker://{IMAGE}\\": pinging container '
+            f'registry {HOST}: Get \\"https://{HOST}/v2/\\": x509: certificate signed by unknown authority"'
+        ),
+        (
             f'Get "https://{HOST}/v2/": tls: failed to verify certificate: x509: certificate signed by '
             "unknown authority"
         ),

@@ -12,6 +12,8 @@ from pytest_django.fixtures import Settings
 from accounts.models import Customer
 from provisioning import reconciler, tasks
 from provisioning.demo.seed import ACCOUNT_ID, Cast
+from provisioning.desired.grants import placement_changed
+from provisioning.embedded_aws import identities
 from provisioning.embedded_aws.faults import Fault, Kind
 from provisioning.flows import Actor
 from provisioning.flows.credentials import activate, deactivate
@@ -195,6 +197,54 @@ def test_user_that_iam_does_not_show_for_once_is_not_called_gone(aws: Aws, cast:
     assert aws.embedded.faults.are_used_up
     assert aws.users() == []
     assert Entitlement.objects.get().closed_at
+
+
+def _place(repository: Repository, placement: str) -> None:
+    repository.placement = placement
+    repository.save(update_fields=["placement"])
+    placement_changed(repository)
+
+
+@pytest.mark.parametrize("first", ["repository", "user"])
+def test_grant_that_is_moved_to_and_fro_is_in_one_place_at_any_time(
+    aws: Aws, cast: Cast, before_sending: BeforeSending, first: str
+) -> None:
+    """Each of two turns saw that the other place has it, and is about to take it away here."""
+    approved(cast)
+    run_until_settled()
+    server, user = Repository.objects.get(name="acme/server"), PullUser.objects.get()
+
+    def places() -> set[str]:
+        named = admitted(aws.repository_policy("acme/server"))
+        own = identities.iam(ACCOUNT_ID).users["birch-bank"].policies
+        found = {"repository_policy"} if user.arn in named else set()
+        return found | ({"user_policy"} if "acme/server" in str(own) else set())
+
+    # In the middle of a move both have it.
+    _place(server, "user_policy")
+    reconciler.pull_user_turn(user.pk)
+    assert places() == {"repository_policy", "user_policy"}
+    # One turn takes it away in one place; meanwhile it is moved back, and another turn begins.
+    if first == "repository":
+        last, read = "repository_policy", "GetRepositoryPolicy"
+        one, other = reconciler.repository_turn, reconciler.pull_user_turn
+        of_one, of_other = server.pk, user.pk
+    else:
+        _place(server, "repository_policy")
+        last, read = "user_policy", "GetUser"
+        one, other = reconciler.pull_user_turn, reconciler.repository_turn
+        of_one, of_other = user.pk, server.pk
+
+    def move_back() -> None:
+        _place(server, last)
+        other(of_other)
+
+    before_sending(read, move_back, times=1)
+    one(of_one)
+    assert places()
+    run_until_settled()
+    assert places() == {last}
+    assert not Drift.objects.exists()
 
 
 def _let_another_worker_have(row: Reconciled) -> None:

@@ -1,6 +1,7 @@
 """Security headers on every response, and the refusal of malformed requests."""
 
 import re
+from typing import Any
 
 import pytest
 from bs4 import BeautifulSoup
@@ -10,6 +11,13 @@ from django.test import Client
 from provisioning.demo.seed import Cast
 from tests.portal.pages.pages import as_user, just_signed_in
 from tests.portal.site import build_site, routes, visit
+
+# The sample of an email, which brings its style with it: no mail program fetches one.
+SAMPLE = "ops/emails/<slug:slug>/"
+
+
+def is_page(answer: Any) -> bool:
+    return answer["Content-Type"].startswith("text/html") and not answer.streaming
 
 
 def policy(header: str) -> dict[str, set[str]]:
@@ -26,15 +34,20 @@ def test_every_page_has_the_strict_policy_and_nothing_inline(cast: Cast, role: s
         answer = visit(client, "GET", site.address(route))
         directives = policy(answer["Content-Security-Policy"])
         assert directives["default-src"] == directives["base-uri"] == {NONE}, route
-        assert directives["script-src"] == directives["style-src"] == {SELF}, route
-        assert directives["form-action"] == {SELF}, route
         assert directives["frame-ancestors"] == {NONE}, route
-        assert "unsafe" not in answer["Content-Security-Policy"], route
+        is_sample = route == SAMPLE and answer.status_code == 200
+        if is_sample:
+            assert directives["form-action"] == {NONE}
+            assert "script-src" not in directives
+        else:
+            assert directives["script-src"] == directives["style-src"] == {SELF}, route
+            assert directives["form-action"] == {SELF}, route
+            assert "unsafe" not in answer["Content-Security-Policy"], route
         assert "camera=()" in answer["Permissions-Policy"], route
         assert answer["X-Frame-Options"] == "DENY", route
         assert answer["X-Content-Type-Options"] == "nosniff", route
         assert answer["Referrer-Policy"] == "same-origin", route
-        if answer["Content-Type"].startswith("text/html") and not answer.streaming:
+        if is_page(answer) and not is_sample:
             assert inline(answer.content) == [], route
             pages += 1
     assert pages >= 10

@@ -19,7 +19,15 @@ def email_list(request: HttpRequest) -> HttpResponse:
 @ops_only
 @require_GET
 # An email brings its style with it, and loads nothing.
-@csp({"default-src": [NONE], "style-src": [UNSAFE_INLINE], "frame-ancestors": [NONE]})  # type: ignore[arg-type]
+@csp(  # type: ignore[arg-type]
+    {
+        "default-src": [NONE],
+        "style-src": [UNSAFE_INLINE],
+        "base-uri": [NONE],
+        "form-action": [NONE],
+        "frame-ancestors": [NONE],
+    }
+)
 def email_sample(request: HttpRequest, slug: str) -> HttpResponse:
     """The email itself, as HTML, or with ``?text`` as text."""
     try:

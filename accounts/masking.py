@@ -16,8 +16,8 @@ MASK = "[masked]"
 
 
 def without_key_ids(text: str) -> str:
-    """For an email, which may be forwarded: what it reports names no access key."""
-    return KEY_ID.sub(MASK, text)
+    """The text for an email, which may be forwarded: masked as a log is, and without key ids."""
+    return KEY_ID.sub(MASK, masked(text))
 
 
 def masked(text: str) -> str:

@@ -28,6 +28,10 @@ class ClientError:
     commands: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
 
+    def commands_for(self, **values: str) -> list[str]:
+        """The commands, filled in with ``region``, ``profile``, ``host`` and ``image``."""
+        return [command.format(**values) for command in self.commands]
+
 
 # Errors with one certain cause come before those that several causes share: where a text has
 # several, the first explains the others.

@@ -19,11 +19,6 @@ def matching(text: str) -> list[ClientError]:
     return [error for error in CLIENT_ERRORS if _is_in(readings, error)]
 
 
-def filled_in(command: str, **values: str) -> str:
-    """A command of a ClientError for ``region``, ``profile``, ``host`` and ``image``."""
-    return command.format(**values)
-
-
 def readings_of(text: str) -> list[str]:
     """The end of the text on one line: first with its lines joined by a blank, then without one,
     because consoles break long lines within words."""

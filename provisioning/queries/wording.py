@@ -38,6 +38,7 @@ class State:
 
 AGAIN = "An owner or an engineer can request the product again."
 NEW_KEY = "An owner or an engineer can create a new key."
+ACTIVATE = "An owner or an engineer can activate it, or create a new key."
 
 REQUESTED = State(
     "requested",
@@ -114,7 +115,7 @@ KEY_OFF = State(
     "attention",
     "Key deactivated",
     "The access key is deactivated, so AWS refuses to let you pull",
-    "An owner or an engineer can activate it, or create a new key.",
+    ACTIVATE,
 )
 SUSPENDING = State("suspending", "working", "Being suspended", "Access is being suspended")
 SUSPENDED = State(
@@ -164,12 +165,7 @@ KEY_EXPIRES = State(
     "expires", "attention", "Expires", remedy="An owner or an engineer can rotate it before."
 )
 KEY_RETIRES = State("retires", "waiting", "Retires")
-KEY_DEACTIVATED = State(
-    "deactivated",
-    "attention",
-    "Deactivated",
-    remedy="An owner or an engineer can activate it, or create a new key.",
-)
+KEY_DEACTIVATED = State("deactivated", "attention", "Deactivated", remedy=ACTIVATE)
 KEY_OFF_IN_AWS = State(
     "off-in-aws",
     "attention",

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from provisioning.diagnosis.client_errors import CLIENT_ERRORS, ClientError
-from provisioning.diagnosis.matching import LIMIT, filled_in, matching
+from provisioning.diagnosis.matching import LIMIT, matching
 from tests.provisioning.diagnosis.printed import PRINTED
 
 TEXTS = [(slug, text) for slug, texts in PRINTED.items() for text in texts]
@@ -115,8 +115,8 @@ def test_rule_itself_finds_what_is_slow() -> None:
 @pytest.mark.parametrize("error", CLIENT_ERRORS, ids=lambda error: error.slug)
 def test_commands_are_filled_in_completely(error: ClientError) -> None:
     values = {"region": "eu-central-1", "profile": "acme", "host": "HOST", "image": "IMAGE"}
-    for command in error.commands:
-        assert not re.search(r"\{(?!http_code)", filled_in(command, **values))
+    for command in error.commands_for(**values):
+        assert not re.search(r"\{(?!http_code)", command)
 
 
 def test_support_asks_for_the_slugs_of_a_text_on_standard_input() -> None:

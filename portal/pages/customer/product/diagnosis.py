@@ -1,7 +1,6 @@
 """ "Why can't I pull?": what the portal knows about it, and what the client's error means."""
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
@@ -17,22 +16,14 @@ from portal.pages.customer.product.frame import entitlement_of, frame
 from portal.pages.forms import ErrorTextForm
 from provisioning import queries
 from provisioning.diagnosis.checks import Diagnosis, diagnose
-from provisioning.diagnosis.client_errors import CLIENT_ERRORS, ClientError
+from provisioning.diagnosis.client_errors import CLIENT_ERRORS
 from provisioning.diagnosis.in_text import known_of
-from provisioning.diagnosis.matching import filled_in, matching
+from provisioning.diagnosis.matching import matching
 from provisioning.models import Entitlement, Repository
 from provisioning.queries.progress import ATTENTION
 
 # Where the product has no repository yet.
 PLACES = {"region": "REGION", "profile": "PROFILE", "host": "REGISTRY", "image": "IMAGE"}
-
-
-@dataclass(frozen=True)
-class Explained:
-    """An error that was found, with the commands of its remedy for this product."""
-
-    error: ClientError
-    commands: list[str]
 
 
 @login_required
@@ -57,10 +48,7 @@ def diagnosis(request: HttpRequest, pk: int) -> HttpResponse:
         "form": form,
         "is_asked": is_asked,
         "known": _known(entitlement, error_text, checked) if is_asked else [],
-        "found": [
-            Explained(row, [filled_in(command, **values) for command in row.commands])
-            for row in found
-        ],
+        "found": [(row, row.commands_for(**values)) for row in found],
         "tags": _tags(entitlement, named) if is_about_tags else [],
         "others": [row for row in CLIENT_ERRORS if row not in found],
         "support_mail": _support_mail(entitlement, checked),
